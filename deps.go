@@ -1,0 +1,20 @@
+package warren
+import (
+_ "golang.zx2c4.com/wireguard/device"
+_ "golang.zx2c4.com/wireguard/conn"
+_ "golang.zx2c4.com/wireguard/tun"
+_ "golang.zx2c4.com/wireguard/ipc"
+_ "golang.zx2c4.com/wireguard/wgctrl"
+_ "github.com/vishvananda/netlink"
+_ "github.com/vishvananda/netns"
+_ "sigs.k8s.io/knftables"
+_ "k8s.io/client-go/metadata/metadatainformer"
+_ "k8s.io/client-go/kubernetes/typed/core/v1"
+_ "k8s.io/client-go/tools/clientcmd"
+_ "github.com/containernetworking/cni/libcni"
+_ "github.com/spf13/cobra"
+_ "github.com/prometheus/client_golang/prometheus/promhttp"
+_ "github.com/google/go-cmp/cmp"
+_ "golang.org/x/tools/txtar"
+_ "golang.org/x/sys/unix"
+)

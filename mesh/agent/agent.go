@@ -1,0 +1,54 @@
+// Package agent owns the reconcile loop: it reads what the cluster says, computes what the host should look like,
+// observes what it does look like and applies the difference, and it reports how that went. It owns the interfaces it
+// consumes; how a cluster is read and how a host is changed is not its business.
+package agent
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"warren.mesh/mesh"
+)
+
+// ErrNoNode is what Cluster.Self returns (wrapped) while the own Node object does not exist.
+var ErrNoNode = errors.New("own Node object not found")
+
+// Cluster is the cluster's API as the loop sees it.
+type Cluster interface {
+	// Synced reports whether the list of Nodes has been read in full since the start. Nothing is pruned before.
+	Synced() bool
+	// Nodes are all Nodes of the cluster as of now, in any order, the own one included.
+	Nodes() []mesh.Node
+	// Self is the own Node from its full object. ok is false while it does not exist, or while that is not known yet.
+	Self() (self mesh.Self, ok bool)
+	// Publish writes the four annotations of the own Node (whose UID must still be uid) in one request.
+	Publish(ctx context.Context, uid string, a mesh.Announcement) error
+	// SetNetworkAvailable writes the condition NetworkUnavailable=False of the own Node, where it says something else.
+	SetNetworkAvailable(ctx context.Context) error
+}
+
+// Host is the operating system's network as the loop sees it.
+type Host interface {
+	// Observe reads everything that warren keeps. Its cost grows with the mesh: the loop calls it at the start, after a
+	// failure, when Watch reports a contradiction, and at every resync.
+	Observe(ctx context.Context) (mesh.State, error)
+	// Apply makes the change, in the fail-closed order, and goes on past independent failures: the error joins them all.
+	Apply(ctx context.Context, c mesh.Change) error
+	// UnderlayMTU is the MTU in bytes of the interface that holds the first of these addresses it finds.
+	UnderlayMTU(addrs []netip.Addr) (int, error)
+	// Kick starts a handshake with the peers of these pod addresses, jittered, without waiting for any.
+	Kick(ctx context.Context, gateways []netip.Addr)
+	// Watch calls poke whenever somebody else changed what Observe reads, until ctx ends. What Apply does pokes nobody.
+	Watch(ctx context.Context, poke func()) error
+	// Leaks are the firewall's counters by name, in packets.
+	Leaks(ctx context.Context) (map[string]uint64, error)
+}
+
+// Attachments is the CNI configuration by which pods are attached to this node.
+type Attachments interface {
+	// Configure installs the configuration for these pod CIDRs and this MTU where it differs from what is there.
+	Configure(podCIDRs []netip.Prefix, mtu int) (changed bool, err error)
+	// Strays are the addresses of pods on this node outside podCIDRs: left over from an earlier assignment.
+	Strays(podCIDRs []netip.Prefix) ([]netip.Addr, error)
+}

@@ -1,0 +1,142 @@
+package mesh
+
+import (
+	"net/netip"
+	"time"
+
+	"warren.mesh/keys"
+)
+
+// State is everything that warren keeps on a host, as it should be or as it was observed. All slices are sorted. The
+// zero value of each part means that it is absent (or, of a part observed, not wholly as warren would make it).
+type State struct {
+	Link     Link
+	Bridge   Bridge
+	Device   Device
+	Peers    []Peer
+	Routes   []Route
+	Rules    []Rule
+	Firewall Firewall
+	Sysctls  []Sysctl
+}
+
+// Link is the WireGuard interface.
+type Link struct {
+	// Name is empty where the interface is absent.
+	Name string
+	// MTU is in bytes.
+	MTU int
+	// Up is the administrative state.
+	Up bool
+	// Addresses are /32 and /128: the gateway address of each own pod CIDR.
+	Addresses []netip.Prefix
+}
+
+// Bridge is the pods' bridge. The CNI bridge plugin creates it with the first pod; warren only mends what it finds.
+type Bridge struct {
+	// Name is empty where the bridge is absent.
+	Name string
+	// MTU is in bytes.
+	MTU int
+	// Addresses are the gateway address of each own pod CIDR with that CIDR's prefix length. Link-local ones don't count.
+	Addresses []netip.Prefix
+}
+
+// Device is the WireGuard device behind Link.
+type Device struct {
+	// PublicKey belongs to the private key in the device; zero where it has none.
+	PublicKey keys.Public
+	// Port is the UDP port it listens on.
+	Port uint16
+}
+
+// Peer is one WireGuard peer.
+type Peer struct {
+	PublicKey keys.Public
+	// Node is the Node's name, for people; empty on observed peers and never compared.
+	Node string
+	// Endpoint is the zero value where none is known (no common address family).
+	Endpoint netip.AddrPort
+	// AllowedIPs are the peer's pod CIDRs and node IPs, sorted.
+	AllowedIPs []netip.Prefix
+	// Keepalive is the persistent keepalive interval; zero is off.
+	Keepalive time.Duration
+	// LastHandshake is zero on desired peers and where there was none; never compared.
+	LastHandshake time.Time
+}
+
+// The two routing tables that warren writes to.
+const (
+	// TableMain is RT_TABLE_MAIN of linux/rtnetlink.h.
+	TableMain = 254
+	// TableMesh is for what comes from pods or out of the mesh.
+	TableMesh = 51820
+)
+
+// Protocol marks warren's routes and rules (rtm_protocol; 87 is unassigned in linux/rtnetlink.h and iproute2's
+// rt_protos).
+const Protocol = 87
+
+// MetricLast is the metric of unreachable routes: any other route to the same destination wins.
+const MetricLast = 4294967295
+
+// MetricIPv6 is the metric that the kernel gives IPv6 routes added without one (IP6_RT_PRIO_USER of net/ip6_route.h).
+// IPv4 routes get 0.
+const MetricIPv6 = 1024
+
+// Route is one route of warren's (protocol Protocol). It is comparable.
+type Route struct {
+	// Table is TableMain or TableMesh.
+	Table uint32
+	// Destination is masked.
+	Destination netip.Prefix
+	// Link is the outgoing interface; empty means an unreachable route.
+	Link string
+	// Source is the preferred source address; the zero value leaves it to the kernel.
+	Source netip.Addr
+	// Metric is as the kernel reports it: MetricIPv6 for an IPv6 route with no other.
+	Metric uint32
+}
+
+// Rule is one policy-routing rule of warren's (protocol Protocol). It is comparable. Mark and Mask, From and Incoming
+// each select when set.
+type Rule struct {
+	// IPv6 tells the family; the zero value is IPv4.
+	IPv6     bool
+	Priority uint32
+	Mark     uint32
+	Mask     uint32
+	From     netip.Prefix
+	Incoming string
+	Table    uint32
+}
+
+// Firewall is what the nftables table "inet warren" is made of. As an observed value it is either what the table in
+// force was made of, whole and unaltered, or the zero value.
+type Firewall struct {
+	// Link and Bridge are interface names; Link is empty where the table is absent or not as warren makes it.
+	Link, Bridge string
+	// Port is WireGuard's UDP port.
+	Port uint16
+	// Mark is the packet mark bit for what goes back the way it came.
+	Mark uint32
+	// ClusterCIDRs are guarded: nothing to them leaves but through the mesh.
+	ClusterCIDRs []netip.Prefix
+	// NodeCIDRs are ranges of node addresses from the configuration, guarded like NodeIPs.
+	NodeCIDRs []netip.Prefix
+	// OwnCIDRs are this node's pod CIDRs.
+	OwnCIDRs []netip.Prefix
+	// OwnIPs are this node's InternalIPs.
+	OwnIPs []netip.Addr
+	// NodeIPs are the addresses of all mesh nodes, this one included, and of nodes that were left out. They alone change
+	// with every node that comes and goes, one by one.
+	NodeIPs []netip.Addr
+}
+
+// Sysctl is one kernel parameter.
+type Sysctl struct {
+	// Name is its path below /proc/sys.
+	Name string
+	// Value has no trailing newline.
+	Value string
+}
