@@ -5,14 +5,10 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 
 	"warren.mesh/mesh"
 )
-
-// ErrNoNode is what Cluster.Self returns (wrapped) while the own Node object does not exist.
-var ErrNoNode = errors.New("own Node object not found")
 
 // Cluster is the cluster's API as the loop sees it.
 type Cluster interface {
@@ -43,6 +39,8 @@ type Host interface {
 	Watch(ctx context.Context, poke func()) error
 	// Leaks are the firewall's counters by name, in packets.
 	Leaks(ctx context.Context) (map[string]uint64, error)
+	// Operations counts what Apply has written since the start, by kind: "route-add", "peer-set" and the like.
+	Operations() map[string]uint64
 }
 
 // Attachments is the CNI configuration by which pods are attached to this node.
