@@ -52,6 +52,9 @@ type Self struct {
 	Published Announcement
 	// NetworkAvailable reports whether the Node's NetworkUnavailable condition is False.
 	NetworkAvailable bool
+	// Malformed is what could not be read of the Node: pod CIDRs and InternalIPs that are left out above. Desired passes
+	// it on with its own Problems.
+	Malformed []Problem
 }
 
 // Announcement is the text of the four annotations that a node publishes of itself. The zero value announces nothing.
