@@ -1,0 +1,40 @@
+package cni
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Strays are the addresses of pods on this node outside podCIDRs, sorted: attached under an earlier assignment and
+// unreachable for other nodes until their pods are started anew. They are host-local's reservations: one file each,
+// named for the address.
+func (c Configuration) Strays(podCIDRs []netip.Prefix) ([]netip.Addr, error) {
+	entries, err := os.ReadDir(filepath.Join(c.dataDir(), Network))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read address reservations: %w", err)
+	}
+	var strays []netip.Addr
+	for _, entry := range entries {
+		addr, ok := reserved(entry.Name())
+		contains := func(cidr netip.Prefix) bool { return cidr.Contains(addr) }
+		if ok && !slices.ContainsFunc(podCIDRs, contains) {
+			strays = append(strays, addr)
+		}
+	}
+	slices.SortFunc(strays, netip.Addr.Compare)
+	return strays, nil
+}
+
+// reserved parses a file's name in host-local's directory, which also holds "lock" and "last_reserved_ip.N".
+func reserved(name string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(name)
+	if err != nil || addr.Zone() != "" {
+		return netip.Addr{}, false
+	}
+	return addr, true
+}
