@@ -1,0 +1,44 @@
+package kube
+
+import (
+	"errors"
+	"net"
+	"net/url"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// explain says for an operator why the API server cannot be read, in the same words for the same obstacle: no port
+// numbers of our own side, no URLs, no revisions. Empty for what client-go mends by itself with its next request.
+func explain(err error) string {
+	switch {
+	case passing(err):
+		return ""
+	case apierrors.IsUnauthorized(err):
+		return "it does not accept our credentials: check the ServiceAccount's token or the kubeconfig"
+	case apierrors.IsForbidden(err):
+		return err.Error() + ": apply warren's ClusterRole"
+	}
+	return transportReason(err)
+}
+
+// passing errors are not the API server's state: an old server does not know how to stream a list (422), the revision to
+// go on from is gone (410), or a server just started has not reached it yet.
+func passing(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsGone(err) || apierrors.IsResourceExpired(err) ||
+		apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
+}
+
+func transportReason(err error) string {
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return "its name " + e.Name + " cannot be looked up"
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return e.Op + ": " + e.Err.Error()
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,48 @@
+package kube
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"warren.mesh/mesh"
+)
+
+// nodeSummary is what is kept of a Node's metadata. The rest (managedFields, labels, others' annotations) is most of its
+// size, and its resourceVersion changes with every heartbeat.
+type nodeSummary struct {
+	name, uid string
+	// created is in seconds since 1970, all that the API keeps: two equal time.Time values need not be ==.
+	created      int64
+	announcement mesh.Announcement
+	overrides    mesh.Overrides
+}
+
+func (s nodeSummary) nodeName() string { return s.name }
+
+func (s nodeSummary) createdAt() time.Time { return time.Unix(s.created, 0).UTC() }
+
+// summarizeNode copies what matters, so that the rest of the object is freed. It also takes what it returns, because the
+// reflector passes some objects through it twice.
+func summarizeNode(object any) (nodeSummary, error) {
+	switch o := object.(type) {
+	case nodeSummary:
+		return o, nil
+	case *metav1.PartialObjectMetadata:
+		return summarizeMeta(&o.ObjectMeta), nil
+	default:
+		return nodeSummary{}, fmt.Errorf("summarize a Node: unexpected type %T", object)
+	}
+}
+
+func summarizeMeta(m *metav1.ObjectMeta) nodeSummary {
+	s := nodeSummary{name: strings.Clone(m.Name), uid: strings.Clone(string(m.UID)), created: m.CreationTimestamp.Unix()}
+	s.announcement, s.overrides = readAnnotations(m.Annotations)
+	return s
+}
+
+func parseNode(s nodeSummary) mesh.Node {
+	return mesh.ParseNode(mesh.Identity{Name: s.name, UID: s.uid, Created: s.createdAt()}, s.announcement, s.overrides)
+}

@@ -1,0 +1,93 @@
+package kube
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"warren.mesh/mesh"
+)
+
+// ownSummary is what is kept of the own Node's full object. Lists are joined by commas, which makes it comparable.
+type ownSummary struct {
+	nodeSummary
+	podCIDRs, internalIPs string
+	networkAvailable      bool
+}
+
+// summarizeOwn copies what matters of the own Node. It also takes what it returns.
+func summarizeOwn(object any) (ownSummary, error) {
+	switch o := object.(type) {
+	case ownSummary:
+		return o, nil
+	case *corev1.Node:
+		return ownSummary{
+			nodeSummary:      summarizeMeta(&o.ObjectMeta),
+			podCIDRs:         strings.Join(o.Spec.PodCIDRs, ","),
+			internalIPs:      strings.Join(internalIPs(o.Status.Addresses), ","),
+			networkAvailable: networkAvailable(o.Status.Conditions),
+		}, nil
+	default:
+		return ownSummary{}, fmt.Errorf("summarize the own Node: unexpected type %T", object)
+	}
+}
+
+func internalIPs(addresses []corev1.NodeAddress) []string {
+	var ips []string
+	for _, a := range addresses {
+		if a.Type == corev1.NodeInternalIP {
+			ips = append(ips, a.Address)
+		}
+	}
+	return ips
+}
+
+func networkAvailable(conditions []corev1.NodeCondition) bool {
+	for _, c := range conditions {
+		if c.Type == corev1.NodeNetworkUnavailable {
+			return c.Status == corev1.ConditionFalse
+		}
+	}
+	return false
+}
+
+// parseOwn leaves out what cannot be parsed, as Malformed: the rest may do, and the operator learns of both.
+func parseOwn(s ownSummary) mesh.Self {
+	self := mesh.Self{
+		Name:             s.name,
+		UID:              s.uid,
+		Created:          s.createdAt(),
+		Published:        s.announcement,
+		NetworkAvailable: s.networkAvailable,
+	}
+	for _, text := range split(s.podCIDRs) {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			self.Malformed = append(self.Malformed, malformed(s.name, mesh.FieldPodCIDRs, "spec.podCIDRs", text))
+			continue
+		}
+		self.PodCIDRs = append(self.PodCIDRs, prefix.Masked())
+	}
+	for _, text := range split(s.internalIPs) {
+		addr, err := netip.ParseAddr(text)
+		if err != nil || addr.Zone() != "" {
+			self.Malformed = append(self.Malformed, malformed(s.name, mesh.FieldNodeIPs, "InternalIP of status.addresses", text))
+			continue
+		}
+		self.NodeIPs = append(self.NodeIPs, addr.Unmap())
+	}
+	return self
+}
+
+func malformed(node string, field mesh.Field, what, text string) mesh.Problem {
+	return mesh.Problem{Node: node, Field: field, Reason: fmt.Sprintf("%s %q of the Node object cannot be read and is left out: correct the Node", what, text)}
+}
+
+func split(joined string) []string {
+	if joined == "" {
+		return nil
+	}
+	return strings.Split(joined, ",")
+}
