@@ -4,6 +4,7 @@
 package mesh
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -56,6 +57,11 @@ type Self struct {
 	// it on with its own Problems.
 	Malformed []Problem
 }
+
+// ErrStale is wrapped by the error of a write that the own Node, as it is now, does not allow: it is gone, it is another one
+// under the same name, or it says something else than what was to be written. Such a write must not be repeated as it
+// was, but made anew from a newer Self.
+var ErrStale = errors.New("the own Node has changed")
 
 // Announcement is the text of the four annotations that a node publishes of itself. The zero value announces nothing.
 type Announcement struct{ PublicKey, Endpoint, PodCIDRs, NodeIPs string }

@@ -136,12 +136,6 @@ func (m *mirror[S, V]) synced() bool {
 	return m.listed
 }
 
-func (m *mirror[S, V]) len() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.nodes)
-}
-
 func (m *mirror[S, V]) obstacle() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

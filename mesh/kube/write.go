@@ -3,10 +3,7 @@ package kube
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"math/rand/v2"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,25 +16,14 @@ import (
 // FieldManager owns what warren writes, in the managedFields of Nodes.
 const FieldManager = "warren"
 
-// ErrStale is wrapped by a write that the Node as it is now does not allow: it is gone (404), it is another one under
-// the same name (409), or its spec and status say something else than was written (422). The write must not be repeated
-// as it was, but made anew from Self, which the watch keeps current.
-var ErrStale = errors.New("the own Node has changed")
-
-// writeTimeout bounds one write: an API server behind a firewall that drops packets must not hold the reconcile loop.
-const writeTimeout = 10 * time.Second
-
-// writePause is how much time each Node of the cluster adds to the span over which writes are spread, because all
-// daemons may start at once: 500 writes a second, over 10 seconds at 5,000 nodes and 6 milliseconds at three.
-const writePause = 2 * time.Millisecond
-
-// Publish writes the four annotations of the own Node in one server-side apply, after a pause that grows with the
-// cluster. What others wrote there is overwritten; what is there already changes nothing, not even the resourceVersion.
-// The error wraps ErrStale where the Node is not there or its UID is not uid: it is never created.
+// Publish writes the four annotations of the own Node in one server-side apply. What others wrote there is
+// overwritten; what is there already changes nothing, not even the resourceVersion. The error wraps mesh.ErrStale where
+// the Node is not there (it is never created), has another UID, or an admission policy finds that the announcement does
+// not fit the Node (404, 409, 422).
 func (c *Cluster) Publish(ctx context.Context, uid string, a mesh.Announcement) error {
 	// Without a UID in its body an apply creates the Node that it does not find.
 	if uid == "" {
-		return fmt.Errorf("publish the annotations of node %s: %w: its UID is not known", c.name, ErrStale)
+		return fmt.Errorf("publish the annotations of node %s: %w: its UID is not known", c.name, mesh.ErrStale)
 	}
 	force := true
 	err := c.write(ctx, types.ApplyPatchType, map[string]any{
@@ -66,11 +52,11 @@ func (c *Cluster) Unpublish(ctx context.Context) error {
 }
 
 // SetNetworkAvailable sets the own Node's condition NetworkUnavailable to False where Self says that it is not; all
-// other conditions are kept. The error wraps ErrStale where the Node is not known, or is another one by now.
+// other conditions are kept. The error wraps mesh.ErrStale where the Node is not known, or is another one by now.
 func (c *Cluster) SetNetworkAvailable(ctx context.Context) error {
 	self, ok := c.Self()
 	if !ok {
-		return fmt.Errorf("set the NetworkUnavailable condition of node %s: %w: it is not known", c.name, ErrStale)
+		return fmt.Errorf("set the NetworkUnavailable condition of node %s: %w: it is not known", c.name, mesh.ErrStale)
 	}
 	if self.NetworkAvailable {
 		return nil
@@ -97,33 +83,16 @@ func available(now metav1.Time) corev1.NodeCondition {
 	}
 }
 
-// write sends one patch to the own Node.
+// write sends one patch to the own Node. How long that may take, and when it is this daemon's turn, is up to the caller.
 func (c *Cluster) write(ctx context.Context, kind types.PatchType, body map[string]any, options metav1.PatchOptions, subresources ...string) error {
-	if err := c.pause(ctx); err != nil {
-		return err
-	}
 	data, err := json.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("encode the patch: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
 	options.FieldManager = FieldManager
 	_, err = c.writer.Patch(ctx, c.name, kind, data, options, subresources...)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsInvalid(err) {
-		return fmt.Errorf("%w: %w", ErrStale, err)
+		return fmt.Errorf("%w: %w", mesh.ErrStale, err)
 	}
 	return err
-}
-
-// pause waits for this daemon's turn, drawn at random.
-func (c *Cluster) pause(ctx context.Context) error {
-	turn := time.NewTimer(rand.N(writePause*time.Duration(c.nodes.len()) + 1))
-	defer turn.Stop()
-	select {
-	case <-turn.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
