@@ -14,6 +14,8 @@ import (
 type Cluster interface {
 	// Synced reports whether the list of Nodes has been read in full since the start. Nothing is pruned before.
 	Synced() bool
+	// Waiting says in half a sentence what of the API server is waited for; empty while all is read and followed.
+	Waiting() string
 	// Nodes are all Nodes of the cluster as of now, in any order, the own one included.
 	Nodes() []mesh.Node
 	// Self is the own Node from its full object. ok is false while it does not exist, or while that is not known yet.

@@ -1,0 +1,71 @@
+package agent
+
+import (
+	"cmp"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+)
+
+// DefaultResync is how often the host is observed in full although nothing was reported. What others change is reported
+// by Host.Watch within a second; the resync is for what no notification tells.
+const DefaultResync = 5 * time.Minute
+
+// Config is what an Agent needs. Cluster, Host, Attachments and Key are required.
+type Config struct {
+	// Node is the own Node's name.
+	Node string
+	// Mesh is the operator's configuration; an MTU of zero follows the underlay's, less Overhead.
+	Mesh mesh.Config
+	// Key is the public half of the key on this node's disk.
+	Key         keys.Public
+	Cluster     Cluster
+	Host        Host
+	Attachments Attachments
+	// Log is where changes and failures go; nil discards them.
+	Log *slog.Logger
+	// Resync is the interval between full observations; zero means DefaultResync.
+	Resync time.Duration
+	// Version is warren's own, for the metrics.
+	Version string
+	// Backend is "kernel" or "userspace", and BackendReason why that was chosen: both are logged once.
+	Backend, BackendReason string
+}
+
+// Agent keeps one node in the mesh. Make one with New.
+type Agent struct {
+	cfg     Config
+	log     *slog.Logger
+	pokes   chan struct{}
+	host    programmer
+	journal *journal
+	metrics *metrics
+
+	// The worker alone touches what follows.
+	announced pending[announcement]
+	available pending[string]
+	// underlay is the last known MTU for the mesh in bytes, zero before.
+	underlay int
+	// attached tells whether the CNI configuration was found right, strays the pods found outside it.
+	attached bool
+	strays   []netip.Addr
+}
+
+// New makes an Agent; nothing happens before Run.
+func New(cfg Config) *Agent {
+	cfg.Resync = cmp.Or(cfg.Resync, DefaultResync)
+	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	a := &Agent{
+		cfg:     cfg,
+		log:     cfg.Log,
+		pokes:   make(chan struct{}, 1),
+		metrics: newMetrics(cfg),
+	}
+	a.journal = newJournal(cfg.Log, a.metrics)
+	a.host.host = cfg.Host
+	a.host.dirty.Store(true)
+	return a
+}

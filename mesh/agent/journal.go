@@ -1,0 +1,150 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"warren.mesh/mesh"
+)
+
+// maxLines is how many things a single change may log one by one; a node that joins a large mesh logs their number.
+const maxLines = 50
+
+// journal is the memory of what has been said, so that everything is logged once, when it starts and when it ends. The
+// health endpoints read it while the worker writes.
+type journal struct {
+	log     *slog.Logger
+	metrics *metrics
+
+	mu sync.Mutex
+	// started is when the pass under way began; zero between passes.
+	started time.Time
+	// passes counts those that ended.
+	passes int
+	// blocked are the steps that wait or fail.
+	blocked map[step]blockage
+	// wrong are the Problems by what they are about.
+	wrong map[mesh.Problem]bool
+}
+
+// blockage is why a step is not done.
+type blockage struct {
+	// waiting tells waiting for others from failing.
+	waiting bool
+	text    string
+}
+
+func newJournal(log *slog.Logger, m *metrics) *journal {
+	return &journal{log: log, metrics: m, blocked: map[step]blockage{}, wrong: map[mesh.Problem]bool{}}
+}
+
+// begin starts a pass.
+func (j *journal) begin(now time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.started = now
+}
+
+// end ends the pass and says how it went.
+func (j *journal) end(now time.Time) outcome {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	result := j.outcome()
+	j.metrics.pass(result, now, now.Sub(j.started))
+	j.started = time.Time{}
+	j.passes++
+	return result
+}
+
+// outcome is how a pass went.
+type outcome string
+
+const (
+	succeeded outcome = "success"
+	waited    outcome = "waiting"
+	failed    outcome = "error"
+)
+
+// outcome is the worst of all steps.
+func (j *journal) outcome() outcome {
+	result := succeeded
+	for _, b := range j.blocked {
+		if !b.waiting {
+			return failed
+		}
+		result = waited
+	}
+	return result
+}
+
+// report notes how a step went. An error that wraps mesh.ErrWaiting is a state to wait in, any other a failure; each is
+// logged when it is news, and its end too.
+func (j *journal) report(s step, err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	old, was := j.blocked[s]
+	now := blockage{waiting: errors.Is(err, mesh.ErrWaiting), text: errorText(err)}
+	switch {
+	case err == nil && was:
+		delete(j.blocked, s)
+		j.log.Info("recovered", "step", s, "from", old.text)
+	case err == nil || now == old:
+		return
+	case now.waiting:
+		j.blocked[s] = now
+		j.log.Info("waiting", "step", s, "reason", now.text)
+	default:
+		j.blocked[s] = now
+		j.log.Error("failed, and will be retried", "step", s, "err", now.text)
+	}
+	j.metrics.blocked(j.blocked)
+}
+
+// problems notes what is wrong with nodes.
+func (j *journal) problems(list []mesh.Problem) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := make(map[mesh.Problem]bool, len(list))
+	for _, p := range list {
+		now[p] = true
+		if !j.wrong[p] {
+			j.log.Warn("node has a problem and is left out", "node", p.Node, "field", p.Field, "reason", p.Reason)
+		}
+	}
+	for _, p := range slices.SortedFunc(maps.Keys(j.wrong), func(p, q mesh.Problem) int { return strings.Compare(p.String(), q.String()) }) {
+		if !now[p] {
+			j.log.Info("node's problem is gone", "node", p.Node, "field", p.Field, "reason", p.Reason)
+		}
+	}
+	j.wrong = now
+	j.metrics.problems(list)
+}
+
+// change notes what is about to be changed on the host.
+func (j *journal) change(c mesh.Change) {
+	lines := c.Lines()
+	if len(lines) > maxLines {
+		j.log.Info("host changed", "changes", len(lines))
+		return
+	}
+	for _, line := range lines {
+		j.log.Info(line.Message, line.Args...)
+	}
+}
+
+// errorText is the error on one line; empty for nil.
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}

@@ -1,0 +1,129 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+
+	"warren.mesh/mesh"
+)
+
+// Overhead is what WireGuard adds to a packet in bytes, at most: 40 of IPv6, 8 of UDP and 32 of its own, as
+// wg-quick(8) reckons.
+const Overhead = 80
+
+// step is one part of a pass: each fails or waits, is logged and recovers by itself.
+type step string
+
+const (
+	stepAPI       step = "api server"
+	stepNode      step = "own node"
+	stepDesire    step = "desired state"
+	stepMTU       step = "underlay mtu"
+	stepPublish   step = "annotations"
+	stepProgram   step = "host"
+	stepAttach    step = "cni configuration"
+	stepStrays    step = "stray pods"
+	stepAvailable step = "node condition"
+)
+
+// pass reads the cluster, makes the host look as it should and, once it does, lets pods be attached to it. What fails
+// keeps nothing from being done that does not depend on it.
+func (a *Agent) pass(ctx context.Context) {
+	self, ok := a.read()
+	if !ok {
+		a.hold(ctx)
+		return
+	}
+	cfg, nodes := a.meshConfig(self), a.cfg.Cluster.Nodes()
+	want, problems, err := mesh.Desired(cfg, self, nodes)
+	a.journal.problems(problems)
+	a.journal.report(stepDesire, err)
+	if err != nil {
+		a.hold(ctx)
+		return
+	}
+	a.publish(ctx, mesh.Announce(cfg, self), self, len(nodes))
+	if a.program(ctx, want) {
+		a.attach(self.PodCIDRs, cfg.MTU)
+		a.makeAvailable(ctx, self, len(nodes))
+	}
+}
+
+// read gives the own node, and whether what the cluster says can be gone by. An API server that has been read in full and
+// is unreachable now is waited for too, but the last it said still holds.
+func (a *Agent) read() (self mesh.Self, ok bool) {
+	a.journal.report(stepAPI, waitingFor(a.cfg.Cluster.Waiting()))
+	if !a.cfg.Cluster.Synced() {
+		return mesh.Self{}, false
+	}
+	self, ok = a.cfg.Cluster.Self()
+	self.PublicKey = a.cfg.Key
+	missing := ""
+	if !ok {
+		missing = "the own Node object: the cluster has no Node named " + a.cfg.Node
+	}
+	a.journal.report(stepNode, waitingFor(missing))
+	return self, ok
+}
+
+// waitingFor wraps mesh.ErrWaiting; nil for an empty text.
+func waitingFor(what string) error {
+	if what == "" {
+		return nil
+	}
+	return fmt.Errorf("%w for %s", mesh.ErrWaiting, what)
+}
+
+// meshConfig is the operator's configuration, with the underlay's MTU where none was set. An underlay that cannot be
+// read is no reason to stop the mesh: the last known MTU goes on, or what suits Ethernet.
+func (a *Agent) meshConfig(self mesh.Self) mesh.Config {
+	cfg := a.cfg.Mesh
+	if cfg.MTU != 0 || len(self.NodeIPs) == 0 {
+		return cfg
+	}
+	mtu, err := a.cfg.Host.UnderlayMTU(self.NodeIPs)
+	a.journal.report(stepMTU, err)
+	if err == nil {
+		a.underlay = mtu - Overhead
+	}
+	cfg.MTU = cmp.Or(a.underlay, mesh.Defaults().MTU)
+	return cfg
+}
+
+// hold keeps the mesh as it is while the cluster says nothing to go by: nothing is pruned, nothing published.
+func (a *Agent) hold(ctx context.Context) {
+	a.announced.clear()
+	a.available.clear()
+	change, err := a.host.hold(ctx, a.cfg.Mesh)
+	a.changed(ctx, change)
+	a.journal.report(stepProgram, err)
+}
+
+// program makes the host look like want, and reports whether it does.
+func (a *Agent) program(ctx context.Context, want mesh.State) bool {
+	change, err := a.host.reach(ctx, want)
+	a.changed(ctx, change)
+	a.metrics.peers(want, a.host.have)
+	a.journal.report(stepProgram, err)
+	return err == nil
+}
+
+// changed logs the change and starts handshakes with the peers that it added: a node that has forgotten its sessions
+// must speak first, or what its peers send it stays black until they give up on theirs, 15 seconds later.
+func (a *Agent) changed(ctx context.Context, change mesh.Change) {
+	a.journal.change(change)
+	var gateways []netip.Addr
+	for _, peer := range change.Peers.Add {
+		for _, allowed := range peer.AllowedIPs {
+			if !allowed.IsSingleIP() {
+				gateways = append(gateways, mesh.Gateway(allowed))
+				break // One packet starts the handshake, whatever its family.
+			}
+		}
+	}
+	if len(gateways) > 0 {
+		a.cfg.Host.Kick(ctx, gateways)
+	}
+}

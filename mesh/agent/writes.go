@@ -1,0 +1,64 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"warren.mesh/mesh"
+)
+
+const (
+	// spreadPerNode spreads the writes of all nodes, should they all be due at once, to 500 a second.
+	spreadPerNode = 2 * time.Millisecond
+	// writeTimeout bounds a write to the API server, because the worker has the host to look after.
+	writeTimeout = 5 * time.Second
+)
+
+// announcement is what is to be published, of which Node object, and what stands there instead.
+type announcement struct {
+	uid        string
+	want, seen mesh.Announcement
+}
+
+// publish writes the own annotations where they differ.
+func (a *Agent) publish(ctx context.Context, want mesh.Announcement, self mesh.Self, nodes int) {
+	if self.Published == want {
+		a.announced.clear()
+		a.journal.report(stepPublish, nil)
+		return
+	}
+	if !a.announced.ready(announcement{self.UID, want, self.Published}, time.Duration(nodes)*spreadPerNode) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	err := a.cfg.Cluster.Publish(ctx, self.UID, want)
+	if err == nil || errors.Is(err, mesh.ErrStale) {
+		a.announced.wait()
+	}
+	a.journal.report(stepPublish, err)
+	if err == nil {
+		a.log.Info("annotations published", "node", self.Name, "endpoint", want.Endpoint, "cidrs", want.PodCIDRs)
+	}
+}
+
+// makeAvailable tells the cluster that pods may be scheduled here: last of all, and not before peers can know this node.
+func (a *Agent) makeAvailable(ctx context.Context, self mesh.Self, nodes int) {
+	if self.NetworkAvailable {
+		a.available.clear()
+		a.journal.report(stepAvailable, nil)
+		return
+	}
+	published := a.announced.due.IsZero()
+	if !published || !a.available.ready(self.UID, time.Duration(nodes)*spreadPerNode) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	err := a.cfg.Cluster.SetNetworkAvailable(ctx)
+	if err == nil || errors.Is(err, mesh.ErrStale) {
+		a.available.wait()
+	}
+	a.journal.report(stepAvailable, err)
+}
