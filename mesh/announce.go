@@ -17,20 +17,31 @@ func Announce(cfg Config, self Self) Announcement {
 	if self.waiting() != nil {
 		return Announcement{}
 	}
-	ips := unique(append([]netip.Addr(nil), self.NodeIPs...))
-	first, _ := onePerFamily(append([]netip.Addr(nil), ips...), nil, func(ip netip.Addr) netip.Addr { return ip })
 	return Announcement{
 		PublicKey: self.PublicKey.String(),
-		Endpoint:  join(first, func(ip netip.Addr) string { return netip.AddrPortFrom(ip, cfg.Port).String() }),
+		Endpoint:  join(self.endpoints(cfg.Port), netip.AddrPort.String),
 		PodCIDRs:  join(self.PodCIDRs, netip.Prefix.String),
-		NodeIPs:   join(ips[:min(len(ips), MaxNodeIPs)], netip.Addr.String),
+		NodeIPs:   join(self.usableIPs(), netip.Addr.String),
 	}
 }
 
-func join[T any](list []T, text func(T) string) string {
-	var all []string
-	for _, value := range list {
-		all = append(all, text(value))
+// endpoints are the first node IP of each family with port.
+func (s Self) endpoints(port uint16) []netip.AddrPort {
+	var endpoints []netip.AddrPort
+	for _, ip := range s.usableIPs() {
+		endpoints = append(endpoints, netip.AddrPortFrom(ip, port))
 	}
-	return strings.Join(all, ",")
+	endpoints, _ = onePerFamily(endpoints, nil, netip.AddrPort.Addr)
+	return endpoints
+}
+
+func join[T any](list []T, text func(T) string) string {
+	var b strings.Builder
+	for i, value := range list {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(text(value))
+	}
+	return b.String()
 }

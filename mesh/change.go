@@ -20,18 +20,22 @@ type Change struct {
 	// Link creates the interface, sets its MTU or brings it up; nil keeps it. Its Addresses are in Addresses.
 	Link      *Link
 	Addresses Edits[netip.Prefix]
-	// Bridge sets the bridge's MTU; zero keeps it.
+	// BridgeMTU sets the bridge's MTU in bytes; zero keeps it. Neither it nor BridgeAddresses creates the bridge: where it
+	// is absent, there is nothing to do.
 	BridgeMTU       int
 	BridgeAddresses Edits[netip.Prefix]
 	// Device sets key and port; nil keeps them.
 	Device *Device
 	Peers  PeerEdits
+	// Routes are identified as the kernel does it, by table, destination and metric: one that is added replaces the other
+	// with the same three, which is not in Remove then.
 	Routes Edits[Route]
 	Rules  Edits[Rule]
 }
 
-// PeerEdits are the changes to the device's peers. Additions and updates come before removals, and an allowed IP that
-// moves is taken from one peer by giving it to the other.
+// PeerEdits are the changes to the device's peers, to be made in this order: an allowed IP that moves is taken from one
+// peer by giving it to the other, so that there is no moment at which nobody has it. Among the updates, those of peers
+// that only give away come last.
 type PeerEdits struct {
 	Add    []Peer
 	Update []PeerUpdate
@@ -43,7 +47,29 @@ type PeerUpdate struct {
 	PublicKey keys.Public
 	// Node is the Node's name, for people.
 	Node       string
-	Endpoint   *netip.AddrPort
+	Endpoint *netip.AddrPort
+	// AllowedIPs replace all that the peer has.
 	AllowedIPs []netip.Prefix
 	Keepalive  *time.Duration
+}
+
+// Empty reports whether the change changes nothing.
+func (c Change) Empty() bool {
+	return c.Firewall == nil && c.Link == nil && c.BridgeMTU == 0 && c.Device == nil && len(c.Sysctls) == 0 &&
+		c.NodeIPs.empty() && c.Addresses.empty() && c.BridgeAddresses.empty() && c.Peers.empty() && c.Routes.empty() && c.Rules.empty()
+}
+
+func (e Edits[T]) empty() bool { return len(e.Add)+len(e.Remove) == 0 }
+
+func (e PeerEdits) empty() bool { return len(e.Add)+len(e.Update)+len(e.Remove) == 0 }
+
+// WithoutRemovals is the change with only what it adds and replaces: for as long as not all nodes are known.
+func (c Change) WithoutRemovals() Change {
+	c.NodeIPs.Remove = nil
+	c.Addresses.Remove = nil
+	c.BridgeAddresses.Remove = nil
+	c.Peers.Remove = nil
+	c.Routes.Remove = nil
+	c.Rules.Remove = nil
+	return c
 }

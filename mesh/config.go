@@ -1,6 +1,10 @@
 package mesh
 
-import "net/netip"
+import (
+	"fmt"
+	"math/bits"
+	"net/netip"
+)
 
 // Config is what the operator decides, the same on every node.
 type Config struct {
@@ -12,8 +16,8 @@ type Config struct {
 	MTU int
 	// Mark is one bit of the packet mark (fwmark).
 	Mark uint32
-	// ClusterCIDRs are the ranges that all pod CIDRs come from. Where empty, pod CIDRs go unchecked against them and only
-	// those of known nodes are guarded.
+	// ClusterCIDRs are the ranges that all pod CIDRs come from. Where empty, pod CIDRs go unchecked against them, only
+	// those of known nodes are guarded, and each change of one replaces the firewall's table.
 	ClusterCIDRs []netip.Prefix
 	// NodeCIDRs are ranges of node addresses which pods reach through the mesh or not at all; may be empty.
 	NodeCIDRs []netip.Prefix
@@ -22,4 +26,56 @@ type Config struct {
 // Defaults is the configuration with every stable name and number in place; MTU suits an underlay of 1,500 bytes.
 func Defaults() Config {
 	return Config{Link: "warren0", Bridge: "warren-br0", Port: 51820, MTU: 1420, Mark: 0x800000}
+}
+
+// Limits of Config.
+const (
+	// maxName is IFNAMSIZ of linux/if.h, less the terminating zero.
+	maxName = 15
+	// minMTU is IPv4's (RFC 791) and, by its address family's index, IPv6's (RFC 8200): on a link with less the kernel
+	// turns IPv6 off.
+	minMTU4, minMTU6 = 576, 1280
+	// kubeProxyMarks are KUBE-MARK-MASQ and KUBE-MARK-DROP.
+	kubeProxyMarks = 0x4000 | 0x8000
+)
+
+// Validate tells what cannot be, in a sentence for the operator.
+func (c Config) Validate() error {
+	if err := c.validateLink(); err != nil {
+		return err
+	}
+	for _, list := range [][]netip.Prefix{c.ClusterCIDRs, c.NodeCIDRs} {
+		for i, p := range list {
+			if !p.IsValid() || p.Addr().Is4In6() || p != p.Masked() {
+				return fmt.Errorf("configuration: %v is not a CIDR with its host bits zero", p)
+			}
+			if other, ok := overlapping(list[:i], p); ok {
+				return fmt.Errorf("configuration: %v and %v overlap", other, p)
+			}
+		}
+	}
+	for _, p := range c.NodeCIDRs {
+		if cidr, ok := overlapping(c.ClusterCIDRs, p); ok {
+			return fmt.Errorf("configuration: the node CIDR %v overlaps with the cluster CIDR %v", p, cidr)
+		}
+	}
+	return nil
+}
+
+func (c Config) validateLink() error {
+	least := minMTU4
+	if c.familiesWith(nil)[ipv6] {
+		least = minMTU6
+	}
+	switch {
+	case c.Link == "" || c.Bridge == "" || c.Link == c.Bridge || max(len(c.Link), len(c.Bridge)) > maxName:
+		return fmt.Errorf("configuration: interface names %q and %q: they must differ and have 1 to %d characters", c.Link, c.Bridge, maxName)
+	case c.Port == 0:
+		return fmt.Errorf("configuration: port 0: WireGuard needs a port that peers can know")
+	case c.MTU < least || c.MTU > 65535:
+		return fmt.Errorf("configuration: MTU %d is not between %d and 65535", c.MTU, least)
+	case bits.OnesCount32(c.Mark) != 1 || c.Mark&kubeProxyMarks != 0:
+		return fmt.Errorf("configuration: mark %#x is not one bit, or it is one of kube-proxy's (%#x)", c.Mark, kubeProxyMarks)
+	}
+	return nil
 }

@@ -1,24 +1,149 @@
 package mesh
 
-import "time"
+import (
+	"net/netip"
+	"slices"
 
-// Diff is what turns have into want.
-func Diff(want, have State) Change { return Change{} }
+	"warren.mesh/keys"
+)
 
-// Empty reports whether the change changes nothing.
-func (c Change) Empty() bool { return true }
-
-// WithoutRemovals is the change with only what it adds and replaces.
-func (c Change) WithoutRemovals() Change { return c }
-
-// Line is one line for the log: a constant message and slog's alternating keys and values.
-type Line struct {
-	Message string
-	Args    []any
+// Diff is what turns have into want: nothing that is right already is touched. A part that is the zero value in want
+// (Link, Bridge, Device, Firewall) is left as it is; the lists are meant in full. The bridge is compared only where have
+// has it, because the CNI plugin creates it with the first pod.
+//
+// An endpoint is set only where want's differs from have's; who observes calls State.KeepEndpoints before.
+func Diff(want, have State) Change {
+	c := Change{
+		Sysctls: without(want.Sysctls, have.Sysctls),
+		Peers:   diffPeers(want.Peers, have.Peers),
+		Routes:  diffRoutes(want.Routes, have.Routes),
+		Rules:   diffList(want.Rules, have.Rules),
+	}
+	c.diffLink(want.Link, have.Link)
+	c.diffBridge(want.Bridge, have.Bridge)
+	if want.Device != (Device{}) && want.Device != have.Device {
+		c.Device = &want.Device
+	}
+	c.diffFirewall(want.Firewall, have.Firewall)
+	return c
 }
 
-// Lines describes the change for the log, one line for each thing that changes.
-func (c Change) Lines() []Line { return nil }
+func (c *Change) diffLink(want, have Link) {
+	if want.Name == "" {
+		return
+	}
+	c.Addresses = diffList(want.Addresses, have.Addresses)
+	if want.Name != have.Name || want.MTU != have.MTU || want.Up != have.Up {
+		c.Link = &want
+	}
+}
 
-// KeepEndpoints is an observed state as Diff should see it.
-func (s State) KeepEndpoints(previous State, now time.Time) State { return s }
+func (c *Change) diffBridge(want, have Bridge) {
+	if want.Name == "" || want.Name != have.Name {
+		return
+	}
+	c.BridgeAddresses = diffList(want.Addresses, have.Addresses)
+	if want.MTU != have.MTU {
+		c.BridgeMTU = want.MTU
+	}
+}
+
+func (c *Change) diffFirewall(want, have Firewall) {
+	switch {
+	case want.Link == "":
+	case want.sameTable(have):
+		c.NodeIPs = diffList(want.NodeIPs, have.NodeIPs)
+	default:
+		c.Firewall = &want
+	}
+}
+
+// sameTable reports whether the two differ in nothing but NodeIPs, which are edited in place.
+func (f Firewall) sameTable(other Firewall) bool {
+	return f.Link == other.Link && f.Bridge == other.Bridge && f.Port == other.Port && f.Mark == other.Mark &&
+		slices.Equal(f.ClusterCIDRs, other.ClusterCIDRs) && slices.Equal(f.NodeCIDRs, other.NodeCIDRs) &&
+		slices.Equal(f.OwnCIDRs, other.OwnCIDRs) && slices.Equal(f.OwnIPs, other.OwnIPs)
+}
+
+func diffRoutes(want, have []Route) Edits[Route] {
+	type identity struct {
+		table       uint32
+		destination netip.Prefix
+		metric      uint32
+	}
+	identify := func(r Route) identity { return identity{r.Table, r.Destination, r.Metric} }
+	edits := diffList(want, have)
+	replaced := map[identity]bool{}
+	for _, r := range edits.Add {
+		replaced[identify(r)] = true
+	}
+	edits.Remove = slices.DeleteFunc(edits.Remove, func(r Route) bool { return replaced[identify(r)] })
+	return edits
+}
+
+func diffPeers(want, have []Peer) PeerEdits {
+	var edits PeerEdits
+	var giving []PeerUpdate
+	before := make(map[keys.Public]Peer, len(have))
+	for _, p := range have {
+		before[p.PublicKey] = p
+	}
+	for _, p := range want {
+		old, known := before[p.PublicKey]
+		delete(before, p.PublicKey)
+		update := p.updateFrom(old)
+		switch {
+		case !known:
+			edits.Add = append(edits.Add, p)
+		case update.empty():
+		case len(without(p.AllowedIPs, old.AllowedIPs)) == 0 && update.AllowedIPs != nil:
+			giving = append(giving, update)
+		default:
+			edits.Update = append(edits.Update, update)
+		}
+	}
+	edits.Update = append(edits.Update, giving...)
+	for _, p := range have {
+		if _, stale := before[p.PublicKey]; stale {
+			edits.Remove = append(edits.Remove, p.PublicKey)
+		}
+	}
+	return edits
+}
+
+// updateFrom is what makes old into p. An endpoint cannot be taken from a peer again, and need not: that it knows one is
+// no harm.
+func (p Peer) updateFrom(old Peer) PeerUpdate {
+	update := PeerUpdate{PublicKey: p.PublicKey, Node: p.Node}
+	if p.Endpoint.IsValid() && p.Endpoint != old.Endpoint && !old.Roamed {
+		update.Endpoint = &p.Endpoint
+	}
+	if !slices.Equal(p.AllowedIPs, old.AllowedIPs) {
+		update.AllowedIPs = p.AllowedIPs
+	}
+	if p.Keepalive != old.Keepalive {
+		update.Keepalive = &p.Keepalive
+	}
+	return update
+}
+
+func (u PeerUpdate) empty() bool { return u.Endpoint == nil && u.AllowedIPs == nil && u.Keepalive == nil }
+
+func diffList[T comparable](want, have []T) Edits[T] {
+	return Edits[T]{Add: without(want, have), Remove: without(have, want)}
+}
+
+// without are the elements of list that are not in other, in the order of list.
+func without[T comparable](list, other []T) []T {
+	known := make(map[T]struct{}, len(other))
+	for _, value := range other {
+		known[value] = struct{}{}
+	}
+	var rest []T
+	for _, value := range list {
+		if _, ok := known[value]; !ok {
+			rest = append(rest, value)
+		}
+	}
+	return rest
+}

@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -145,7 +146,7 @@ func onePerFamily[T any](list []T, err error, addr func(T) netip.Addr) ([]T, err
 	for _, value := range list {
 		family := familyOf(addr(value))
 		if seen[family] {
-			err = cmpErr(err, fmt.Errorf("%v is the second of its address family, one is allowed", value))
+			err = cmp.Or(err, fmt.Errorf("%v is the second of its address family, one is allowed", value))
 			continue
 		}
 		seen[family] = true
@@ -171,11 +172,4 @@ func quote(text string) string {
 		return strconv.QuoteToASCII(text)
 	}
 	return fmt.Sprintf("%s… (%d bytes)", strconv.QuoteToASCII(text[:maxQuoted]), len(text))
-}
-
-func cmpErr(first, second error) error {
-	if first != nil {
-		return first
-	}
-	return second
 }

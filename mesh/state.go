@@ -63,6 +63,8 @@ type Peer struct {
 	Keepalive time.Duration
 	// LastHandshake is zero on desired peers and where there was none; never compared.
 	LastHandshake time.Time
+	// Roamed is set by State.KeepEndpoints on an observed peer whose endpoint works: Diff keeps that, whatever it is.
+	Roamed bool
 }
 
 // The two routing tables that warren writes to.

@@ -1,0 +1,81 @@
+package mesh
+
+import "fmt"
+
+// Line is one line for the log: a constant message and slog's alternating keys and values.
+type Line struct {
+	Message string
+	Args    []any
+}
+
+// Lines describes the change for the log, one line for each thing that changes, in the order of application. A new mesh of
+// N nodes has several times N of them; they are made only when asked for.
+func (c Change) Lines() []Line {
+	var l lines
+	for _, s := range c.Sysctls {
+		l.add("sysctl set", "sysctl", s.Name, "value", s.Value)
+	}
+	c.firewallLines(&l)
+	c.linkLines(&l)
+	c.peerLines(&l)
+	edits(&l, "route", c.Routes)
+	edits(&l, "rule", c.Rules)
+	for _, key := range c.Peers.Remove {
+		l.add("peer removed", "peer", key.String())
+	}
+	return l
+}
+
+func (c Change) firewallLines(l *lines) {
+	if f := c.Firewall; f != nil {
+		l.add("firewall table replaced", "iface", f.Link, "nodes", len(f.NodeIPs))
+	}
+	edits(l, "guarded node address", c.NodeIPs)
+}
+
+func (c Change) linkLines(l *lines) {
+	if link := c.Link; link != nil {
+		l.add("interface set", "iface", link.Name, "mtu", link.MTU)
+	}
+	edits(l, "interface address", c.Addresses)
+	if c.BridgeMTU != 0 {
+		l.add("bridge set", "mtu", c.BridgeMTU)
+	}
+	edits(l, "bridge address", c.BridgeAddresses)
+	if d := c.Device; d != nil {
+		l.add("device set", "peer", d.PublicKey.String(), "port", d.Port)
+	}
+}
+
+func (c Change) peerLines(l *lines) {
+	for _, p := range c.Peers.Add {
+		l.add("peer added", "node", p.Node, "peer", p.PublicKey.String(), "endpoint", p.Endpoint.String(), "allowed_ips", fmt.Sprint(p.AllowedIPs))
+	}
+	for _, u := range c.Peers.Update {
+		args := []any{"node", u.Node, "peer", u.PublicKey.String()}
+		if u.Endpoint != nil {
+			args = append(args, "endpoint", u.Endpoint.String())
+		}
+		if u.AllowedIPs != nil {
+			args = append(args, "allowed_ips", fmt.Sprint(u.AllowedIPs))
+		}
+		if u.Keepalive != nil {
+			args = append(args, "keepalive", *u.Keepalive)
+		}
+		l.add("peer updated", args...)
+	}
+}
+
+type lines []Line
+
+func (l *lines) add(message string, args ...any) { *l = append(*l, Line{message, args}) }
+
+// edits adds "KIND added" and "KIND removed" with the value under "value".
+func edits[T any](l *lines, kind string, e Edits[T]) {
+	for _, value := range e.Add {
+		l.add(kind+" added", "value", fmt.Sprint(value))
+	}
+	for _, value := range e.Remove {
+		l.add(kind+" removed", "value", fmt.Sprint(value))
+	}
+}

@@ -1,0 +1,125 @@
+package mesh
+
+import (
+	"fmt"
+	"net/netip"
+
+	"warren.mesh/keys"
+)
+
+// members are the nodes accepted so far, indexed by everything that only one of them may have.
+type members struct {
+	cfg       Config
+	keys      map[keys.Public]string
+	pods      ranges
+	ips       ranges
+	endpoints ranges
+}
+
+func newMembers(cfg Config) *members { return &members{cfg: cfg, keys: map[keys.Public]string{}} }
+
+func (m *members) add(n Node) {
+	m.keys[n.PublicKey] = n.Name
+	for _, p := range n.PodCIDRs {
+		m.pods.add(p, n.Name)
+	}
+	for _, ip := range n.NodeIPs {
+		m.ips.add(host(ip), n.Name)
+	}
+	for _, e := range n.Endpoints {
+		m.endpoints.add(host(e.Addr()), n.Name)
+	}
+}
+
+// conflict is why n cannot be added: with the configuration, with itself or with a member; nil if it can. It is
+// symmetric: of two nodes that cannot be members together, either conflicts with the other.
+func (m *members) conflict(n Node) *Problem {
+	problem := func(field Field, format string, args ...any) *Problem {
+		return &Problem{Node: n.Name, Field: field, Reason: fmt.Sprintf(format, args...)}
+	}
+	if other, taken := m.keys[n.PublicKey]; taken {
+		return problem(FieldPublicKey, "%v is the key of node %s too: give this node a key of its own", n.PublicKey, other)
+	}
+	for _, p := range n.PodCIDRs {
+		if reason := m.podCIDRConflict(p); reason != "" {
+			return problem(FieldPodCIDRs, "%s", reason)
+		}
+	}
+	for _, ip := range n.NodeIPs {
+		if other, taken := m.ips.holds(ip); taken {
+			return problem(FieldNodeIPs, "%v is an address of node %s too", ip, other.node)
+		}
+		if reason := m.addressConflict(ip, n); reason != "" {
+			return problem(FieldNodeIPs, "%s", reason)
+		}
+	}
+	for _, e := range n.Endpoints {
+		if reason := m.addressConflict(e.Addr(), n); reason != "" {
+			return problem(FieldEndpoint, "%s: packets to it would go round in the mesh", reason)
+		}
+	}
+	return nil
+}
+
+func (m *members) podCIDRConflict(p netip.Prefix) string {
+	if len(m.cfg.ClusterCIDRs) > 0 && !within(m.cfg.ClusterCIDRs, p) {
+		return fmt.Sprintf("%v is outside the cluster CIDRs %v", p, m.cfg.ClusterCIDRs)
+	}
+	if cidr, ok := overlapping(m.cfg.NodeCIDRs, p); ok {
+		return fmt.Sprintf("%v overlaps with the node CIDR %v", p, cidr)
+	}
+	if other, taken := m.pods.find(p); taken {
+		return fmt.Sprintf("%v overlaps with %v of node %s", p, other.prefix, other.node)
+	}
+	if other, taken := m.ips.find(p); taken {
+		return fmt.Sprintf("%v contains the address %v of node %s", p, other.prefix.Addr(), other.node)
+	}
+	if other, taken := m.endpoints.find(p); taken {
+		return fmt.Sprintf("%v contains the endpoint address %v of node %s", p, other.prefix.Addr(), other.node)
+	}
+	return ""
+}
+
+// addressConflict is why ip cannot be an address of n on the underlay: what goes to pod CIDRs goes into the mesh.
+func (m *members) addressConflict(ip netip.Addr, n Node) string {
+	if cidr, ok := overlapping(m.cfg.ClusterCIDRs, host(ip)); ok {
+		return fmt.Sprintf("%v is inside the cluster CIDR %v", ip, cidr)
+	}
+	if cidr, ok := overlapping(n.PodCIDRs, host(ip)); ok {
+		return fmt.Sprintf("%v is inside the node's own pod CIDR %v", ip, cidr)
+	}
+	if other, taken := m.pods.holds(ip); taken {
+		return fmt.Sprintf("%v is inside the pod CIDR %v of node %s", ip, other.prefix, other.node)
+	}
+	return ""
+}
+
+// guard is what to keep fail-closed of a node that was left out: addresses and pod CIDRs that are no member's.
+func (m *members) guard(n Node, ips, pods *ranges) {
+	for _, ip := range n.NodeIPs {
+		if _, taken := m.ips.holds(ip); !taken && m.addressConflict(ip, Node{}) == "" {
+			ips.add(host(ip), n.Name)
+		}
+	}
+	for _, p := range n.PodCIDRs {
+		if m.podCIDRConflict(p) == "" {
+			pods.add(p, n.Name)
+		}
+	}
+}
+
+// within reports whether one of cidrs contains all of p.
+func within(cidrs []netip.Prefix, p netip.Prefix) bool {
+	cidr, ok := overlapping(cidrs, p)
+	return ok && cidr.Bits() <= p.Bits()
+}
+
+// overlapping returns the first of cidrs that overlaps with p.
+func overlapping(cidrs []netip.Prefix, p netip.Prefix) (netip.Prefix, bool) {
+	for _, cidr := range cidrs {
+		if cidr.Overlaps(p) {
+			return cidr, true
+		}
+	}
+	return netip.Prefix{}, false
+}

@@ -1,0 +1,65 @@
+package mesh
+
+import (
+	"bytes"
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Sort brings all slices of the state into order, in place: peers by key, addresses by family and number, routes by
+// table and destination, rules by family and priority.
+func (s *State) Sort() {
+	slices.SortFunc(s.Link.Addresses, netip.Prefix.Compare)
+	slices.SortFunc(s.Bridge.Addresses, netip.Prefix.Compare)
+	slices.SortFunc(s.Peers, func(a, b Peer) int { return bytes.Compare(a.PublicKey[:], b.PublicKey[:]) })
+	for _, p := range s.Peers {
+		slices.SortFunc(p.AllowedIPs, netip.Prefix.Compare)
+	}
+	slices.SortFunc(s.Routes, Route.Compare)
+	slices.SortFunc(s.Rules, Rule.Compare)
+	s.Firewall.sort()
+	slices.SortFunc(s.Sysctls, func(a, b Sysctl) int { return strings.Compare(a.Name, b.Name) })
+}
+
+func (f *Firewall) sort() {
+	slices.SortFunc(f.ClusterCIDRs, netip.Prefix.Compare)
+	slices.SortFunc(f.NodeCIDRs, netip.Prefix.Compare)
+	slices.SortFunc(f.OwnCIDRs, netip.Prefix.Compare)
+	slices.SortFunc(f.OwnIPs, netip.Addr.Compare)
+	slices.SortFunc(f.NodeIPs, netip.Addr.Compare)
+}
+
+// Compare orders by table, destination, metric, link and source.
+func (r Route) Compare(other Route) int {
+	return cmp.Or(
+		cmp.Compare(r.Table, other.Table),
+		r.Destination.Compare(other.Destination),
+		cmp.Compare(r.Metric, other.Metric),
+		cmp.Compare(r.Link, other.Link),
+		r.Source.Compare(other.Source))
+}
+
+// Compare orders IPv4 before IPv6, then by priority and what the rule selects.
+func (r Rule) Compare(other Rule) int {
+	return cmp.Or(
+		compareBool(r.IPv6, other.IPv6),
+		cmp.Compare(r.Priority, other.Priority),
+		r.From.Compare(other.From),
+		cmp.Compare(r.Incoming, other.Incoming),
+		cmp.Compare(r.Mark, other.Mark),
+		cmp.Compare(r.Mask, other.Mask),
+		cmp.Compare(r.Table, other.Table))
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
+}
