@@ -46,7 +46,7 @@ type PeerEdits struct {
 type PeerUpdate struct {
 	PublicKey keys.Public
 	// Node is the Node's name, for people.
-	Node       string
+	Node     string
 	Endpoint *netip.AddrPort
 	// AllowedIPs replace all that the peer has.
 	AllowedIPs []netip.Prefix

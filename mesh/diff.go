@@ -127,7 +127,9 @@ func (p Peer) updateFrom(old Peer) PeerUpdate {
 	return update
 }
 
-func (u PeerUpdate) empty() bool { return u.Endpoint == nil && u.AllowedIPs == nil && u.Keepalive == nil }
+func (u PeerUpdate) empty() bool {
+	return u.Endpoint == nil && u.AllowedIPs == nil && u.Keepalive == nil
+}
 
 func diffList[T comparable](want, have []T) Edits[T] {
 	return Edits[T]{Add: without(want, have), Remove: without(have, want)}
