@@ -1,0 +1,246 @@
+package meshtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"warren.mesh/mesh"
+)
+
+// ErrDown is what writes to an API fail with while it is down.
+var ErrDown = errors.New("connection refused")
+
+// API is a model of an API server with nothing but Nodes. Its zero value is empty and up; it must not be copied.
+type API struct {
+	mu    sync.Mutex
+	nodes map[string]*Node
+	views []*Cluster
+	down  bool
+	uids  int
+}
+
+// Node is one Node object.
+type Node struct {
+	// Name is given, and UID and Created are the API's to set.
+	Name, UID string
+	Created   time.Time
+	// PodCIDRs is spec.podCIDRs, NodeIPs the InternalIPs of its status.
+	PodCIDRs []netip.Prefix
+	NodeIPs  []netip.Addr
+	// Announcement and Overrides are its annotations, and NetworkAvailable its condition.
+	Announcement     mesh.Announcement
+	Overrides        mesh.Overrides
+	NetworkAvailable bool
+}
+
+// identity is what package mesh wants to know of the object itself.
+func (n Node) identity() mesh.Identity {
+	return mesh.Identity{Name: n.Name, UID: n.UID, Created: n.Created}
+}
+
+// self is the Node as its own daemon reads it.
+func (n Node) self() mesh.Self {
+	return mesh.Self{
+		Name: n.Name, UID: n.UID, Created: n.Created,
+		PodCIDRs: slices.Clone(n.PodCIDRs), NodeIPs: slices.Clone(n.NodeIPs),
+		Published: n.Announcement, NetworkAvailable: n.NetworkAvailable,
+	}
+}
+
+// Create adds Node objects, each a second younger than the one before. A Node that exists is replaced by another of the
+// same name: with a new UID.
+func (a *API) Create(nodes ...Node) {
+	a.change(func() {
+		for _, n := range nodes {
+			a.uids++
+			n.UID, n.Created = fmt.Sprintf("uid-%05d", a.uids), time.Unix(1_700_000_000+int64(a.uids), 0)
+			a.nodes[n.Name] = &n
+		}
+	})
+}
+
+// Update changes a Node in place; it must exist.
+func (a *API) Update(name string, edit func(n *Node)) {
+	a.change(func() { edit(a.nodes[name]) })
+}
+
+// Delete removes Nodes.
+func (a *API) Delete(names ...string) {
+	a.change(func() {
+		for _, name := range names {
+			delete(a.nodes, name)
+		}
+	})
+}
+
+// Node is a copy of a Node; the zero value where there is none.
+func (a *API) Node(name string) Node {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if n := a.nodes[name]; n != nil {
+		return *n
+	}
+	return Node{}
+}
+
+// SetDown stops the API, or starts it. While it is down everybody who follows it keeps what was read, and those who have
+// not read yet wait.
+func (a *API) SetDown(down bool) {
+	a.change(func() { a.down = down })
+}
+
+// change edits the Nodes and shows the result to all who follow them.
+func (a *API) change(edit func()) {
+	_ = a.try(func() error { edit(); return nil })
+}
+
+// try makes a change that may be refused, which nobody notices.
+func (a *API) try(edit func() error) error {
+	a.mu.Lock()
+	if a.nodes == nil {
+		a.nodes = map[string]*Node{}
+	}
+	if err := edit(); err != nil {
+		a.mu.Unlock()
+		return err
+	}
+	for _, view := range a.views {
+		view.refresh()
+	}
+	views := slices.Clone(a.views)
+	a.mu.Unlock()
+	for _, view := range views {
+		view.changed()
+	}
+	return nil
+}
+
+// Follow is a daemon's view of the cluster from its own node, which calls changed, as kube.Cluster does, when anything in
+// it differs.
+func (a *API) Follow(name string, changed func()) *Cluster {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	view := &Cluster{api: a, name: name, changed: changed}
+	a.views = append(a.views, view)
+	view.refresh()
+	return view
+}
+
+// Cluster is one daemon's view of an API: an agent.Cluster.
+type Cluster struct {
+	api     *API
+	name    string
+	changed func()
+
+	// What follows is guarded by api.mu.
+	synced   bool
+	seen     map[string]Node
+	writes   []string
+	writeErr error
+}
+
+// refresh reads the API, unless it is down.
+func (c *Cluster) refresh() {
+	if c.api.down {
+		return
+	}
+	c.synced, c.seen = true, map[string]Node{}
+	for name, n := range c.api.nodes {
+		c.seen[name] = *n
+	}
+}
+
+// Synced is as agent.Cluster says.
+func (c *Cluster) Synced() bool {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	return c.synced
+}
+
+// Waiting is as agent.Cluster says.
+func (c *Cluster) Waiting() string {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	if c.api.down {
+		return "the API server: " + ErrDown.Error()
+	}
+	return ""
+}
+
+// Nodes is as agent.Cluster says; sorted, which agent.Cluster does not promise.
+func (c *Cluster) Nodes() []mesh.Node {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	var nodes []mesh.Node
+	for _, name := range slices.Sorted(maps.Keys(c.seen)) {
+		n := c.seen[name]
+		nodes = append(nodes, mesh.ParseNode(n.identity(), n.Announcement, n.Overrides))
+	}
+	return nodes
+}
+
+// Self is as agent.Cluster says.
+func (c *Cluster) Self() (mesh.Self, bool) {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	n, ok := c.seen[c.name]
+	return n.self(), ok
+}
+
+// Publish is as agent.Cluster says.
+func (c *Cluster) Publish(_ context.Context, uid string, announcement mesh.Announcement) error {
+	return c.write("annotations", uid, func(n *Node) { n.Announcement = announcement })
+}
+
+// SetNetworkAvailable is as agent.Cluster says.
+func (c *Cluster) SetNetworkAvailable(context.Context) error {
+	self, _ := c.Self()
+	return c.write("condition", self.UID, func(n *Node) { n.NetworkAvailable = true })
+}
+
+// write makes one change to the own Node, and counts the attempt.
+func (c *Cluster) write(what, uid string, edit func(n *Node)) error {
+	return c.api.try(func() error {
+		c.writes = append(c.writes, what)
+		err := c.refuse(uid)
+		if err == nil {
+			edit(c.api.nodes[c.name])
+		}
+		return err
+	})
+}
+
+// refuse says why the API does not take a write to the own Node.
+func (c *Cluster) refuse(uid string) error {
+	switch n := c.api.nodes[c.name]; {
+	case c.api.down:
+		return fmt.Errorf("write Node %s: %w", c.name, ErrDown)
+	case c.writeErr != nil:
+		return fmt.Errorf("write Node %s: %w", c.name, c.writeErr)
+	case n == nil || n.UID != uid:
+		return fmt.Errorf("write Node %s: %w", c.name, mesh.ErrStale)
+	}
+	return nil
+}
+
+// FailWrites makes every write fail with err; nil mends them.
+func (c *Cluster) FailWrites(err error) {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	c.writeErr = err
+}
+
+// Writes are the attempts to write since the last call: "annotations" or "condition".
+func (c *Cluster) Writes() []string {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	writes := c.writes
+	c.writes = nil
+	return writes
+}
