@@ -39,7 +39,8 @@ type Change struct {
 type PeerEdits struct {
 	Add    []Peer
 	Update []PeerUpdate
-	Remove []keys.Public
+	// Remove are the peers as they were, so that the log can name the node; the key says which to remove.
+	Remove []Peer
 }
 
 // PeerUpdate changes one peer in place; nil fields are kept.

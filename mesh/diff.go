@@ -105,7 +105,7 @@ func diffPeers(want, have []Peer) PeerEdits {
 	edits.Update = append(edits.Update, giving...)
 	for _, p := range have {
 		if _, stale := before[p.PublicKey]; stale {
-			edits.Remove = append(edits.Remove, p.PublicKey)
+			edits.Remove = append(edits.Remove, p)
 		}
 	}
 	return edits

@@ -20,8 +20,8 @@ func (c Change) Lines() []Line {
 	c.peerLines(&l)
 	edits(&l, "route", c.Routes)
 	edits(&l, "rule", c.Rules)
-	for _, key := range c.Peers.Remove {
-		l.add("peer removed", "peer", key.String())
+	for _, p := range c.Peers.Remove {
+		l.add("peer removed", "node", p.Node, "peer", p.PublicKey.String())
 	}
 	return l
 }
