@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"warren.mesh/mesh"
 )
@@ -96,30 +97,30 @@ func (a *Agent) meshConfig(self mesh.Self) mesh.Config {
 func (a *Agent) hold(ctx context.Context) {
 	a.announced.clear()
 	a.available.clear()
-	change, err := a.host.hold(ctx, a.cfg.Mesh)
-	a.changed(ctx, change)
+	changes, err := a.host.hold(ctx, a.cfg.Mesh)
+	a.changed(ctx, changes)
 	a.journal.report(stepProgram, err)
 }
 
 // program makes the host look like want, and reports whether it does.
 func (a *Agent) program(ctx context.Context, want mesh.State) bool {
-	change, err := a.host.reach(ctx, want)
-	a.changed(ctx, change)
+	changes, err := a.host.reach(ctx, want)
+	a.changed(ctx, changes)
 	a.metrics.peers(want, a.host.have)
 	a.journal.report(stepProgram, err)
 	return err == nil
 }
 
-// changed logs the change and starts handshakes with the peers that it added: a node that has forgotten its sessions
+// changed logs the changes and starts handshakes with the peers that were added: a node that has forgotten its sessions
 // must speak first, or what its peers send it stays black until they give up on theirs, 15 seconds later.
-func (a *Agent) changed(ctx context.Context, change mesh.Change) {
-	a.journal.change(change)
+func (a *Agent) changed(ctx context.Context, changes []mesh.Change) {
 	var gateways []netip.Addr
-	for _, peer := range change.Peers.Add {
-		for _, allowed := range peer.AllowedIPs {
-			if !allowed.IsSingleIP() {
-				gateways = append(gateways, mesh.Gateway(allowed))
-				break // One packet starts the handshake, whatever its family.
+	for _, change := range changes {
+		a.journal.change(change)
+		for _, peer := range change.Peers.Add {
+			// One packet starts the handshake, whatever its family.
+			if i := slices.IndexFunc(peer.AllowedIPs, func(p netip.Prefix) bool { return !p.IsSingleIP() }); i >= 0 {
+				gateways = append(gateways, mesh.Gateway(peer.AllowedIPs[i]))
 			}
 		}
 	}

@@ -25,39 +25,55 @@ type programmer struct {
 	held bool
 }
 
+// rounds is how often one pass observes and applies. A link that was down has lost routes that nobody was told of, so what
+// brings it up is checked; if something then takes it down again, that is for a later pass.
+const rounds = 2
+
 // reach makes the host look like want, and says what it set out to change, also when that failed in part.
-func (p *programmer) reach(ctx context.Context, want mesh.State) (mesh.Change, error) {
+func (p *programmer) reach(ctx context.Context, want mesh.State) ([]mesh.Change, error) {
 	if p.held {
 		p.held = false
 		p.dirty.Store(true)
 	}
-	if err := p.observe(ctx); err != nil {
-		return mesh.Change{}, err
-	}
-	change := mesh.Diff(want, p.have)
-	err := p.apply(ctx, change)
-	if err == nil {
-		p.have, p.want, p.wanted = want, want, true
-	}
-	return change, err
+	return p.converge(ctx, func() mesh.Change { return mesh.Diff(want, p.have) }, func() { p.have, p.want, p.wanted = want, want, true })
 }
 
 // hold repairs what others have destroyed and removes nothing, whatever it finds. It goes by the state last reached or,
 // when the daemon has just started, by what is fail-closed whatever the cluster looks like.
-func (p *programmer) hold(ctx context.Context, cfg mesh.Config) (mesh.Change, error) {
+func (p *programmer) hold(ctx context.Context, cfg mesh.Config) ([]mesh.Change, error) {
 	if !p.dirty.Load() {
-		return mesh.Change{}, nil
+		return nil, nil
 	}
 	p.held = true
-	if err := p.observe(ctx); err != nil {
-		return mesh.Change{}, err
-	}
 	want := p.want
 	if !p.wanted {
 		want = mesh.Bootstrap(cfg)
 	}
-	change := mesh.Diff(want, p.have).WithoutRemovals()
-	return change, p.apply(ctx, change)
+	return p.converge(ctx, func() mesh.Change { return mesh.Diff(want, p.have).WithoutRemovals() }, func() {})
+}
+
+// converge applies what diff finds until the host is as it should be, and calls reached each time that succeeded.
+func (p *programmer) converge(ctx context.Context, diff func() mesh.Change, reached func()) (changes []mesh.Change, err error) {
+	for range rounds {
+		if err := p.observe(ctx); err != nil {
+			return changes, err
+		}
+		change := diff()
+		if !change.Empty() {
+			changes = append(changes, change)
+			err = p.host.Apply(ctx, change)
+		}
+		if err != nil {
+			p.dirty.Store(true) // What it left behind is observed by the next pass.
+			return changes, err
+		}
+		reached()
+		if change.Link == nil {
+			break
+		}
+		p.dirty.Store(true)
+	}
+	return changes, nil
 }
 
 // observe reads the host where it is dirty. It may be dirtied again meanwhile, so the flag is taken down first.
@@ -72,16 +88,4 @@ func (p *programmer) observe(ctx context.Context) error {
 	}
 	p.have = observed.KeepEndpoints(p.want, time.Now())
 	return nil
-}
-
-// apply makes the change, unless it is empty. What a failure leaves behind is observed by the next pass.
-func (p *programmer) apply(ctx context.Context, change mesh.Change) error {
-	if change.Empty() {
-		return nil
-	}
-	err := p.host.Apply(ctx, change)
-	if err != nil {
-		p.dirty.Store(true)
-	}
-	return err
 }

@@ -11,7 +11,7 @@ const (
 	// retryFirst and retryMost bound the exponential backoff after a failure.
 	retryFirst = 250 * time.Millisecond
 	retryMost  = 30 * time.Second
-	// waitAgain is how soon a host that could not be programmed for something it waits for is looked at again.
+	// waitAgain bounds the wait before a host that lacked something, a device process perhaps, is looked at again.
 	waitAgain = time.Second
 	// restMost bounds the rest after a pass. It must leave room to repair a deleted route within a second.
 	restMost = 500 * time.Millisecond
@@ -53,7 +53,7 @@ func (a *Agent) work(ctx context.Context) {
 		if !sleep(ctx, rest(time.Since(start), result)) {
 			return
 		}
-		if result == succeeded {
+		if result != failed && !a.host.dirty.Load() {
 			retry.reset()
 		}
 		select {
@@ -84,7 +84,7 @@ func (a *Agent) wake(retry backoff, result outcome) <-chan time.Time {
 	case result == failed:
 		return time.After(retry.delay())
 	case a.host.dirty.Load():
-		return time.After(waitAgain)
+		return time.After(min(retry.delay(), waitAgain))
 	case due.IsZero():
 		return nil
 	}
