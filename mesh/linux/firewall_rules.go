@@ -1,0 +1,99 @@
+package linux
+
+import (
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/knftables"
+
+	"warren.mesh/mesh"
+)
+
+// ruleset writes the rules' text. The interfaces and the port are the same in all of them.
+type ruleset struct {
+	// link and bridge are quoted. inside are both; outside is where what is not inside goes: neither these nor loopback.
+	link, bridge, inside, outside string
+	port                          uint16
+	mark                          string
+	// nodes are the sets of node addresses, without the family's number.
+	nodes []string
+}
+
+func rulesetOf(fw mesh.Firewall) ruleset {
+	r := ruleset{
+		link: quote(fw.Link), bridge: quote(fw.Bridge),
+		port: fw.Port, mark: fmt.Sprintf("%#08x", fw.Mark), nodes: []string{nodesSet},
+	}
+	r.inside = "{ " + r.link + ", " + r.bridge + " }"
+	r.outside = `!= { "lo", ` + r.link + ", " + r.bridge + " }"
+	if len(fw.NodeCIDRs) > 0 {
+		r.nodes = append(r.nodes, nodeCIDRsSet)
+	}
+	return r
+}
+
+func quote(name string) string { return `"` + name + `"` }
+
+// chainsOf are the chains in the order in which a packet meets them.
+func chainsOf(fw mesh.Firewall) []chain {
+	r := rulesetOf(fw)
+	return []chain{r.guardSpoof(), r.underlayPath(), r.guardIn(), r.guardForward(), r.guardOut(), r.snatOut(), r.guardSource()}
+}
+
+// both is a rule for each address family. In the text "IP" is the protocol, and "@NAME#" the family's set.
+func both(text, reason string) []rule {
+	return []rule{
+		{strings.NewReplacer("IP ", "ip ", "#", "4").Replace(text), reason},
+		{strings.NewReplacer("IP ", "ip6 ", "#", "6").Replace(text), reason},
+	}
+}
+
+// toNodes is a rule for each set of node addresses and each family, NODES in the text being the set.
+func (r ruleset) toNodes(text, reason string) []rule {
+	var rules []rule
+	for _, set := range r.nodes {
+		rules = append(rules, both(strings.ReplaceAll(text, "@NODES", "@"+set+"#"), reason)...)
+	}
+	return rules
+}
+
+// drop counts what it drops.
+func drop(counter string) string { return fmt.Sprintf(" counter name %q drop", counter) }
+
+// guardSpoof is before routing, and before connection tracking: strict rp_filter would drop most of it uncounted. An
+// IPv6 link-local or unspecified source is neighbour discovery's and is never forwarded (RFC 4291, section 2.5.6);
+// 0.0.0.0 is DHCP's, and a martian to IPv4's forwarding. What the bridge carries from pod to pod comes through here too
+// where br_netfilter is on, and fares alike.
+func (r ruleset) guardSpoof() chain {
+	reason := "from a pod, source not in this node's pod CIDRs: drop"
+	return chain{
+		name: "guard-spoof", comment: "pods send from their own addresses",
+		typ: knftables.FilterType, hook: knftables.PreroutingHook, priority: knftables.RawPriority,
+		rules: []rule{
+			{"iifname " + r.bridge + " ip saddr != 0.0.0.0 ip saddr != @own4" + drop(spoof), reason},
+			{"iifname " + r.bridge + " ip6 saddr != { ::, fe80::/10 } ip6 saddr != @own6" + drop(spoof), reason},
+		},
+	}
+}
+
+// underlayPath marks both directions of a connection that a node opened over the underlay to a hostPort or NodePort here.
+// Routing by that mark sends the answers back the way the request came; the policy rule for pod sources would send them
+// into the mesh. The request is marked for the reverse path check, which looks the answer's route up with the
+// request's mark. It is the connection that is marked, not every reply that was translated: one that came in through the
+// mesh goes back through the mesh.
+func (r ruleset) underlayPath() chain {
+	rules := r.toNodes("iifname "+r.outside+" ct direction original ct status dnat IP saddr @NODES ct mark set ct mark or "+r.mark+
+		" meta mark set meta mark or "+r.mark, "a node's request over the underlay, translated: mark the connection")
+	rules = append(rules, rule{"iifname " + r.inside + r.answered() + " meta mark set meta mark or " + r.mark,
+		"its answer: mark it, to go back over the underlay"})
+	return chain{
+		name: "underlay-path", comment: "answers to a hostPort or NodePort request go back the way it came",
+		typ: knftables.FilterType, hook: knftables.PreroutingHook, priority: knftables.DNATPriority + "+10",
+		rules: rules,
+	}
+}
+
+// answered matches the answers of connections that underlayPath marked.
+func (r ruleset) answered() string {
+	return " ct direction reply ct status dnat ct mark and " + r.mark + " != 0"
+}
