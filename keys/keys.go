@@ -3,13 +3,9 @@
 package keys
 
 import (
-	"crypto/ecdh"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 )
 
 // Size is the length of a public or private key in bytes (RFC 7748, section 5).
@@ -18,111 +14,6 @@ const Size = 32
 // ErrInvalid is what every parse error of this package wraps.
 var ErrInvalid = errors.New("not a WireGuard key")
 
-// Public is a WireGuard public key. Its zero value is no key: see IsZero. It is comparable and may be a map's key.
-type Public [Size]byte
-
-// ParsePublic reads the base64 form that `wg` prints and Node annotations carry. The error wraps ErrInvalid and never
-// holds the whole input: it may be a private key in the wrong place.
-func ParsePublic(text string) (Public, error) {
-	b, err := parse(text)
-	if err != nil {
-		return Public{}, err
-	}
-	key := Public(b)
-	if key.IsZero() {
-		return Public{}, fmt.Errorf("%w: all bytes are zero", ErrInvalid)
-	}
-	return key, nil
-}
-
-// IsZero reports whether this is the zero value, which is no key.
-func (k Public) IsZero() bool { return k == Public{} }
-
-// String is the key in base64, as `wg` prints it; "(none)" for the zero value.
-func (k Public) String() string {
-	if k.IsZero() {
-		return "(none)"
-	}
-	return base64.StdEncoding.EncodeToString(k[:])
-}
-
-// MarshalText is String's form, so that JSON and text encoders print base64 rather than numbers.
-func (k Public) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
-
-// Private is a WireGuard private key, clamped. No formatter, logger or marshaller prints it; Reveal is the only way to
-// its bytes. Its zero value is no key: see IsZero.
-//
-// The bytes are held behind a pointer because fmt prints unexported fields of other packages' structs without asking
-// their methods: what it finds there is an address.
-type Private struct{ secret *[Size]byte }
-
-// Generate makes a new private key from the operating system's random source.
-func Generate() (Private, error) { return generate(rand.Reader) }
-
-func generate(random io.Reader) (Private, error) {
-	var b [Size]byte
-	if _, err := io.ReadFull(random, b[:]); err != nil {
-		return Private{}, fmt.Errorf("generate a private key: %w", err)
-	}
-	return newPrivate(b), nil
-}
-
-// newPrivate clamps b (RFC 7748, section 5: decodeScalar25519), as `wg genkey` does.
-func newPrivate(b [Size]byte) Private {
-	b[0] &= 248
-	b[31] = b[31]&127 | 64
-	return Private{secret: &b}
-}
-
-// ParsePrivate reads base64 as `wg genkey` prints it, and clamps. The error wraps ErrInvalid and holds no input.
-func ParsePrivate(text string) (Private, error) {
-	b, err := parse(text)
-	if err != nil {
-		return Private{}, err
-	}
-	return newPrivate(b), nil
-}
-
-// IsZero reports whether this is the zero value, which is no key.
-func (k Private) IsZero() bool { return k.secret == nil }
-
-// Public computes the public key that belongs to k; the zero value for the zero value.
-func (k Private) Public() Public {
-	if k.IsZero() {
-		return Public{}
-	}
-	key, err := ecdh.X25519().NewPrivateKey(k.secret[:])
-	if err != nil {
-		panic("keys: X25519 takes any 32 bytes: " + err.Error())
-	}
-	return Public(key.PublicKey().Bytes())
-}
-
-// Reveal gives the secret bytes away, for the device and for the key file. Never log them. All zero for the zero value.
-func (k Private) Reveal() [Size]byte {
-	if k.IsZero() {
-		return [Size]byte{}
-	}
-	return *k.secret
-}
-
-const redacted = "(private key)"
-
-// Format prints a placeholder whatever the verb.
-func (k Private) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
-
-// String is a placeholder, never the key.
-func (k Private) String() string { return redacted }
-
-// GoString is a placeholder, never the key.
-func (k Private) GoString() string { return redacted }
-
-// LogValue is a placeholder, never the key.
-func (k Private) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalText is a placeholder, never the key: encoding/json and other encoders that ask for text use it.
-func (k Private) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
 func parse(text string) ([Size]byte, error) {
 	b, err := base64.StdEncoding.Strict().DecodeString(text)
 	switch {
@@ -130,6 +21,9 @@ func parse(text string) ([Size]byte, error) {
 		return [Size]byte{}, fmt.Errorf("%w: not base64 (%d characters)", ErrInvalid, len(text))
 	case len(b) != Size:
 		return [Size]byte{}, fmt.Errorf("%w: %d bytes, want %d", ErrInvalid, len(b), Size)
+	case [Size]byte(b) == [Size]byte{}:
+		// WireGuard's own way to say that there is no key; also what a disk may hold after a crash.
+		return [Size]byte{}, fmt.Errorf("%w: all bytes are zero", ErrInvalid)
 	}
 	return [Size]byte(b), nil
 }
