@@ -1,0 +1,81 @@
+package userspace
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// segmentSizeLen is the length of UDP_SEGMENT's value (u16, sent) in bytes. UDP_GRO's (received) is an int.
+const segmentSizeLen = 2
+
+// controlSpace is room for what is sent, and for what is received, with one datagram.
+var controlSpace = unix.CmsgSpace(unix.SizeofInet6Pktinfo) + unix.CmsgSpace(4)
+
+// appendSource appends the source address of what is sent; nothing for the zero value. The interface is left to the
+// routing tables: stock wireguard-go fixes the one that the peer was heard on, which then has to be mended when routes
+// change.
+func appendSource(control []byte, src netip.Addr) []byte {
+	switch {
+	case src.Is4():
+		info := unix.Inet4Pktinfo{Spec_dst: src.As4()}
+		return appendControl(control, unix.IPPROTO_IP, unix.IP_PKTINFO, bytesOf(&info))
+	case src.Is6():
+		info := unix.Inet6Pktinfo{Addr: src.As16()}
+		return appendControl(control, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, bytesOf(&info))
+	}
+	return control
+}
+
+// appendSegmentSize asks the kernel to cut the payload into datagrams of size bytes.
+func appendSegmentSize(control []byte, size int) []byte {
+	var value [segmentSizeLen]byte
+	binary.NativeEndian.PutUint16(value[:], uint16(size))
+	return appendControl(control, unix.SOL_UDP, unix.UDP_SEGMENT, value[:])
+}
+
+// appendControl appends one control message (cmsg(3)). Within a slice of enough capacity it does not allocate.
+func appendControl(control []byte, level, kind int32, value []byte) []byte {
+	start := len(control)
+	control = append(control, make([]byte, unix.CmsgSpace(len(value)))...)
+	header := (*unix.Cmsghdr)(unsafe.Pointer(&control[start]))
+	header.Level, header.Type = level, kind
+	header.SetLen(unix.CmsgLen(len(value)))
+	copy(control[start+unix.CmsgLen(0):], value)
+	return control
+}
+
+// parseControl reads the local address that a datagram came to, and the size of the datagrams that its payload was joined
+// from; zero values where they are not told.
+func parseControl(control []byte) (local netip.Addr, segment int) {
+	for len(control) >= unix.SizeofCmsghdr {
+		header, value, rest, err := unix.ParseOneSocketControlMessage(control)
+		if err != nil {
+			break
+		}
+		control = rest
+		switch kind := [2]int32{header.Level, header.Type}; {
+		case kind == [2]int32{unix.IPPROTO_IP, unix.IP_PKTINFO} && len(value) >= unix.SizeofInet4Pktinfo:
+			local = netip.AddrFrom4([4]byte(value[unsafe.Offsetof(unix.Inet4Pktinfo{}.Spec_dst):]))
+		case kind == [2]int32{unix.IPPROTO_IPV6, unix.IPV6_PKTINFO} && len(value) >= unix.SizeofInet6Pktinfo:
+			local = netip.AddrFrom16([16]byte(value))
+		case kind == [2]int32{unix.SOL_UDP, unix.UDP_GRO} && len(value) >= segmentSizeLen:
+			segment = groSize(value)
+		}
+	}
+	return local, segment
+}
+
+// groSize reads UDP_GRO's value: an int, and a u16 in a longer field on the first kernels.
+func groSize(value []byte) int {
+	if len(value) >= 4 {
+		return int(binary.NativeEndian.Uint32(value))
+	}
+	return int(binary.NativeEndian.Uint16(value))
+}
+
+func bytesOf[T any](v *T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
+}

@@ -1,0 +1,112 @@
+package userspace
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+	"golang.zx2c4.com/wireguard/device"
+	"golang.zx2c4.com/wireguard/tun"
+)
+
+// clonePath is the device node that TUN interfaces are opened by.
+const clonePath = "/dev/net/tun"
+
+// attach opens the interface, and creates it where it does not exist.
+func attach(cfg Config) (*link, error) {
+	existed, err := check(cfg.Name)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := openTUN(cfg.Name)
+	if err != nil {
+		return nil, err
+	}
+	// Not tun.CreateTUN: it sets the MTU of an interface that it did not create, and its listener ends the device when a
+	// burst of netlink messages overruns its socket.
+	dev, _, err := tun.CreateUnmonitoredTUNFromFD(fd)
+	if err != nil {
+		return nil, fmt.Errorf("attach to %s: %w", cfg.Name, err)
+	}
+	found, err := netlink.LinkByName(cfg.Name)
+	if err == nil && !existed {
+		err = netlink.LinkSetMTU(found, mtu(cfg))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("set the MTU of %s: %w", cfg.Name, err), dev.Close())
+	}
+	return newLink(dev, found.Attrs().Index), nil
+}
+
+func mtu(cfg Config) int {
+	if cfg.MTU == 0 {
+		return device.DefaultMTU
+	}
+	return cfg.MTU
+}
+
+// check refuses an interface that is not a TUN of one queue, since attaching to it would fail with no more than EINVAL.
+func check(name string) (exists bool, err error) {
+	found, err := netlink.LinkByName(name)
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for interface %s: %w", name, err)
+	}
+	kind := found.Type()
+	if t, ok := found.(*netlink.Tuntap); ok {
+		switch {
+		case t.Mode != netlink.TUNTAP_MODE_TUN:
+			kind = "tap"
+		case t.Flags&netlink.TUNTAP_MULTI_QUEUE != 0:
+			kind = "multi-queue tun"
+		default:
+			return true, nil
+		}
+	}
+	return true, fmt.Errorf("%s exists and is %w but of type %s: if nothing needs it, delete it (ip link delete %s)",
+		name, ErrNotTUN, kind, name)
+}
+
+// openTUN opens the interface by name. The kernel creates what does not exist.
+func openTUN(name string) (fd int, err error) {
+	fd, err = unix.Open(clonePath, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, refuseOpen(err)
+	}
+	if err := setInterface(fd, name); err != nil {
+		return -1, errors.Join(err, unix.Close(fd))
+	}
+	return fd, nil
+}
+
+func refuseOpen(err error) error {
+	remedy := "give the process the device " + clonePath + " and CAP_NET_ADMIN"
+	if isAny(err, unix.ENOENT, unix.ENODEV, unix.ENXIO) {
+		remedy = "load the kernel module (modprobe tun) and, in a container, mount " + clonePath
+	}
+	return fmt.Errorf("%w (open %s: %w): %s", ErrNoTUN, clonePath, err, remedy)
+}
+
+// setInterface names the interface that fd stands for. IFF_VNET_HDR is what lets many TCP segments pass as one.
+func setInterface(fd int, name string) error {
+	ifreq, err := unix.NewIfreq(name)
+	if err != nil {
+		return fmt.Errorf("interface name %q: %w", name, err)
+	}
+	ifreq.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+	err = unix.IoctlIfreq(fd, unix.TUNSETIFF, ifreq)
+	switch {
+	case errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("%s is %w (%s): stop it first", name, ErrInUse, holder(os.DirFS("/proc").(fs.ReadLinkFS), name))
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("attach to %s: %w: give the process CAP_NET_ADMIN", name, err)
+	case err != nil:
+		return fmt.Errorf("attach to %s: %w", name, err)
+	}
+	return nil
+}

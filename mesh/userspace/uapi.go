@@ -1,0 +1,80 @@
+package userspace
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+
+	"golang.zx2c4.com/wireguard/ipc"
+)
+
+// uapi is the socket by which wgctrl and `wg` configure the device.
+type uapi struct {
+	name     string
+	listener net.Listener
+}
+
+// openUAPI makes the socket. One that a killed process left is replaced; one that answers is ErrInUse.
+func openUAPI(name string) (*uapi, error) {
+	u := &uapi{name: name}
+	return u, u.open()
+}
+
+func (u *uapi) open() error {
+	file, err := ipc.UAPIOpen(u.name)
+	if err != nil {
+		// ipc has no error value for it.
+		if err.Error() == "unix socket in use" {
+			err = fmt.Errorf("%w: stop it first", ErrInUse)
+		}
+		return fmt.Errorf("UAPI socket of %s: %w", u.name, err)
+	}
+	defer func() { _ = file.Close() }() // UAPIListen duplicates it.
+	u.listener, err = ipc.UAPIListen(u.name, file)
+	if err != nil {
+		return fmt.Errorf("listen on the UAPI socket of %s: %w", u.name, err)
+	}
+	return nil
+}
+
+// Close removes the socket.
+func (u *uapi) Close() error { return u.listener.Close() }
+
+// serve answers clients until ctx ends. A socket that was removed or touched is made anew: stock wireguard-go takes that
+// as its end.
+func (u *uapi) serve(ctx context.Context, log *slog.Logger, handle func(net.Conn)) error {
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	for {
+		err := u.accept(ctx, func(c net.Conn) {
+			clients.Go(func() {
+				defer context.AfterFunc(ctx, func() { _ = c.Close() })()
+				handle(c)
+			})
+		})
+		if ctx.Err() != nil {
+			return nil
+		}
+		log.Warn("UAPI socket was lost, making it anew", "err", err)
+		if err := u.open(); err != nil {
+			return err
+		}
+	}
+}
+
+// accept takes clients until the socket fails or ctx ends, and closes it then, once: a second Close of ipc's listener would
+// close a file descriptor that may be another's by then.
+func (u *uapi) accept(ctx context.Context, client func(net.Conn)) error {
+	closed := sync.OnceValue(u.listener.Close)
+	defer func() { _ = closed() }() // It fails where the socket was removed, and removal is what it is for.
+	defer context.AfterFunc(ctx, func() { _ = closed() })()
+	for {
+		c, err := u.listener.Accept()
+		if err != nil {
+			return err
+		}
+		client(c)
+	}
+}

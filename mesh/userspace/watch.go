@@ -1,0 +1,124 @@
+package userspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+	"golang.zx2c4.com/wireguard/tun"
+)
+
+// interval is how often the link is looked at where no notification came: a burst of them overruns the socket, and then
+// some get lost.
+const interval = time.Second
+
+// watch sends the link's changes to the device, until ctx ends or the link is closed.
+func (l *link) watch(ctx context.Context) {
+	defer close(l.events)
+	changed, stop := notifications()
+	defer stop()
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+
+	var told state
+	for {
+		now := l.look(told)
+		if !l.tell(ctx, told.until(now)) {
+			return
+		}
+		told = now
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.closed:
+			return
+		case <-l.retry:
+			told.up = false
+		case <-changed:
+		case <-tick.C:
+		}
+	}
+}
+
+// tell reports whether the device took the events.
+func (l *link) tell(ctx context.Context, events []tun.Event) bool {
+	for _, e := range events {
+		select {
+		case l.events <- e:
+		case <-ctx.Done():
+			return false
+		case <-l.closed:
+			return false
+		}
+	}
+	return true
+}
+
+// state is what the device wants to know of its link.
+type state struct {
+	up  bool
+	mtu int
+}
+
+// look reads the link's state; it is the last one where it cannot be read. A deleted link ends the device by way of Read.
+func (l *link) look(last state) state {
+	found, err := netlink.LinkByIndex(l.index)
+	if err != nil {
+		return last
+	}
+	return state{up: found.Attrs().Flags&net.FlagUp != 0, mtu: found.Attrs().MTU}
+}
+
+// until are the events that lead from s to now. The MTU comes first: the device pads packets by it.
+func (s state) until(now state) []tun.Event {
+	var events []tun.Event
+	if now.mtu != s.mtu {
+		events = append(events, tun.EventMTUUpdate)
+	}
+	switch {
+	case now.up && !s.up:
+		events = append(events, tun.EventUp)
+	case s.up && !now.up:
+		events = append(events, tun.EventDown)
+	}
+	return events
+}
+
+// notifications gives a value when any link of the host changed, possibly one for many changes. Where the kernel grants
+// no subscription it gives none. Messages are not read, only counted as a reason to look.
+func notifications() (changed <-chan struct{}, stop func()) {
+	pokes := make(chan struct{}, 1)
+	f, err := subscribe()
+	if err != nil {
+		return pokes, func() {}
+	}
+	go func() {
+		for b := make([]byte, os.Getpagesize()); ; {
+			if _, err := f.Read(b); err != nil && !errors.Is(err, unix.ENOBUFS) {
+				return
+			}
+			select {
+			case pokes <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return pokes, func() { _ = f.Close() }
+}
+
+// subscribe opens a socket that gets the kernel's messages about links.
+func subscribe() (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK}); err != nil {
+		return nil, errors.Join(fmt.Errorf("subscribe to links: %w", err), unix.Close(fd))
+	}
+	return os.NewFile(uintptr(fd), "netlink"), nil
+}
