@@ -1,0 +1,58 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help build test test-unit test-privileged test-lab test-race lint demo demo-down bench image clean
+
+GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
+LANES    := unit privileged lab
+IMAGE    ?= warren.mesh/warren:dev
+# docker, podman or buildah: whichever builds images here.
+BUILDER  ?= $(firstword $(foreach b,docker podman buildah,$(if $(shell command -v $(b)),$(b))) docker)
+# KEEP=1 leaves the demonstration's cluster running.
+KEEP     ?=
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+build: ## bin/warren and the CNI plugins in bin/cni/
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/warren
+	CGO_ENABLED=0 go build -C cni/plugins -trimpath -o ../../bin/cni/ tool
+
+test: ## all lanes, then their count; needs root
+	@rm -f bin/test/*.json; failed=; \
+	for lane in $(LANES); do $(MAKE) --no-print-directory test-$$lane || failed="$$failed $$lane"; done; \
+	test/total $(LANES) || failed="$$failed total"; \
+	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+
+test-unit: ## what runs anywhere, without root
+	@FORMAT=pkgname test/lane unit -timeout=5m -skip='^TestPrivileged' ./...
+
+test-privileged: ## what needs root, in network namespaces of its own
+	@test/install
+	@WARREN_PRIVILEGED=1 test/lane privileged -timeout=10m -count=1 -run='^TestPrivileged' $$(go list ./... | grep -v /test/)
+
+test-lab: ## clusters on this machine, with a real API server
+	@test/install
+	@WARREN_PRIVILEGED=1 test/lane lab -timeout=30m -count=1 -p=1 -run='^TestPrivileged' ./test/...
+
+test-race: ## the unit tests under the race detector; needs a C compiler
+	@FORMAT=pkgname test/lane race -race -timeout=10m -skip='^TestPrivileged' ./...
+
+lint: ## golangci-lint, at the pinned version
+	@echo "== lint (the first time, the linter is built: some minutes)"
+	@$(GOLANGCI) run ./...
+
+demo: ## three nodes, what they say and what travels between them; KEEP=1 leaves them running
+	@test/install
+	@go run ./test/lab/cmd/demo $(if $(KEEP),--keep)
+
+demo-down: ## end what make demo KEEP=1 left
+	@go run ./test/lab/cmd/demo --down
+
+bench: ## benchmarks
+	go test -run='^$$' -bench=. -benchmem ./...
+
+image: ## the container image, IMAGE=name:tag
+	$(BUILDER) build -t $(IMAGE) .
+
+clean: ## what the targets above left in the tree
+	rm -rf bin
