@@ -14,14 +14,19 @@ const Size = 32
 // ErrInvalid is what every parse error of this package wraps.
 var ErrInvalid = errors.New("not a WireGuard key")
 
+// textSize is the length of a key in base64, padded.
+const textSize = 44
+
 func parse(text string) ([Size]byte, error) {
+	if len(text) != textSize {
+		return [Size]byte{}, fmt.Errorf("%w: %d characters, want %d of base64", ErrInvalid, len(text), textSize)
+	}
+	// The length is asked again of the bytes: the decoder skips newlines.
 	b, err := base64.StdEncoding.Strict().DecodeString(text)
-	switch {
-	case err != nil:
-		return [Size]byte{}, fmt.Errorf("%w: not base64 (%d characters)", ErrInvalid, len(text))
-	case len(b) != Size:
-		return [Size]byte{}, fmt.Errorf("%w: %d bytes, want %d", ErrInvalid, len(b), Size)
-	case [Size]byte(b) == [Size]byte{}:
+	if err != nil || len(b) != Size {
+		return [Size]byte{}, fmt.Errorf("%w: not %d bytes of base64", ErrInvalid, Size)
+	}
+	if [Size]byte(b) == [Size]byte{} {
 		// WireGuard's own way to say that there is no key; also what a disk may hold after a crash.
 		return [Size]byte{}, fmt.Errorf("%w: all bytes are zero", ErrInvalid)
 	}

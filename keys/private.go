@@ -12,9 +12,9 @@ import (
 // Private is a WireGuard private key, clamped. No formatter, logger or marshaller prints it; Reveal is the only way to
 // its bytes. Its zero value is no key: see IsZero.
 //
-// The bytes are held behind a pointer because fmt prints unexported fields of other packages' structs without asking
-// their methods: what it finds there is an address.
-type Private struct{ secret *[Size]byte }
+// The bytes are held in a closure because fmt prints unexported fields of other packages' structs without asking their
+// methods: what it finds there is an address. A pointer is not enough: fmt follows one whose verb does not fit (%s).
+type Private struct{ secret func() [Size]byte }
 
 // Generate makes a new private key from the operating system's random source.
 func Generate() (Private, error) { return generate(rand.Reader) }
@@ -31,7 +31,7 @@ func generate(random io.Reader) (Private, error) {
 func newPrivate(b [Size]byte) Private {
 	b[0] &= 248
 	b[31] = b[31]&127 | 64
-	return Private{secret: &b}
+	return Private{secret: func() [Size]byte { return b }}
 }
 
 // ParsePrivate reads base64 as `wg genkey` prints it, and clamps. The error wraps ErrInvalid and holds no input.
@@ -44,7 +44,10 @@ func ParsePrivate(text string) (Private, error) {
 }
 
 // text is the secret in base64, for the key file.
-func (k Private) text() string { return base64.StdEncoding.EncodeToString(k.secret[:]) }
+func (k Private) text() string {
+	b := k.secret()
+	return base64.StdEncoding.EncodeToString(b[:])
+}
 
 // IsZero reports whether this is the zero value, which is no key.
 func (k Private) IsZero() bool { return k.secret == nil }
@@ -54,7 +57,8 @@ func (k Private) Public() Public {
 	if k.IsZero() {
 		return Public{}
 	}
-	key, err := ecdh.X25519().NewPrivateKey(k.secret[:])
+	b := k.secret()
+	key, err := ecdh.X25519().NewPrivateKey(b[:])
 	if err != nil {
 		panic("keys: X25519 takes any 32 bytes: " + err.Error())
 	}
@@ -66,7 +70,7 @@ func (k Private) Reveal() [Size]byte {
 	if k.IsZero() {
 		return [Size]byte{}
 	}
-	return *k.secret
+	return k.secret()
 }
 
 const redacted = "(private key)"
