@@ -1,0 +1,114 @@
+package warren
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "warren.mesh/"
+
+// inside is which packages of this module a package may depend on, through however many others; those below mesh/ that
+// are missing in a list are another's business.
+var inside = map[string][]string{
+	"keys":           {}, // what holds secrets is small enough to read
+	"mesh":           {"keys"},
+	"mesh/kube":      {"keys", "mesh"},
+	"mesh/linux":     {"keys", "mesh"},
+	"mesh/agent":     {"keys", "mesh"}, // the loop consumes interfaces; cmd/warren says whose
+	"mesh/meshtest":  {"keys", "mesh"}, // fakes model the interfaces, not their implementations
+	"mesh/userspace": {"keys", "mesh"},
+	"cni":            {},                                                                                 // attaching pods to a bridge needs no mesh
+	"cmd/warren":     {"keys", "mesh", "mesh/kube", "mesh/linux", "mesh/agent", "mesh/userspace", "cni"}, // no fakes, no lab
+}
+
+// arrow forbids a package (not its tests) to depend on modules or packages below To, through however many others.
+type arrow struct{ From, To, Reason string }
+
+var outside = []arrow{
+	{"keys", "github.com", "keys stand on the standard library alone"},
+	{"keys", "golang.org/x", "keys stand on the standard library alone: crypto/ecdh has X25519"},
+	{"mesh", "github.com", "the core is values in, values out"},
+	{"mesh", "k8s.io", "the core is tested without a cluster"},
+	{"mesh", "golang.zx2c4.com", "the core knows no device"},
+	{"mesh/kube", "github.com/vishvananda/netlink", "a cluster is read the same on every operating system"},
+	{"mesh/kube", "golang.zx2c4.com", "a cluster knows no device"},
+	{"mesh/linux", "k8s.io/client-go", "a host is programmed without knowing where the state comes from"},
+	{"mesh/linux", "k8s.io/api", "a host is programmed without knowing where the state comes from"},
+	{"mesh/linux", "golang.zx2c4.com/wireguard/device", "the userspace device is another process, configured like the kernel's"},
+	{"mesh/userspace", "k8s.io", "the device process knows no cluster"},
+	{"mesh/agent", "k8s.io", "the loop is tested without a cluster"},
+	{"mesh/agent", "github.com/vishvananda/netlink", "the loop is tested without a host"},
+	{"mesh/meshtest", "k8s.io", "fakes are models, not clients"},
+	{"cni", "k8s.io", "a node's CNI configuration depends on its pod CIDRs and nothing else of the cluster"},
+	{"cni", "github.com/vishvananda/netlink", "links are the plugins' business, which the runtime executes"},
+	{"cmd/warren", "testing", "what tests need does not ship"},
+}
+
+func TestArrows(t *testing.T) {
+	all := dependencies(t)
+	for from, allowed := range inside {
+		if all[from] == nil {
+			t.Errorf("no package %s: an arrow from nowhere forbids nothing", from)
+		}
+		for _, dependency := range all[from] {
+			if to, ok := strings.CutPrefix(dependency, module); ok && !slices.Contains(allowed, to) {
+				t.Errorf("%s depends on %s, and may on %v only", from, to, allowed)
+			}
+		}
+	}
+	for _, a := range outside {
+		for _, dependency := range all[a.From] {
+			if below(dependency, a.To) {
+				t.Errorf("%s depends on %s: %s", a.From, dependency, a.Reason)
+				break
+			}
+		}
+	}
+}
+
+// Every package of the product has its arrows.
+func TestArrowsAreComplete(t *testing.T) {
+	for from := range dependencies(t) {
+		if _, ok := inside[from]; !ok && !below(from, "test") && from != "warren.mesh" {
+			t.Errorf("package %s: say in this file what it may depend on", from)
+		}
+	}
+}
+
+// The core's own imports, for what it may not name although something it depends on may: time needs os.
+func TestCoreImports(t *testing.T) {
+	for _, line := range list(t, `{{join .Imports "\n"}}`, "./mesh") {
+		for _, forbidden := range []string{"os", "os/exec", "log", "log/slog", "net", "net/http", "io/fs", "syscall", "math/rand", "math/rand/v2"} {
+			if line == forbidden {
+				t.Errorf("mesh imports %s: the core does no I/O, logs nothing and rolls no dice", line)
+			}
+		}
+	}
+}
+
+// dependencies lists, for each package of this module, all it depends on.
+func dependencies(t *testing.T) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for _, line := range list(t, `{{.ImportPath}} {{join .Deps " "}}`, "./...") {
+		fields := strings.Fields(line)
+		all[strings.TrimPrefix(fields[0], module)] = fields[1:]
+	}
+	return all
+}
+
+func list(t *testing.T, format, pattern string) []string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-f", format, pattern).Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
+
+// below reports whether a package is to or lies below it.
+func below(dependency, to string) bool {
+	return dependency == to || strings.HasPrefix(dependency, to+"/")
+}
