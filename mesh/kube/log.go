@@ -19,8 +19,12 @@ func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
 	return q.Handler.Enabled(ctx, min(level, slog.LevelDebug))
 }
 
+// Handle asks Enabled once more: klog hands errors over without asking, since its own logs always show them.
 func (q quiet) Handle(ctx context.Context, record slog.Record) error {
 	record.Level = min(record.Level, slog.LevelDebug)
+	if !q.Enabled(ctx, record.Level) {
+		return nil
+	}
 	return q.Handler.Handle(ctx, record)
 }
 

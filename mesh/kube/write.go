@@ -25,12 +25,15 @@ func (c *Cluster) Publish(ctx context.Context, uid string, a mesh.Announcement) 
 	if uid == "" {
 		return fmt.Errorf("publish the annotations of node %s: %w: its UID is not known", c.name, mesh.ErrStale)
 	}
-	force := true
-	err := c.write(ctx, types.ApplyPatchType, map[string]any{
-		"apiVersion": "v1",
-		"kind":       "Node",
-		"metadata":   map[string]any{"name": c.name, "uid": uid, "annotations": annotations(a)},
-	}, metav1.PatchOptions{Force: &force})
+	err := c.write(ctx, patch{
+		kind:  types.ApplyPatchType,
+		force: true,
+		body: map[string]any{
+			"apiVersion": "v1",
+			"kind":       "Node",
+			"metadata":   map[string]any{"name": c.name, "uid": uid, "annotations": annotations(a)},
+		},
+	})
 	if err != nil {
 		return fmt.Errorf("publish the annotations of node %s: %w", c.name, err)
 	}
@@ -43,8 +46,10 @@ func (c *Cluster) Unpublish(ctx context.Context) error {
 	for name := range annotations(mesh.Announcement{}) {
 		nulls[name] = nil
 	}
-	body := map[string]any{"metadata": map[string]any{"annotations": nulls}}
-	err := c.write(ctx, types.MergePatchType, body, metav1.PatchOptions{})
+	err := c.write(ctx, patch{
+		kind: types.MergePatchType,
+		body: map[string]any{"metadata": map[string]any{"annotations": nulls}},
+	})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("remove the annotations of node %s: %w", c.name, err)
 	}
@@ -62,10 +67,14 @@ func (c *Cluster) SetNetworkAvailable(ctx context.Context) error {
 		return nil
 	}
 	// A strategic merge patch finds the condition by its type; a JSON merge patch would replace the whole list.
-	err := c.write(ctx, types.StrategicMergePatchType, map[string]any{
-		"metadata": map[string]any{"uid": self.UID},
-		"status":   map[string]any{"conditions": []corev1.NodeCondition{available(metav1.Now())}},
-	}, metav1.PatchOptions{}, "status")
+	err := c.write(ctx, patch{
+		kind:         types.StrategicMergePatchType,
+		subresources: []string{"status"},
+		body: map[string]any{
+			"metadata": map[string]any{"uid": self.UID},
+			"status":   map[string]any{"conditions": []corev1.NodeCondition{available(metav1.Now())}},
+		},
+	})
 	if err != nil {
 		return fmt.Errorf("set the NetworkUnavailable condition of node %s: %w", c.name, err)
 	}
@@ -83,14 +92,26 @@ func available(now metav1.Time) corev1.NodeCondition {
 	}
 }
 
-// write sends one patch to the own Node. How long that may take, and when it is this daemon's turn, is up to the caller.
-func (c *Cluster) write(ctx context.Context, kind types.PatchType, body map[string]any, options metav1.PatchOptions, subresources ...string) error {
-	data, err := json.Marshal(body)
+// patch is one write to the own Node.
+type patch struct {
+	kind types.PatchType
+	body map[string]any
+	// force takes fields over that others own; for server-side apply only.
+	force        bool
+	subresources []string
+}
+
+// write sends p. How long that may take, and when it is this daemon's turn, is up to the caller.
+func (c *Cluster) write(ctx context.Context, p patch) error {
+	data, err := json.Marshal(p.body)
 	if err != nil {
 		return fmt.Errorf("encode the patch: %w", err)
 	}
-	options.FieldManager = FieldManager
-	_, err = c.writer.Patch(ctx, c.name, kind, data, options, subresources...)
+	options := metav1.PatchOptions{FieldManager: FieldManager}
+	if p.force {
+		options.Force = &p.force
+	}
+	_, err = c.writer.Patch(ctx, c.name, p.kind, data, options, p.subresources...)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsInvalid(err) {
 		return fmt.Errorf("%w: %w", mesh.ErrStale, err)
 	}
