@@ -3,6 +3,7 @@ package userspace
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -10,6 +11,9 @@ import (
 
 // segmentSizeLen is the length of UDP_SEGMENT's value (u16, sent) in bytes. UDP_GRO's (received) is an int.
 const segmentSizeLen = 2
+
+// specDst is where the local address is in an in_pktinfo (ip(7)).
+const specDst = unsafe.Offsetof(unix.Inet4Pktinfo{}.Spec_dst)
 
 // controlSpace is room for what is sent, and for what is received, with one datagram.
 var controlSpace = unix.CmsgSpace(unix.SizeofInet6Pktinfo) + unix.CmsgSpace(4)
@@ -20,11 +24,15 @@ var controlSpace = unix.CmsgSpace(unix.SizeofInet6Pktinfo) + unix.CmsgSpace(4)
 func appendSource(control []byte, src netip.Addr) []byte {
 	switch {
 	case src.Is4():
-		info := unix.Inet4Pktinfo{Spec_dst: src.As4()}
-		return appendControl(control, unix.IPPROTO_IP, unix.IP_PKTINFO, bytesOf(&info))
+		var info [unix.SizeofInet4Pktinfo]byte
+		addr := src.As4()
+		copy(info[specDst:], addr[:])
+		return appendControl(control, unix.IPPROTO_IP, unix.IP_PKTINFO, info[:])
 	case src.Is6():
-		info := unix.Inet6Pktinfo{Addr: src.As16()}
-		return appendControl(control, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, bytesOf(&info))
+		var info [unix.SizeofInet6Pktinfo]byte // in6_pktinfo: the address comes first.
+		addr := src.As16()
+		copy(info[:], addr[:])
+		return appendControl(control, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, info[:])
 	}
 	return control
 }
@@ -38,8 +46,9 @@ func appendSegmentSize(control []byte, size int) []byte {
 
 // appendControl appends one control message (cmsg(3)). Within a slice of enough capacity it does not allocate.
 func appendControl(control []byte, level, kind int32, value []byte) []byte {
-	start := len(control)
-	control = append(control, make([]byte, unix.CmsgSpace(len(value)))...)
+	start, space := len(control), unix.CmsgSpace(len(value))
+	control = slices.Grow(control, space)[:start+space]
+	clear(control[start:])
 	header := (*unix.Cmsghdr)(unsafe.Pointer(&control[start]))
 	header.Level, header.Type = level, kind
 	header.SetLen(unix.CmsgLen(len(value)))
@@ -58,7 +67,7 @@ func parseControl(control []byte) (local netip.Addr, segment int) {
 		control = rest
 		switch kind := [2]int32{header.Level, header.Type}; {
 		case kind == [2]int32{unix.IPPROTO_IP, unix.IP_PKTINFO} && len(value) >= unix.SizeofInet4Pktinfo:
-			local = netip.AddrFrom4([4]byte(value[unsafe.Offsetof(unix.Inet4Pktinfo{}.Spec_dst):]))
+			local = netip.AddrFrom4([4]byte(value[specDst:]))
 		case kind == [2]int32{unix.IPPROTO_IPV6, unix.IPV6_PKTINFO} && len(value) >= unix.SizeofInet6Pktinfo:
 			local = netip.AddrFrom16([16]byte(value))
 		case kind == [2]int32{unix.SOL_UDP, unix.UDP_GRO} && len(value) >= segmentSizeLen:
@@ -74,8 +83,4 @@ func groSize(value []byte) int {
 		return int(binary.NativeEndian.Uint32(value))
 	}
 	return int(binary.NativeEndian.Uint16(value))
-}
-
-func bytesOf[T any](v *T) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
 }
