@@ -1,0 +1,110 @@
+package linux
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"warren.mesh/mesh"
+)
+
+// Apply makes the change: guards before what carries traffic, additions before removals. It goes on past independent
+// failures and joins them. What is there already, or gone already, is no failure.
+//
+// Bringing a link up does not bring back the routes and IPv6 addresses that it lost when it went down: observe again
+// after a change with a Link.
+func (h *Host) Apply(ctx context.Context, c mesh.Change) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.shadow.advance(c)
+	err := h.apply(ctx, c)
+	if err != nil {
+		h.shadow.doubt()
+	}
+	return err
+}
+
+func (h *Host) apply(ctx context.Context, c mesh.Change) error {
+	routes := h.newRouting()
+	steps := []func() error{
+		func() error { return h.setSysctls(c.Sysctls) },
+		func() error { return routes.add(c.Routes.Add, unreachable) },
+		func() error { return h.guard(ctx, c) },
+		func() error { return h.overlay(c, routes) },
+		func() error { return h.addRules(c.Rules.Add) },
+		func() error { return h.removeRules(c.Rules.Remove) },
+		func() error { return routes.remove(c.Routes.Remove) },
+		func() error { return h.removeAddresses(c) },
+		func() error { return h.removePeers(c.Peers.Remove) },
+		func() error { return h.unguard(ctx, c) },
+	}
+	var errs []error
+	for _, step := range steps {
+		// It is safe to stop behind any step: nothing is removed before everything is added.
+		if err := ctx.Err(); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		errs = append(errs, step())
+	}
+	return errors.Join(errs...)
+}
+
+// guard puts the firewall in force, or adds node addresses to it.
+func (h *Host) guard(ctx context.Context, c mesh.Change) error {
+	if c.Firewall != nil {
+		return h.firewall.replace(ctx, *c.Firewall)
+	}
+	return h.editNodeIPs(ctx, mesh.Edits[netip.Addr]{Add: c.NodeIPs.Add})
+}
+
+// unguard removes node addresses from the firewall, last of all.
+func (h *Host) unguard(ctx context.Context, c mesh.Change) error {
+	if c.Firewall != nil {
+		return nil
+	}
+	return h.editNodeIPs(ctx, mesh.Edits[netip.Addr]{Remove: c.NodeIPs.Remove})
+}
+
+func (h *Host) editNodeIPs(ctx context.Context, e mesh.Edits[netip.Addr]) error {
+	if len(e.Add)+len(e.Remove) == 0 {
+		return nil
+	}
+	return h.firewall.edit(ctx, e)
+}
+
+// overlay makes what needs the interface. Without it the rest is not tried: one error says it all.
+func (h *Host) overlay(c mesh.Change, routes *routing) error {
+	mended := h.setLink(c.Link)
+	if errors.Is(mended, ErrNoDevice) || errors.Is(mended, errNoLink) {
+		return errors.Join(mended, h.mendBridge(c))
+	}
+	return errors.Join(
+		mended,
+		h.addAddresses(h.cfg.Link, c.Addresses.Add),
+		h.mendBridge(c),
+		h.tunnel(c),
+		routes.add(c.Routes.Add, through),
+	)
+}
+
+// tunnel sets up device and peers; the peers are of no use to a device that is not there or that has another key.
+func (h *Host) tunnel(c mesh.Change) error {
+	if err := h.setDevice(c.Device); err != nil {
+		return err
+	}
+	return h.setPeers(c.Peers)
+}
+
+// mendBridge sets MTU and addresses of a bridge that somebody else made.
+func (h *Host) mendBridge(c mesh.Change) error {
+	return errors.Join(h.setMTU(h.cfg.Bridge, c.BridgeMTU), h.addAddresses(h.cfg.Bridge, c.BridgeAddresses.Add))
+}
+
+// removeAddresses comes after the routes that had them as their source are gone or replaced: the kernel removes such
+// routes together with the address.
+func (h *Host) removeAddresses(c mesh.Change) error {
+	return errors.Join(
+		h.delAddresses(h.cfg.Link, c.Addresses.Remove),
+		h.delAddresses(h.cfg.Bridge, c.BridgeAddresses.Remove),
+	)
+}

@@ -1,0 +1,41 @@
+package linux
+
+import (
+	"fmt"
+
+	"warren.mesh/keys"
+)
+
+// Config is what a Host needs to know. Link and Bridge are required.
+type Config struct {
+	// Link and Bridge are the names of the WireGuard interface and of the pods' bridge, as in mesh.Config.
+	Link, Bridge string
+	// Port is WireGuard's UDP port; New refuses when something else holds it. Zero checks nothing.
+	Port uint16
+	// PrivateKey goes into the device. Apply refuses a device whose public key is not its own.
+	PrivateKey keys.Private
+	// Mode is where the device comes from; empty means Auto.
+	Mode Mode
+}
+
+// Mode is where the WireGuard device comes from.
+type Mode string
+
+// The modes, as --wireguard names them.
+const (
+	// Auto is Kernel where the kernel has WireGuard and else Userspace; an interface that exists decides.
+	Auto Mode = "auto"
+	// Kernel is the kernel's own device, which the Host creates.
+	Kernel Mode = "kernel"
+	// Userspace is the process `warren wireguard`, which creates the interface; the Host waits for it.
+	Userspace Mode = "userspace"
+)
+
+// ParseMode reads the value of --wireguard.
+func ParseMode(text string) (Mode, error) {
+	switch m := Mode(text); m {
+	case Auto, Kernel, Userspace:
+		return m, nil
+	}
+	return "", fmt.Errorf("wireguard mode %q: want %s, %s or %s", text, Auto, Kernel, Userspace)
+}

@@ -1,0 +1,44 @@
+package linux
+
+import (
+	"maps"
+	"sync"
+)
+
+// counts are writes by kind. The zero value is ready; it may be used concurrently.
+type counts struct {
+	mu sync.Mutex
+	n  map[string]uint64
+}
+
+// The kinds of write, as Operations names them.
+const (
+	opSysctl       = "sysctl-set"
+	opLinkAdd      = "link-add"
+	opLinkSet      = "link-set"
+	opAddressAdd   = "address-add"
+	opAddressDel   = "address-del"
+	opDevice       = "device-set"
+	opPeerSet      = "peer-set"
+	opPeerDel      = "peer-del"
+	opRouteAdd     = "route-add"
+	opRouteReplace = "route-replace"
+	opRouteDel     = "route-del"
+	opRuleAdd      = "rule-add"
+	opRuleDel      = "rule-del"
+)
+
+func (c *counts) add(kind string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == nil {
+		c.n = map[string]uint64{}
+	}
+	c.n[kind]++
+}
+
+func (c *counts) all() map[string]uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.n)
+}

@@ -1,0 +1,94 @@
+package linux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/vishvananda/netlink"
+
+	"warren.mesh/mesh"
+)
+
+// Observe reads everything that warren keeps on this host. It returns ErrForeignLink where the interface's name has come
+// to belong to something else. A userspace device whose process is not there is no failure: its link may be there (the
+// TUN is persistent), Device and Peers are empty.
+func (h *Host) Observe(ctx context.Context) (mesh.State, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.shadow.distrust()
+	seen, err := h.observe(ctx)
+	if err != nil {
+		h.shadow.doubt()
+		return mesh.State{}, fmt.Errorf("observe the host: %w", err)
+	}
+	seen.Sort()
+	h.shadow.reset(seen)
+	return seen.State, nil
+}
+
+// observation is a State with what the shadow needs besides.
+type observation struct {
+	mesh.State
+	// link and bridge are the interfaces' indices, zero where absent.
+	link, bridge int
+	// answers reports whether a device answers.
+	answers bool
+}
+
+func (h *Host) observe(ctx context.Context) (seen observation, err error) {
+	parts := []func() error{
+		func() error { return h.observeInterfaces(&seen) },
+		func() error { return h.observeDevice(&seen) },
+		func() error { seen.Routes, err = h.observeRoutes(); return err },
+		func() error { seen.Rules, err = h.observeRules(); return err },
+		func() error { seen.Firewall, err = h.firewall.observe(ctx); return err },
+		func() error { seen.Sysctls, err = h.observeSysctls(); return err },
+	}
+	var errs []error
+	for _, observe := range parts {
+		errs = append(errs, observe())
+	}
+	return seen, errors.Join(errs...)
+}
+
+// observeInterfaces reads link and bridge.
+func (h *Host) observeInterfaces(seen *observation) error {
+	link, err := h.find(h.cfg.Link)
+	if err != nil {
+		return err
+	}
+	if link != nil {
+		if err := h.mode.owns(link); err != nil {
+			return err
+		}
+		seen.link = link.Attrs().Index
+		seen.Link = mesh.Link{Name: h.cfg.Link, MTU: link.Attrs().MTU, Up: link.Attrs().Flags&net.FlagUp != 0}
+		if seen.Link.Addresses, err = h.observeAddresses(link); err != nil {
+			return err
+		}
+	}
+	return h.observeBridge(seen)
+}
+
+// observeBridge takes no notice of an interface of the bridge's name that is no bridge: the bridge plugin refuses it.
+func (h *Host) observeBridge(seen *observation) error {
+	link, err := h.find(h.cfg.Bridge)
+	if _, is := link.(*netlink.Bridge); err != nil || !is {
+		return err
+	}
+	seen.bridge = link.Attrs().Index
+	seen.Bridge = mesh.Bridge{Name: h.cfg.Bridge, MTU: link.Attrs().MTU}
+	seen.Bridge.Addresses, err = h.observeAddresses(link)
+	return err
+}
+
+func (h *Host) observeDevice(seen *observation) error {
+	device, err := h.readDevice()
+	if err != nil {
+		return err
+	}
+	seen.Device, seen.Peers, seen.answers = toDevice(device), toPeers(device), device != nil
+	return nil
+}

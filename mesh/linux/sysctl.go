@@ -1,0 +1,65 @@
+package linux
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"warren.mesh/mesh"
+)
+
+// sysctlRoot is where the kernel shows its parameters; those below net are the calling thread's network namespace's.
+const sysctlRoot = "/proc/sys"
+
+// sysctls are the parameters that Observe reads: all that mesh.Desired may ask for.
+var sysctls = []string{
+	"net/ipv4/conf/all/src_valid_mark",
+	"net/ipv4/ip_forward",
+	"net/ipv6/conf/all/forwarding",
+}
+
+// observeSysctls leaves out what this kernel does not have.
+func (h *Host) observeSysctls() ([]mesh.Sysctl, error) {
+	var all []mesh.Sysctl
+	for _, name := range sysctls {
+		value, err := os.ReadFile(filepath.Join(sysctlRoot, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, fmt.Errorf("read sysctl %s: %w", name, err)
+		default:
+			all = append(all, mesh.Sysctl{Name: name, Value: strings.TrimSpace(string(value))})
+		}
+	}
+	return all, nil
+}
+
+func (h *Host) setSysctls(want []mesh.Sysctl) error {
+	var failed failures
+	for _, s := range want {
+		h.counts.add(opSysctl)
+		// Not os.WriteFile: O_CREAT and O_TRUNC mean nothing here.
+		failed.add(writeSysctl(filepath.Join(sysctlRoot, s.Name), s))
+	}
+	return failed.err()
+}
+
+func writeSysctl(path string, s mesh.Sysctl) error {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
+		return fmt.Errorf("set sysctl %s: %w; mount /proc/sys writable, or have the node set %s=%s", s.Name, err, s.Name, s.Value)
+	}
+	if err != nil {
+		return fmt.Errorf("set sysctl %s: %w", s.Name, err)
+	}
+	_, err = file.WriteString(s.Value)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("set sysctl %s to %s: %w", s.Name, s.Value, err)
+	}
+	return nil
+}
