@@ -1,0 +1,105 @@
+package userspace
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+	"golang.zx2c4.com/wireguard/tun"
+	"golang.zx2c4.com/wireguard/tun/tuntest"
+)
+
+func TestStateUntil(t *testing.T) {
+	tests := map[string]struct {
+		from, to state
+		want     []tun.Event
+	}{
+		"nothing":      {from: state{up: true, mtu: 1420}, to: state{up: true, mtu: 1420}},
+		"start, down":  {to: state{mtu: 1420}, want: []tun.Event{tun.EventMTUUpdate}},
+		"start, up":    {to: state{up: true, mtu: 1420}, want: []tun.Event{tun.EventMTUUpdate, tun.EventUp}},
+		"up":           {from: state{mtu: 1420}, to: state{up: true, mtu: 1420}, want: []tun.Event{tun.EventUp}},
+		"down":         {from: state{up: true, mtu: 1420}, to: state{mtu: 1420}, want: []tun.Event{tun.EventDown}},
+		"another MTU":  {from: state{up: true, mtu: 1420}, to: state{up: true, mtu: 1380}, want: []tun.Event{tun.EventMTUUpdate}},
+		"all at once":  {from: state{up: true, mtu: 1420}, to: state{mtu: 1380}, want: []tun.Event{tun.EventMTUUpdate, tun.EventDown}},
+		"both at once": {from: state{mtu: 1420}, to: state{up: true, mtu: 1380}, want: []tun.Event{tun.EventMTUUpdate, tun.EventUp}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, test.from.until(test.to)); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// failing is a TUN whose Read fails.
+type failing struct {
+	tun.Device
+	err error
+}
+
+func (f failing) Read([][]byte, []int, int) (int, error) { return 0, f.err }
+
+// TestLinkRead tells apart what ends the device and what must not: one packet that nobody can cut.
+func TestLinkRead(t *testing.T) {
+	for name, test := range map[string]struct {
+		err     error
+		readsOn bool
+	}{
+		"interface deleted": {err: os.ErrClosed},
+		"file fails":        {err: &fs.PathError{Op: "read", Path: clonePath, Err: unix.EIO}},
+		"bad packet":        {err: errors.New("tcp header len is invalid: 8"), readsOn: true},
+		"too many segments": {err: tun.ErrTooManySegments, readsOn: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newLink(failing{err: test.err}, 1).Read(nil, nil, 0)
+			if !errors.Is(err, test.err) {
+				t.Errorf("error %v hides %v", err, test.err)
+			}
+			if got := errors.Is(err, tun.ErrTooManySegments); got != test.readsOn {
+				t.Errorf("device reads on = %v, want %v (%v)", got, test.readsOn, err)
+			}
+		})
+	}
+}
+
+// TestWatchEnds shows that neither an absent device nor an absent link keeps watch from ending.
+func TestWatchEnds(t *testing.T) {
+	t.Run("context", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		l := newLink(tuntest.NewChannelTUN().TUN(), -1)
+		l.watch(ctx)
+		if _, open := <-l.Events(); open {
+			t.Error("events are still open")
+		}
+	})
+	t.Run("close", func(t *testing.T) {
+		l := newLink(tuntest.NewChannelTUN().TUN(), 1) // Of loopback, which is up: nobody takes the event.
+		done := make(chan struct{})
+		go func() { defer close(done); l.watch(t.Context()) }()
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		<-done
+	})
+}
+
+// TestLinkUp shows that a device which lost its port is told to come up again.
+func TestLinkUp(t *testing.T) {
+	l := newLink(tuntest.NewChannelTUN().TUN(), 1)
+	go l.watch(t.Context())
+	for range 2 {
+		for event := range l.Events() {
+			if event == tun.EventUp {
+				break
+			}
+		}
+		l.up()
+		l.up() // Does not block.
+	}
+}
