@@ -32,7 +32,7 @@ func (r ruleset) guardForward() chain {
 			[]rule{
 				{"oifname " + r.inside + " accept", "into the mesh or to a pod here"},
 				{"iifname != " + r.inside + " accept", "not from a pod, not out of the mesh"},
-				{r.answered()[1:] + " accept", "answer to a request over the underlay"},
+				{r.answered + " accept", "answer to a request over the underlay"},
 			},
 			r.toNodes("IP daddr @NODES"+drop(leakNode), "pod or mesh to a mesh node, not via the mesh: drop"),
 		),
@@ -50,10 +50,10 @@ func (r ruleset) guardOut() chain {
 		rules: slices.Concat(
 			[]rule{{"oifname " + r.link + " " + outer + drop(loop), "WireGuard about to enter the mesh: drop"}},
 			both(outer+" IP saddr @own#"+drop(loop), "WireGuard with a pod CIDR's address as source: drop"),
-			[]rule{{`oifname { "lo", ` + r.inside[2:] + " accept", "into the mesh, to a pod here or to this host"}},
+			[]rule{{"oifname " + r.near + " accept", "into the mesh, to a pod here or to this host"}},
 			both("IP daddr @cluster#"+drop(leakPod), "to a pod, not via the mesh: drop"),
 			both("IP daddr @own#"+drop(leakPod), "to a pod of this node, not via the bridge: drop"),
-			[]rule{{r.answered()[1:] + " accept", "answer to a request over the underlay"}},
+			[]rule{{r.answered + " accept", "answer to a request over the underlay"}},
 			r.toNodes("IP saddr @own# IP daddr @NODES"+drop(leakNode), "pod to a mesh node, not via the mesh: drop"),
 		),
 	}
@@ -67,8 +67,8 @@ func (r ruleset) guardSource() chain {
 		name: "guard-source", comment: "no pod's address as source on the underlay",
 		typ: knftables.FilterType, hook: knftables.PostroutingHook, priority: knftables.SNATPriority + "+10",
 		rules: slices.Concat(
-			both("oifname "+r.outside+" IP saddr @own#"+drop(leakSource), reason),
-			both("oifname "+r.outside+" IP saddr @cluster#"+drop(leakSource), reason),
+			both("oifname != "+r.near+" IP saddr @own#"+drop(leakSource), reason),
+			both("oifname != "+r.near+" IP saddr @cluster#"+drop(leakSource), reason),
 		),
 	}
 }

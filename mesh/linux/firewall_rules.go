@@ -11,10 +11,12 @@ import (
 
 // ruleset writes the rules' text. The interfaces and the port are the same in all of them.
 type ruleset struct {
-	// link and bridge are quoted. inside are both; outside is where what is not inside goes: neither these nor loopback.
-	link, bridge, inside, outside string
-	port                          uint16
-	mark                          string
+	// link and bridge are quoted; inside matches both of them, near loopback as well.
+	link, bridge, inside, near string
+	port                       uint16
+	mark                       string
+	// answered matches the answers of connections that underlayPath marked.
+	answered string
 	// nodes are the sets of node addresses, without the family's number.
 	nodes []string
 }
@@ -25,7 +27,8 @@ func rulesetOf(fw mesh.Firewall) ruleset {
 		port: fw.Port, mark: fmt.Sprintf("%#08x", fw.Mark), nodes: []string{nodesSet},
 	}
 	r.inside = "{ " + r.link + ", " + r.bridge + " }"
-	r.outside = `!= { "lo", ` + r.link + ", " + r.bridge + " }"
+	r.near = `{ "lo", ` + r.link + ", " + r.bridge + " }"
+	r.answered = "ct direction reply ct status dnat ct mark and " + r.mark + " != 0"
 	if len(fw.NodeCIDRs) > 0 {
 		r.nodes = append(r.nodes, nodeCIDRsSet)
 	}
@@ -82,18 +85,13 @@ func (r ruleset) guardSpoof() chain {
 // request's mark. It is the connection that is marked, not every reply that was translated: one that came in through the
 // mesh goes back through the mesh.
 func (r ruleset) underlayPath() chain {
-	rules := r.toNodes("iifname "+r.outside+" ct direction original ct status dnat IP saddr @NODES ct mark set ct mark or "+r.mark+
+	rules := r.toNodes("iifname != "+r.near+" ct direction original ct status dnat IP saddr @NODES ct mark set ct mark or "+r.mark+
 		" meta mark set meta mark or "+r.mark, "a node's request over the underlay, translated: mark the connection")
-	rules = append(rules, rule{"iifname " + r.inside + r.answered() + " meta mark set meta mark or " + r.mark,
+	rules = append(rules, rule{"iifname " + r.inside + " " + r.answered + " meta mark set meta mark or " + r.mark,
 		"its answer: mark it, to go back over the underlay"})
 	return chain{
 		name: "underlay-path", comment: "answers to a hostPort or NodePort request go back the way it came",
 		typ: knftables.FilterType, hook: knftables.PreroutingHook, priority: knftables.DNATPriority + "+10",
 		rules: rules,
 	}
-}
-
-// answered matches the answers of connections that underlayPath marked.
-func (r ruleset) answered() string {
-	return " ct direction reply ct status dnat ct mark and " + r.mark + " != 0"
 }

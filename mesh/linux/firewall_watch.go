@@ -21,7 +21,7 @@ func (f *firewall) watch(ctx context.Context, changed func()) error {
 	if err != nil {
 		return err
 	}
-	return f.follow(ctx, conn, changed)
+	return f.follow(ctx, conn, func(uint32) { changed() })
 }
 
 // subscribeRuleset joins the kernel's notifications of changes to nftables in the calling thread's network namespace.
@@ -37,8 +37,9 @@ func subscribeRuleset() (*netlink.Conn, error) {
 	return conn, nil
 }
 
-// follow reads the subscription to its end, and closes it.
-func (f *firewall) follow(ctx context.Context, conn *netlink.Conn, changed func()) error {
+// follow reads the subscription until ctx ends, and closes it. changed is told the generation, or zero where
+// notifications were lost.
+func (f *firewall) follow(ctx context.Context, conn *netlink.Conn, changed func(generation uint32)) error {
 	defer f.own.watch()()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer func() {
@@ -48,7 +49,7 @@ func (f *firewall) follow(ctx context.Context, conn *netlink.Conn, changed func(
 	}()
 	events := tableEvents{changed: func(generation uint32) {
 		if !f.own.excuses(generation) {
-			changed()
+			changed(generation)
 		}
 	}}
 	for {
@@ -58,7 +59,7 @@ func (f *firewall) follow(ctx context.Context, conn *netlink.Conn, changed func(
 			return nil
 		case errors.Is(err, unix.ENOBUFS): // notifications were lost
 			events.touched = false
-			changed()
+			changed(0)
 		case err != nil:
 			return fmt.Errorf("receive nftables notifications: %w", err)
 		}
