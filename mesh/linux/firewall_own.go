@@ -56,7 +56,7 @@ func (o *ownWrites) excuses(generation uint32) bool {
 	return false
 }
 
-// watch is called when a watcher has subscribed, and the function it returns when it ends.
+// watch is called when the watcher has subscribed, and the function it returns when it ends.
 func (o *ownWrites) watch() (done func()) {
 	o.add(1)
 	return func() { o.add(-1) }
@@ -66,5 +66,7 @@ func (o *ownWrites) add(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.watchers += n
-	o.spans = nil
+	if o.watchers == 0 {
+		o.spans = nil
+	}
 }
