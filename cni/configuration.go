@@ -135,6 +135,7 @@ func (c Configuration) Remove() error {
 		errs = append(errs, remove(c.Link()))
 	}
 	errs = append(errs, os.RemoveAll(filepath.Dir(c.File())), os.RemoveAll(c.dataDir()))
+	_ = os.Remove(c.RunDir) // fails where it holds something else, which stays
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("remove the CNI configuration: %w", err)
 	}

@@ -152,6 +152,17 @@ func TestRemoveTakesItsOwnOnly(t *testing.T) {
 	}
 }
 
+func TestRemoveTakesItsEmptyDirectory(t *testing.T) {
+	c := node(t)
+	configure(t, c, 1420)
+	if err := c.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(c.RunDir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s: %v, want none", c.RunDir, err)
+	}
+}
+
 func TestStrays(t *testing.T) {
 	c := node(t)
 	if got, err := c.Strays(podCIDRs); err != nil || got != nil {
