@@ -55,7 +55,7 @@ func (m *members) conflict(n Node) *Problem {
 	}
 	for _, e := range n.Endpoints {
 		if reason := m.addressConflict(e.Addr(), n); reason != "" {
-			return problem(FieldEndpoint, "%s: packets to it would go round in the mesh", reason)
+			return problem(FieldEndpoint, "%s: packets to it would enter the mesh again", reason)
 		}
 	}
 	return nil
@@ -63,7 +63,7 @@ func (m *members) conflict(n Node) *Problem {
 
 func (m *members) podCIDRConflict(p netip.Prefix) string {
 	if len(m.cfg.ClusterCIDRs) > 0 && !within(m.cfg.ClusterCIDRs, p) {
-		return fmt.Sprintf("%v is outside the cluster CIDRs %v", p, m.cfg.ClusterCIDRs)
+		return fmt.Sprintf("%v is not inside the cluster CIDRs %s", p, join(m.cfg.ClusterCIDRs, netip.Prefix.String))
 	}
 	if cidr, ok := overlapping(m.cfg.NodeCIDRs, p); ok {
 		return fmt.Sprintf("%v overlaps with the node CIDR %v", p, cidr)

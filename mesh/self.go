@@ -37,7 +37,7 @@ func (s Self) check(cfg Config) error {
 	}
 	own, _ := s.among(nil)
 	if problem := newMembers(cfg).conflict(own); problem != nil {
-		return fmt.Errorf("node %s does not fit the configuration: %s", s.Name, problem.Reason)
+		return fmt.Errorf("node %s does not fit the configured CIDRs: %s: correct them, on all nodes alike", s.Name, problem.Reason)
 	}
 	return nil
 }

@@ -1,0 +1,69 @@
+package mesh_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+)
+
+// key is a public key that is called by name in goldens; see named.
+func key(name string) (k keys.Public) {
+	copy(k[:], name)
+	return k
+}
+
+// epoch is when the oldest nodes were created.
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// config is the usual configuration with these cluster CIDRs.
+func config(clusterCIDRs ...string) mesh.Config {
+	cfg := mesh.Defaults()
+	for _, text := range clusterCIDRs {
+		cfg.ClusterCIDRs = append(cfg.ClusterCIDRs, netip.MustParsePrefix(text))
+	}
+	return cfg
+}
+
+// number is the i-th of the sound nodes of a dual-stack mesh, i from 1 to 65534.
+func number(i int) mesh.Node {
+	id := mesh.Identity{Name: fmt.Sprintf("n%d", i), UID: fmt.Sprintf("uid-%05d", i), Created: epoch.Add(time.Duration(i) * time.Second)}
+	return mesh.ParseNode(id, announcement(i), mesh.Overrides{})
+}
+
+func announcement(i int) mesh.Announcement {
+	ip4 := netip.AddrFrom4([4]byte{172, 16, byte(i >> 8), byte(i)})
+	ip6 := fmt.Sprintf("2001:db8::%x", i)
+	return mesh.Announcement{
+		PublicKey: key(fmt.Sprintf("key-n%d", i)).String(),
+		Endpoint:  fmt.Sprintf("%v:51820,[%s]:51820", ip4, ip6),
+		PodCIDRs:  fmt.Sprintf("10.%d.%d.0/24,fd00:10:244:%x::/64", i>>8, i&0xff, i),
+		NodeIPs:   fmt.Sprintf("%v,%s", ip4, ip6),
+	}
+}
+
+// numbers are the nodes 1 to n.
+func numbers(n int) []mesh.Node {
+	var nodes []mesh.Node
+	for i := range n {
+		nodes = append(nodes, number(i+1))
+	}
+	return nodes
+}
+
+// selfOf is the own node as the daemon on n knows it.
+func selfOf(n mesh.Node) mesh.Self {
+	return mesh.Self{Name: n.Name, UID: n.UID, Created: n.Created, PodCIDRs: n.PodCIDRs, NodeIPs: n.NodeIPs, PublicKey: n.PublicKey}
+}
+
+// text is a list of anything, one a line.
+func text[T any](list []T) string {
+	var b strings.Builder
+	for _, value := range list {
+		fmt.Fprintln(&b, value)
+	}
+	return b.String()
+}
