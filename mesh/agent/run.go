@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -77,26 +78,24 @@ func rest(took time.Duration, result outcome) time.Duration {
 }
 
 // wake is when to make a pass that nobody asked for: to retry, to look again for a device process, which pokes nobody
-// when it starts, or because a spread write is due. Nil means never.
+// when it starts, or because a write is due. Nil means never.
 func (a *Agent) wake(retry backoff, result outcome) <-chan time.Time {
-	due := earliest(a.announced.due, a.available.due)
+	var times []time.Time
+	for _, due := range []time.Time{a.announced.due, a.available.due} {
+		if !due.IsZero() {
+			times = append(times, due)
+		}
+	}
 	switch {
 	case result == failed:
-		return time.After(retry.delay())
+		times = append(times, time.Now().Add(retry.delay()))
 	case a.host.dirty.Load():
-		return time.After(min(retry.delay(), waitAgain))
-	case due.IsZero():
+		times = append(times, time.Now().Add(min(retry.delay(), waitAgain)))
+	}
+	if len(times) == 0 {
 		return nil
 	}
-	return time.After(time.Until(due))
-}
-
-// earliest ignores zero times; zero when both are.
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
+	return time.After(time.Until(slices.MinFunc(times, time.Time.Compare)))
 }
 
 // watch keeps Host.Watch running. While it does not run, drift is only found by the resync.

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"warren.mesh/mesh"
@@ -34,9 +33,7 @@ func (a *Agent) publish(ctx context.Context, want mesh.Announcement, self mesh.S
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	err := a.cfg.Cluster.Publish(ctx, self.UID, want)
-	if err == nil || errors.Is(err, mesh.ErrStale) {
-		a.announced.wait()
-	}
+	a.announced.wrote(err)
 	a.journal.report(stepPublish, err)
 	if err == nil {
 		a.log.Info("annotations published", "node", self.Name, "endpoint", want.Endpoint, "cidrs", want.PodCIDRs)
@@ -57,8 +54,6 @@ func (a *Agent) makeAvailable(ctx context.Context, self mesh.Self, nodes int) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	err := a.cfg.Cluster.SetNetworkAvailable(ctx)
-	if err == nil || errors.Is(err, mesh.ErrStale) {
-		a.available.wait()
-	}
+	a.available.wrote(err)
 	a.journal.report(stepAvailable, err)
 }

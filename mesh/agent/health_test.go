@@ -1,0 +1,77 @@
+package agent_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/mesh/meshtest"
+)
+
+func TestMetrics(t *testing.T) {
+	cluster(t, 3, func(t *testing.T, _ *meshtest.API, machines []*machine) {
+		_, body := machines[0].get("/metrics")
+		ours := regexp.MustCompile(`(?m)^warren_.*$`).FindAllString(body, -1)
+		ours = slices.DeleteFunc(ours, func(line string) bool { return strings.HasPrefix(line, "warren_reconcile_total") })
+		want := []string{
+			`warren_firewall_packets_total{counter="leak-pod"} 3`,
+			`warren_host_operations_total{kind="route-add"} 7`,
+			`warren_info{backend="kernel",version="v1"} 1`,
+			`warren_peers_desired 2`,
+			`warren_peers_programmed 2`,
+			`warren_reconcile_last_duration_seconds 0`,
+			`warren_reconcile_last_outcome{outcome="error"} 0`,
+			`warren_reconcile_last_outcome{outcome="success"} 1`,
+			`warren_reconcile_last_outcome{outcome="waiting"} 0`,
+			`warren_reconcile_last_timestamp_seconds 9.46684803e+08`,
+			`warren_stray_pods 0`,
+			`warren_watch_restarts_total 0`,
+		}
+		stamp := func(line string) bool { return strings.HasPrefix(line, "warren_reconcile_last_timestamp") }
+		want, ours = slices.DeleteFunc(want, stamp), slices.DeleteFunc(ours, stamp)
+		if diff := cmp.Diff(want, ours); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestHealthzTellsAStuckWorker(t *testing.T) {
+	cluster(t, 1, func(t *testing.T, _ *meshtest.API, machines []*machine) {
+		a := machines[0]
+		gate := make(chan struct{})
+		a.host.mu.Lock()
+		a.host.gate = gate
+		a.host.mu.Unlock()
+		a.host.meddle(dropRoutes)
+		time.Sleep(4 * time.Minute)
+		if code, body := a.get("/healthz"); code != 200 {
+			t.Errorf("after 4 minutes: %d %s", code, body)
+		}
+		time.Sleep(2 * time.Minute)
+		if code, body := a.get("/healthz"); code != 503 || body != "a pass has been under way for 6m0s\n" {
+			t.Errorf("after 6 minutes: %d %q", code, body)
+		}
+		close(gate)
+		synctest.Wait()
+		if code, _ := a.get("/healthz"); code != 200 {
+			t.Error("not alive after the pass has ended")
+		}
+	})
+}
+
+func TestNotReadyBeforeTheFirstPass(t *testing.T) {
+	var api meshtest.API
+	m := newMachine(&api, 1)
+	synctest.Test(t, func(t *testing.T) {
+		m.start()
+		m.end()
+	})
+	if code, _ := m.get("/readyz"); code != 503 {
+		t.Error("ready without a Node")
+	}
+}

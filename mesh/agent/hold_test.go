@@ -1,0 +1,157 @@
+package agent_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/meshtest"
+)
+
+// dropRoutes is what a clumsy administrator does.
+func dropRoutes(s *mesh.State) { s.Routes = nil }
+
+func TestOutageFreezesTheMesh(t *testing.T) {
+	cluster(t, 3, func(t *testing.T, api *meshtest.API, machines []*machine) {
+		a := machines[0]
+		before := a.host.now()
+		api.SetDown(true)
+		settle()
+		if code, body := a.get("/readyz"); code != 503 || !strings.Contains(body, "connection refused") {
+			t.Errorf("/readyz: %d %s", code, body)
+		}
+		a.host.meddle(dropRoutes)
+		settle()
+		if diff := cmp.Diff(before, a.host.now(), addresses); diff != "" {
+			t.Errorf("the last mesh is not repaired (-before +after):\n%s", diff)
+		}
+		a.host.activity()
+		a.end()
+		a.start() // knows nothing of the cluster
+		settle()
+		if _, applied, _ := a.host.activity(); len(applied) != 0 {
+			t.Errorf("restarted while the API is down: applied %v", applied)
+		}
+		if code, _ := a.get("/healthz"); code != 200 {
+			t.Error("waiting for the API is not being dead")
+		}
+		api.SetDown(false)
+		settle()
+		if _, applied, _ := a.host.activity(); len(applied) != 0 {
+			t.Errorf("API back: applied %v", applied)
+		}
+		if code, body := a.get("/readyz"); code != 200 {
+			t.Errorf("not ready: %s", body)
+		}
+	})
+}
+
+// A daemon that starts without an API makes what it knows fail closed, and keeps what it finds, known or not.
+func TestNothingIsRemovedBeforeTheFirstList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var api meshtest.API
+		api.Create(object(1))
+		api.SetDown(true)
+		m := newMachine(&api, 1)
+		left := mesh.State{
+			Link:   mesh.Link{Name: "warren0", MTU: 1300, Up: true, Addresses: []netip.Prefix{netip.MustParsePrefix("10.244.7.1/32")}},
+			Device: mesh.Device{PublicKey: key(77), Port: 1},
+			Peers:  []mesh.Peer{{PublicKey: key(9)}},
+			Routes: []mesh.Route{{Table: mesh.TableMain, Destination: netip.MustParsePrefix("10.244.9.0/24"), Link: "warren0"}},
+			Rules:  []mesh.Rule{{Priority: 5, Table: mesh.TableMesh}},
+		}
+		m.host.meddle(func(s *mesh.State) { *s = left })
+		m.start()
+		settle()
+		got := m.host.now()
+		if len(got.Routes) != 1+2 {
+			t.Errorf("want one unreachable route for each cluster CIDR more: %v", got.Routes)
+		}
+		got.Routes = left.Routes
+		if diff := cmp.Diff(left, got, addresses); diff != "" {
+			t.Errorf("(-found +left):\n%s", diff)
+		}
+		if m.attachments.written != 0 {
+			t.Error("CNI configuration written before anything was programmed")
+		}
+		m.end()
+	})
+}
+
+func TestOwnNodeMissing(t *testing.T) {
+	cluster(t, 3, func(t *testing.T, api *meshtest.API, machines []*machine) {
+		a, b, c := machines[0], machines[1], machines[2]
+		api.Delete(a.name, c.name)
+		settle()
+		wantPeers(t, a, b.key, c.key)
+		if code, body := a.get("/readyz"); code != 503 || !strings.Contains(body, "no Node named "+a.name) {
+			t.Errorf("/readyz: %d %s", code, body)
+		}
+		if code, _ := a.get("/healthz"); code != 200 {
+			t.Error("liveness must stay green")
+		}
+		if _, body := a.get("/metrics"); !strings.Contains(body, `warren_waiting{reason="waiting for the own Node object: `) {
+			t.Error("no metric")
+		}
+		if got := logged(a.log.read(), "no Node named"); len(got) != 1 {
+			t.Errorf("log: %q", got)
+		}
+		a.host.meddle(dropRoutes)
+		settle()
+		if len(a.host.now().Routes) == 0 {
+			t.Error("drift is not repaired while the own Node is missing")
+		}
+		if writes := a.cluster.Writes(); len(writes) != 0 || api.Node(a.name).Name != "" {
+			t.Errorf("wrote %v, Node %v", writes, api.Node(a.name))
+		}
+
+		again := object(1)
+		again.PodCIDRs = []netip.Prefix{netip.MustParsePrefix("10.244.44.0/24"), netip.MustParsePrefix("fd00:10:244:44::/64")}
+		a.attachments.set([]netip.Addr{netip.MustParseAddr("10.244.1.5")}, nil)
+		api.Create(again)
+		settle()
+		wantPeers(t, a, b.key) // c is gone for good
+		if got := api.Node(a.name); got.Announcement.PodCIDRs != "10.244.44.0/24,fd00:10:244:44::/64" || !got.NetworkAvailable {
+			t.Errorf("published of the new Node: %+v", got)
+		}
+		want := []netip.Prefix{netip.MustParsePrefix("10.244.44.1/32"), netip.MustParsePrefix("fd00:10:244:44::1/128")}
+		if diff := cmp.Diff(want, a.host.now().Link.Addresses, addresses); diff != "" {
+			t.Errorf("addresses (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(again.PodCIDRs, a.attachments.podCIDRs, addresses); diff != "" {
+			t.Errorf("CNI configuration (-want +got):\n%s", diff)
+		}
+		if got := logged(a.log.read(), "10.244.1.5"); len(got) != 1 {
+			t.Errorf("stray pods in the log: %q", got)
+		}
+	})
+}
+
+func TestWaitsForAPodCIDR(t *testing.T) {
+	cluster(t, 2, func(t *testing.T, api *meshtest.API, machines []*machine) {
+		c := newMachine(api, 3)
+		o := object(3)
+		cidrs := o.PodCIDRs
+		o.PodCIDRs = nil
+		api.Create(o)
+		c.start()
+		defer c.end()
+		settle()
+		if code, body := c.get("/readyz"); code != 503 || !strings.Contains(body, "waiting for a pod CIDR") {
+			t.Errorf("/readyz: %d %s", code, body)
+		}
+		if lines := c.log.read(); len(logged(lines, "level=ERROR")) != 0 || len(logged(lines, "waiting for a pod CIDR")) != 1 {
+			t.Errorf("log: %q", lines)
+		}
+		api.Update(c.name, func(n *meshtest.Node) { n.PodCIDRs = cidrs })
+		settle()
+		wantPeers(t, c, machines[0].key, machines[1].key)
+		if code, body := c.get("/readyz"); code != 200 {
+			t.Errorf("/readyz: %d %s", code, body)
+		}
+	})
+}

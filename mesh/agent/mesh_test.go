@@ -1,0 +1,161 @@
+package agent_test
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/meshtest"
+)
+
+func wantPeers(t *testing.T, m *machine, want ...keys.Public) {
+	t.Helper()
+	slices.SortFunc(want, func(a, b keys.Public) int { return slices.Compare(a[:], b[:]) })
+	got := m.host.peers()
+	slices.SortFunc(got, func(a, b keys.Public) int { return slices.Compare(a[:], b[:]) })
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s: peers (-want +got):\n%s", m.name, diff)
+	}
+}
+
+// logged are the lines with text in them.
+func logged(lines []string, text string) []string {
+	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !strings.Contains(line, text) })
+}
+
+func TestNodesJoinAndLeave(t *testing.T) {
+	cluster(t, 3, func(t *testing.T, api *meshtest.API, machines []*machine) {
+		a, b, c := machines[0], machines[1], machines[2]
+		wantPeers(t, a, b.key, c.key)
+		wantPeers(t, b, a.key, c.key)
+		wantPeers(t, c, a.key, b.key)
+		for _, m := range machines {
+			if n := api.Node(m.name); !n.NetworkAvailable || n.Announcement.PublicKey != m.key.String() {
+				t.Errorf("%s: %+v", m.name, n)
+			}
+			if code, body := m.get("/readyz"); code != 200 {
+				t.Errorf("%s is not ready: %s", m.name, body)
+			}
+		}
+		c.end()
+		api.Delete(c.name)
+		settle()
+		wantPeers(t, a, b.key)
+		if got := logged(a.log.read(), "peer removed"); len(got) != 1 || !strings.Contains(got[0], c.name) {
+			t.Errorf("log of c's end: %q", got)
+		}
+		c.start() // its own Node is missing: what it has is kept
+		settle()
+		wantPeers(t, c, a.key, b.key)
+	})
+}
+
+func TestKickReachesNewPeersOnly(t *testing.T) {
+	cluster(t, 2, func(t *testing.T, api *meshtest.API, machines []*machine) {
+		api.Create(announced(9))
+		settle()
+		_, _, kicked := machines[0].host.activity()
+		if len(kicked) != 1 || kicked[0] != mesh.Gateway(object(9).PodCIDRs[0]) {
+			t.Errorf("kicked %v", kicked)
+		}
+		api.Update(name(9), func(n *meshtest.Node) { n.Overrides.ForceEndpoint = "198.51.100.9:1" })
+		settle()
+		if _, applied, kicked := machines[0].host.activity(); len(kicked) != 0 || len(applied) != 1 {
+			t.Errorf("after another endpoint: kicked %v, applied %v", kicked, applied)
+		}
+	})
+}
+
+func TestRestartChangesNothing(t *testing.T) {
+	cluster(t, 3, func(t *testing.T, _ *meshtest.API, machines []*machine) {
+		a := machines[0]
+		a.end()
+		a.start()
+		settle()
+		observed, applied, kicked := a.host.activity()
+		if observed != 1 || len(applied)+len(kicked) != 0 {
+			t.Errorf("observed %d times, applied %v, kicked %v", observed, applied, kicked)
+		}
+		if writes := a.cluster.Writes(); len(writes) != 0 {
+			t.Errorf("wrote %v", writes)
+		}
+		if a.attachments.written != 1 {
+			t.Errorf("CNI configuration written %d times", a.attachments.written)
+		}
+	})
+}
+
+func TestGarbageIsOneNodesProblem(t *testing.T) {
+	cluster(t, 2, func(t *testing.T, api *meshtest.API, machines []*machine) {
+		a, b := machines[0], machines[1]
+		bad := announced(9)
+		bad.Announcement.PodCIDRs = "10.244.9.0/24;rm -rf"
+		api.Create(bad)
+		api.Create(announced(8))
+		settle()
+		wantPeers(t, a, b.key, key(8))
+		const metric = `warren_node_problems{field="pod-cidrs",node="node-0009"} 1`
+		if _, body := a.get("/metrics"); !strings.Contains(body, metric) {
+			t.Error("no metric " + metric)
+		}
+		api.Update(name(9), func(n *meshtest.Node) { n.Announcement = announced(9).Announcement })
+		settle()
+		wantPeers(t, a, b.key, key(8), key(9))
+		if _, body := a.get("/metrics"); strings.Contains(body, metric) {
+			t.Error("the metric outlives its problem")
+		}
+		lines := a.log.read()
+		for _, text := range []string{"node has a problem", "node's problem is gone"} {
+			if got := logged(lines, text); len(got) != 1 || !strings.Contains(got[0], "node=node-0009 field=pod-cidrs") {
+				t.Errorf("%s: %q", text, got)
+			}
+		}
+	})
+}
+
+// One node's change costs the same among a thousand as among ten.
+func TestOneNodeAmongAThousand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var api meshtest.API
+		api.Create(object(1))
+		var others []meshtest.Node
+		for n := 2; n <= 1000; n++ {
+			others = append(others, far(n))
+		}
+		api.Create(others...)
+		m := newMachine(&api, 1)
+		m.config.ClusterCIDRs[0] = netip.MustParsePrefix("10.0.0.0/8")
+		m.start()
+		defer m.end()
+		settle()
+		if got := len(m.host.peers()); got != 999 {
+			t.Fatalf("%d peers", got)
+		}
+		m.host.activity()
+		for what, change := range map[string]func(){
+			"joins": func() { api.Create(far(1001)) },
+			"moves": func() { api.Update(name(500), func(n *meshtest.Node) { n.Overrides.ForceEndpoint = "198.51.100.9:1" }) },
+			"restarts": func() {
+				api.Update(name(600), func(n *meshtest.Node) { n.Announcement.PublicKey = key(2000).String() })
+			},
+			"leaves": func() { api.Delete(name(700)) },
+		} {
+			change()
+			settle()
+			observed, applied, _ := m.host.activity()
+			lines := 0
+			for _, c := range applied {
+				lines += len(c.Lines())
+			}
+			if observed != 0 || lines == 0 || lines > 8 {
+				t.Errorf("a node that %s: observed %d times, %d operations", what, observed, lines)
+			}
+		}
+	})
+}

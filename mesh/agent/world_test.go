@@ -1,0 +1,215 @@
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/agent"
+	"warren.mesh/mesh/meshtest"
+)
+
+// addresses compares what netip keeps to itself.
+var addresses = cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}, netip.AddrPort{})
+
+// machine is one node: its host, its place in the cluster and, while it runs, its daemon.
+type machine struct {
+	name        string
+	api         *meshtest.API
+	key         keys.Public
+	host        *memory
+	attachments *attachments
+	cluster     *meshtest.Cluster
+	agent       *agent.Agent
+	log         *logbook
+	config      mesh.Config
+
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// newMachine is the node with number n: 192.0.2.N, with pods in 10.244.N.0/24, and the same in IPv6.
+func newMachine(api *meshtest.API, n int) *machine {
+	cfg := mesh.Defaults()
+	cfg.MTU = 0
+	cfg.ClusterCIDRs = []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00:10:244::/48")}
+	m := &machine{name: name(n), api: api, key: key(n), host: newMemory(), log: &logbook{}, config: cfg}
+	m.attachments = &attachments{host: m.host}
+	return m
+}
+
+func name(n int) string { return fmt.Sprintf("node-%04d", n) }
+
+// key is a public key as good as any; what it is derived from does not matter here.
+func key(n int) keys.Public { return keys.Public{byte(n), byte(n >> 8), 1} }
+
+// object is the Node object of a node whose daemon has not run yet.
+func object(n int) meshtest.Node {
+	return meshtest.Node{
+		Name:     name(n),
+		PodCIDRs: []netip.Prefix{netip.MustParsePrefix(fmt.Sprintf("10.244.%d.0/24", n)), netip.MustParsePrefix(fmt.Sprintf("fd00:10:244:%x::/64", n))},
+		NodeIPs:  []netip.Addr{netip.MustParseAddr(fmt.Sprintf("192.0.2.%d", n)), netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", n))},
+	}
+}
+
+// announced is the Node object of a node whose daemon runs elsewhere.
+func announced(n int) meshtest.Node {
+	o := object(n)
+	self := mesh.Self{Name: o.Name, UID: "any", PublicKey: key(n), PodCIDRs: o.PodCIDRs, NodeIPs: o.NodeIPs}
+	o.Announcement = mesh.Announce(mesh.Defaults(), self)
+	return o
+}
+
+// start starts the daemon, as often as it was stopped.
+func (m *machine) start() {
+	m.cluster = m.api.Follow(m.name, func() { m.agent.Poke() })
+	m.agent = agent.New(agent.Config{
+		Node: m.name, Mesh: m.config, Key: m.key,
+		Cluster: m.cluster, Host: m.host, Attachments: m.attachments,
+		Log: m.log.logger(), Version: "v1", Backend: "kernel", BackendReason: "it is a test",
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	m.stop, m.done = stop, make(chan struct{})
+	go func() { m.agent.Run(ctx); close(m.done) }()
+}
+
+// end stops the daemon and waits for it.
+func (m *machine) end() {
+	m.stop()
+	<-m.done
+}
+
+// get asks the daemon's HTTP endpoints.
+func (m *machine) get(path string) (code int, body string) {
+	w := httptest.NewRecorder()
+	m.agent.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	return w.Code, w.Body.String()
+}
+
+// cluster runs test with count machines in a mesh of their own, all started and settled.
+func cluster(t *testing.T, count int, test func(t *testing.T, api *meshtest.API, machines []*machine)) {
+	synctest.Test(t, func(t *testing.T) {
+		var api meshtest.API
+		var machines []*machine
+		for n := 1; n <= count; n++ {
+			api.Create(object(n))
+			m := newMachine(&api, n)
+			machines = append(machines, m)
+			m.start()
+		}
+		settle()
+		for _, m := range machines {
+			m.log.read()
+			m.host.activity()
+			m.cluster.Writes()
+		}
+		test(t, &api, machines)
+		for _, m := range machines {
+			m.end()
+		}
+	})
+}
+
+// settle gives everything that is under way the time to end, which takes none in a synctest bubble.
+func settle() {
+	time.Sleep(5 * time.Second)
+	synctest.Wait()
+}
+
+// logbook is what a daemon has logged.
+type logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logbook) logger() *slog.Logger {
+	timeless := func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{ReplaceAttr: timeless}))
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// read is what was logged since it was last asked for, one line each.
+func (l *logbook) read() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := strings.Split(strings.TrimSpace(l.text.String()), "\n")
+	l.text.Reset()
+	if lines[0] == "" {
+		return nil
+	}
+	return lines
+}
+
+// attachments is a CNI configuration that remembers what it was asked for.
+type attachments struct {
+	host *memory
+
+	mu       sync.Mutex
+	podCIDRs []netip.Prefix
+	mtu      int
+	written  int
+	early    bool
+	strays   []netip.Addr
+	err      error
+}
+
+func (a *attachments) Configure(podCIDRs []netip.Prefix, mtu int) (bool, error) {
+	programmed := len(a.host.now().Rules) > 0
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.early = a.early || !programmed
+	if a.err != nil || a.mtu == mtu && fmt.Sprint(a.podCIDRs) == fmt.Sprint(podCIDRs) {
+		return false, a.err
+	}
+	a.podCIDRs, a.mtu = podCIDRs, mtu
+	a.written++
+	return true, nil
+}
+
+func (a *attachments) Strays([]netip.Prefix) ([]netip.Addr, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.strays, nil
+}
+
+// set changes what the attachments find.
+func (a *attachments) set(strays []netip.Addr, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.strays, a.err = strays, err
+}
+
+// far is announced, for any number up to 65,535.
+func far(n int) meshtest.Node {
+	high, low := byte(n>>8), byte(n)
+	o := meshtest.Node{
+		Name:     name(n),
+		PodCIDRs: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, high, low, 0}), 24)},
+		NodeIPs:  []netip.Addr{netip.AddrFrom4([4]byte{172, 16, high, low})},
+	}
+	o.Announcement = mesh.Announce(mesh.Defaults(), mesh.Self{PublicKey: key(n), PodCIDRs: o.PodCIDRs, NodeIPs: o.NodeIPs})
+	return o
+}
