@@ -115,8 +115,8 @@ func (b *builder) firewall() Firewall {
 	for _, n := range b.decision.peers {
 		f.NodeIPs = append(f.NodeIPs, n.NodeIPs...)
 	}
-	for _, c := range b.ips {
-		f.NodeIPs = append(f.NodeIPs, c.prefix.Addr())
+	for _, p := range b.ips.prefixes() {
+		f.NodeIPs = append(f.NodeIPs, p.Addr())
 	}
 	return f
 }

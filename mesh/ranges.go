@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// ranges are disjoint prefixes, each with the name of its node. A sorted slice and not a trie: nodes come in the order
-// of their creation, which is nearly that of their pod CIDRs, so that adding is mostly appending.
-type ranges []claim
+// ranges are disjoint prefixes, by address family, each with the name of its node. Sorted slices and not a trie: nodes
+// come in the order of their creation, which is nearly that of their addresses, so that adding is mostly appending.
+type ranges [2][]claim
 
 type claim struct {
 	prefix netip.Prefix
@@ -15,9 +15,10 @@ type claim struct {
 }
 
 // find returns the first claim that overlaps with p.
-func (r ranges) find(p netip.Prefix) (claim, bool) {
-	i := r.after(p)
-	for _, c := range r[max(i-1, 0):min(i+1, len(r))] {
+func (r *ranges) find(p netip.Prefix) (claim, bool) {
+	claims := r[familyOf(p.Addr())]
+	i := after(claims, p)
+	for _, c := range claims[max(i-1, 0):min(i+1, len(claims))] {
 		if c.prefix.Overlaps(p) {
 			return c, true
 		}
@@ -26,20 +27,21 @@ func (r ranges) find(p netip.Prefix) (claim, bool) {
 }
 
 // holds is find for one address.
-func (r ranges) holds(ip netip.Addr) (claim, bool) { return r.find(host(ip)) }
+func (r *ranges) holds(ip netip.Addr) (claim, bool) { return r.find(host(ip)) }
 
 // add claims p for node, unless it overlaps with what is claimed already.
 func (r *ranges) add(p netip.Prefix, node string) (added bool) {
 	if _, taken := r.find(p); taken {
 		return false
 	}
-	*r = slices.Insert(*r, r.after(p), claim{p, node})
+	claims := &r[familyOf(p.Addr())]
+	*claims = slices.Insert(*claims, after(*claims, p), claim{p, node})
 	return true
 }
 
 // after is the index of the first claim that starts behind the start of p. Only its neighbours can overlap with p.
-func (r ranges) after(p netip.Prefix) int {
-	i, _ := slices.BinarySearchFunc(r, p.Addr(), func(c claim, start netip.Addr) int {
+func after(claims []claim, p netip.Prefix) int {
+	i, _ := slices.BinarySearchFunc(claims, p.Addr(), func(c claim, start netip.Addr) int {
 		if c.prefix.Addr().Compare(start) <= 0 {
 			return -1
 		}
@@ -48,10 +50,13 @@ func (r ranges) after(p netip.Prefix) int {
 	return i
 }
 
-func (r ranges) prefixes() []netip.Prefix {
+// prefixes are all that are claimed, sorted.
+func (r *ranges) prefixes() []netip.Prefix {
 	var all []netip.Prefix
-	for _, c := range r {
-		all = append(all, c.prefix)
+	for _, claims := range r {
+		for _, c := range claims {
+			all = append(all, c.prefix)
+		}
 	}
 	return all
 }

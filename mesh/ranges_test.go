@@ -35,8 +35,8 @@ func TestRangesAgainstScan(t *testing.T) {
 				taken = append(taken, p)
 			}
 		}
-		if len(r) != len(taken) {
-			t.Fatalf("%d claims, want %d", len(r), len(taken))
+		if got := r.prefixes(); len(got) != len(taken) {
+			t.Fatalf("%v are claimed, want %v", got, taken)
 		}
 	}
 }

@@ -25,8 +25,8 @@ func (b *builder) routes() []Route {
 			routes = b.appendRoute(routes, Route{Table: TableMesh, Destination: host(ip)})
 		}
 	}
-	for _, c := range b.ips {
-		routes = b.appendRoute(routes, Route{Table: TableMesh, Destination: c.prefix})
+	for _, p := range b.ips.prefixes() {
+		routes = b.appendRoute(routes, Route{Table: TableMesh, Destination: p})
 	}
 	return routes
 }
