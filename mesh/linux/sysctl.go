@@ -16,6 +16,10 @@ import (
 // sysctlRoot is where the kernel shows its parameters; those below net are the calling thread's network namespace's.
 const sysctlRoot = "/proc/sys"
 
+// hostSysctlRoot is where the DaemonSet mounts the node's parameters below net: runtimes make /proc/sys read-only in
+// containers, and a privileged container would be far more than the daemon needs.
+const hostSysctlRoot = "/host/proc/sys"
+
 // sysctls are the parameters that Observe reads: all that mesh.Desired may ask for.
 var sysctls = []string{
 	"net/ipv4/conf/all/src_valid_mark",
@@ -43,23 +47,33 @@ func (h *Host) setSysctls(want []mesh.Sysctl) error {
 	var failed failures
 	for _, s := range want {
 		h.counts.add(opSysctl)
-		// Not os.WriteFile: O_CREAT and O_TRUNC mean nothing here.
-		failed.add(writeSysctl(filepath.Join(sysctlRoot, s.Name), s))
+		failed.add(setSysctl(s, sysctlRoot, hostSysctlRoot))
 	}
 	return failed.err()
 }
 
-func writeSysctl(path string, s mesh.Sysctl) error {
-	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+// setSysctl writes below root or, where that is read-only, below fallback.
+func setSysctl(s mesh.Sysctl, root, fallback string) error {
+	err := writeSysctl(filepath.Join(root, s.Name), s.Value)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, unix.EROFS) && writeSysctl(filepath.Join(fallback, s.Name), s.Value) == nil {
+		return nil
+	}
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
-		return fmt.Errorf("set sysctl %s: %w; mount /proc/sys writable, or have the node set %s=%s", s.Name, err, s.Name, s.Value)
+		return fmt.Errorf("set sysctl %s: %w; mount the node's /proc/sys/net at %s/net, or have the node set %s=%s",
+			s.Name, err, fallback, s.Name, s.Value)
 	}
+	return fmt.Errorf("set sysctl %s to %s: %w", s.Name, s.Value, err)
+}
+
+// writeSysctl is not os.WriteFile: O_CREAT and O_TRUNC mean nothing here.
+func writeSysctl(path, value string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
-		return fmt.Errorf("set sysctl %s: %w", s.Name, err)
+		return err
 	}
-	_, err = file.WriteString(s.Value)
-	if err = errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("set sysctl %s to %s: %w", s.Name, s.Value, err)
-	}
-	return nil
+	_, err = file.WriteString(value)
+	return errors.Join(err, file.Close())
 }

@@ -1,0 +1,26 @@
+# syntax=docker/dockerfile:1
+# What the DaemonSet runs: one static binary, the four CNI plugins, and `wg` and `nft` for the daemon and for whoever looks
+# into it (kubectl -n kube-system exec ds/warren -- wg show).
+
+FROM golang:1.26-bookworm AS build
+WORKDIR /src
+ENV CGO_ENABLED=0 GOFLAGS=-trimpath
+# Dependencies first: they change less often than the code.
+COPY go.mod go.sum ./
+COPY cni/plugins/go.mod cni/plugins/go.sum cni/plugins/
+RUN --mount=type=cache,target=/go/pkg/mod go mod download && go mod download -C cni/plugins
+COPY . .
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    go build -ldflags='-s -w' -o /out/ ./cmd/warren && \
+    go build -C cni/plugins -ldflags='-s -w' -o /out/cni/ tool
+
+FROM debian:bookworm-slim
+RUN apt-get update && \
+    apt-get install --yes --no-install-recommends nftables wireguard-tools && \
+    rm -rf /var/lib/apt/lists/*
+# `warren install-cni` looks for the plugins beside its own binary, behind the link.
+COPY --from=build /out/ /opt/warren/
+RUN ln -s /opt/warren/warren /usr/local/bin/warren
+# root with one capability (manifests/daemonset.yaml): the host's network and directories are root's.
+USER 0
+ENTRYPOINT ["/usr/local/bin/warren"]

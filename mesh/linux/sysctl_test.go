@@ -1,0 +1,59 @@
+package linux
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/meshtest"
+)
+
+// A container's /proc/sys is read-only; the daemon writes through the mount that its manifest makes.
+func TestPrivilegedSetSysctlInAContainer(t *testing.T) {
+	meshtest.Privileged(t)
+	fallback := container(t)
+	want := mesh.Sysctl{Name: "net/ipv4/conf/all/src_valid_mark", Value: "1"}
+	err := setSysctl(want, sysctlRoot, t.TempDir())
+	if !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), want.Name+"=1") {
+		t.Errorf("without the mount: %v, want EROFS and the remedy", err)
+	}
+	if err := setSysctl(want, sysctlRoot, fallback); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(sysctlRoot, want.Name)); err != nil || strings.TrimSpace(string(got)) != "1" {
+		t.Errorf("it reads %q, %v", got, err)
+	}
+}
+
+// container gives this test's thread a network and a mount namespace in which /proc/sys is read-only but for its net,
+// mounted below the returned directory. The thread is never unlocked, so all of it ends with the test.
+func container(t *testing.T) string {
+	t.Helper()
+	runtime.LockOSThread()
+	root := t.TempDir()
+	net := filepath.Join(root, "net")
+	for _, err := range []error{
+		os.Mkdir(net, 0o755),
+		unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_FS),
+		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount("/proc/sys/net", net, "", unix.MS_BIND, ""),
+		unix.Mount("/proc/sys", "/proc/sys", "", unix.MS_BIND, ""),
+		unix.Mount("", "/proc/sys", "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(net, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return root
+}
