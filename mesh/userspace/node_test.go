@@ -1,0 +1,312 @@
+package userspace
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netns"
+	"golang.zx2c4.com/wireguard/wgctrl"
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh/meshtest"
+)
+
+// nodes counts namespaces, for names that are free.
+var nodes atomic.Int32
+
+// node is a network namespace with, mostly, a device process in it.
+type node struct {
+	// netns and iface are names that no other test has: UAPI sockets of all namespaces are in one directory.
+	netns, iface string
+	key          keys.Private
+	cmd          *exec.Cmd
+	stdout       *bufio.Reader
+	stderr       *syncBuffer
+}
+
+// newNode makes a namespace that goes with the test.
+func newNode(t *testing.T) *node {
+	t.Helper()
+	meshtest.Privileged(t)
+	key, err := keys.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("wu%d-%d", os.Getpid(), nodes.Add(1))
+	n := &node{netns: name, iface: name, key: key}
+	command(t, "ip", "netns", "add", n.netns)
+	t.Cleanup(func() { command(t, "ip", "netns", "delete", n.netns) })
+	n.ip(t, "link set lo up")
+	return n
+}
+
+// command runs a command and gives what it prints.
+func command(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Errorf("%s %s: %v: %s", name, strings.Join(args, " "), err, out)
+		t.FailNow()
+	}
+	return string(out)
+}
+
+// ip runs ip(8) in the node's namespace.
+func (n *node) ip(t *testing.T, args string) string {
+	t.Helper()
+	return command(t, "ip", append([]string{"-n", n.netns}, strings.Fields(args)...)...)
+}
+
+// run runs a command in the node's namespace.
+func (n *node) run(t *testing.T, args ...string) string {
+	t.Helper()
+	return command(t, "nsenter", append([]string{"--net=/run/netns/" + n.netns}, args...)...)
+}
+
+// connect joins two nodes by a veth pair of these names, with addresses like "192.0.2.1/24 2001:db8::1/64".
+func connect(t *testing.T, a *node, aName, aAddrs string, b *node, bName, bAddrs string) {
+	t.Helper()
+	a.ip(t, fmt.Sprintf("link add %s type veth peer name %s netns %s", aName, bName, b.netns))
+	a.address(t, aName, aAddrs)
+	b.address(t, bName, bAddrs)
+}
+
+// address adds addresses to an interface and sets it up.
+func (n *node) address(t *testing.T, iface, addrs string) {
+	t.Helper()
+	for _, addr := range strings.Fields(addrs) {
+		nodad := ""
+		if netip.MustParsePrefix(addr).Addr().Is6() {
+			nodad = " nodad"
+		}
+		n.ip(t, fmt.Sprintf("address add %s dev %s%s", addr, iface, nodad))
+	}
+	n.ip(t, "link set "+iface+" up")
+}
+
+// command for the device process of this node; nsenter becomes it, so it has its PID.
+func (n *node) command() *exec.Cmd {
+	cmd := exec.Command("nsenter", "--net=/run/netns/"+n.netns, os.Args[0])
+	cmd.Env = append(os.Environ(), deviceEnv+"="+n.iface)
+	n.stderr = &syncBuffer{}
+	cmd.Stderr = n.stderr
+	return cmd
+}
+
+// start runs the device process until it is ready.
+func (n *node) start(t *testing.T) {
+	t.Helper()
+	n.cmd = n.command()
+	stdout, err := n.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := n.cmd
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+		_ = os.Remove(n.socket())
+		if t.Failed() {
+			t.Logf("log of %s:\n%s", n.netns, n.stderr)
+		}
+	})
+	n.stdout = bufio.NewReader(stdout)
+	n.ready(t)
+}
+
+// ready waits until the device process can be configured.
+func (n *node) ready(t *testing.T) {
+	t.Helper()
+	if line, err := n.stdout.ReadString('\n'); err != nil || strings.TrimSpace(line) != readyLine {
+		t.Fatalf("device process of %s: %q, %v: %s", n.netns, line, err, n.stderr)
+	}
+}
+
+// refused runs the device process, which must fail, and gives what it says.
+func (n *node) refused(t *testing.T) string {
+	t.Helper()
+	err := n.command().Run()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Fatalf("device process of %s: %v, want exit code 1: %s", n.netns, err, n.stderr)
+	}
+	return n.stderr.String()
+}
+
+// stop sends a signal and waits for the process to end.
+func (n *node) stop(t *testing.T, signal syscall.Signal) error {
+	t.Helper()
+	if err := n.cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	return n.cmd.Wait()
+}
+
+func (n *node) socket() string { return filepath.Join("/var/run/wireguard", n.iface+".sock") }
+
+// configure sets the device as the daemon does, by wgctrl.
+func (n *node) configure(t *testing.T, cfg wgtypes.Config) error {
+	t.Helper()
+	client, err := wgctrl.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	return client.ConfigureDevice(n.iface, cfg)
+}
+
+// device reads the device by wgctrl.
+func (n *node) device(t *testing.T) *wgtypes.Device {
+	t.Helper()
+	client, err := wgctrl.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	dev, err := client.Device(n.iface)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dev
+}
+
+const testPort = 51820
+
+// setUp sets key and port, and adds peers.
+func (n *node) setUp(t *testing.T, peers ...wgtypes.PeerConfig) {
+	t.Helper()
+	port, private := testPort, wgtypes.Key(n.key.Reveal())
+	if err := n.configure(t, wgtypes.Config{PrivateKey: &private, ListenPort: &port, Peers: peers}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// peer is the node as others configure it: reached at host, behind which are the addresses.
+func (n *node) peer(host string, allowed ...string) wgtypes.PeerConfig {
+	cfg := wgtypes.PeerConfig{PublicKey: wgtypes.Key(n.key.Public())}
+	if host != "" {
+		cfg.Endpoint = net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(host), testPort))
+	}
+	for _, text := range allowed {
+		addr := netip.MustParseAddr(text)
+		cfg.AllowedIPs = append(cfg.AllowedIPs, net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(addr.BitLen(), addr.BitLen())})
+	}
+	return cfg
+}
+
+// ping sends so many pings at 50 a second and fails where one is not answered.
+func (n *node) ping(t *testing.T, count int, addr string) {
+	t.Helper()
+	out := n.run(t, "ping", "-q", "-n", "-c", fmt.Sprint(count), "-i", "0.02", "-W", "5", addr)
+	if !strings.Contains(out, fmt.Sprintf(" %d received", count)) {
+		t.Errorf("%s to %s: %s", n.netns, addr, out)
+	}
+}
+
+// reach pings until there is an answer.
+func (n *node) reach(t *testing.T, addr string) {
+	t.Helper()
+	waitUntil(t, n.netns+" reaches "+addr, func() bool {
+		return exec.Command("nsenter", "--net=/run/netns/"+n.netns, "ping", "-q", "-n", "-c", "1", "-W", "1", addr).Run() == nil
+	})
+}
+
+// inside runs fn in the node's namespace, on a thread that ends with it.
+func (n *node) inside(t *testing.T, fn func() error) {
+	t.Helper()
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // Never unlocked: the thread is of no use to others.
+		handle, err := netns.GetFromName(n.netns)
+		if err == nil {
+			err = errors.Join(netns.Set(handle), handle.Close())
+		}
+		if err == nil {
+			err = fn()
+		}
+		result <- err
+	}()
+	if err := <-result; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// transfer sends bytes by TCP from n to addr, which is another node's, and gives the time that it took.
+func (n *node) transfer(t *testing.T, to *node, addr string, bytes int64) time.Duration {
+	t.Helper()
+	var l net.Listener
+	to.inside(t, func() (err error) {
+		l, err = net.Listen("tcp", net.JoinHostPort(addr, "0"))
+		return err
+	})
+	defer l.Close()
+	received := make(chan int64, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			received <- 0
+			return
+		}
+		defer c.Close()
+		count, _ := io.Copy(io.Discard, c)
+		received <- count
+	}()
+	var c net.Conn
+	n.inside(t, func() (err error) {
+		c, err = net.Dial("tcp", l.Addr().String())
+		return err
+	})
+	start := time.Now()
+	_, err := io.CopyN(c, zeros{}, bytes)
+	if err := errors.Join(err, c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-received; got != bytes {
+		t.Fatalf("%s received %d bytes, want %d", to.netns, got, bytes)
+	}
+	return time.Since(start)
+}
+
+// zeros is a source of nothing in particular.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// waitUntil looks again and again until it is so; the test's own deadline ends it.
+func waitUntil(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// answers reports whether a socket takes connections.
+func answers(path string) bool {
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		return false
+	}
+	_ = c.Close()
+	return true
+}
