@@ -1,0 +1,40 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"warren.mesh/cni"
+)
+
+func newInstallCNI(log *logging) *cobra.Command {
+	var plugins cni.Plugins
+	cmd := command("install-cni", "Install the CNI plugins that attach pods",
+		"What is there already and alike is not written; another's plugin of the same name comes back with `warren uninstall`.",
+		func(*cobra.Command) error {
+			logger, err := log.logger()
+			if err != nil {
+				return err
+			}
+			installed, err := plugins.Install()
+			if err != nil {
+				return err
+			}
+			logger.Info("CNI plugins are in place", "dir", plugins.To, "written", installed)
+			return nil
+		})
+	addPluginsFlag(cmd.Flags(), &plugins)
+	cmd.Flags().StringVar(&plugins.From, "cni-plugins", besideBinary("cni"), "directory with the plugins to install")
+	return cmd
+}
+
+// besideBinary is the path of name in the directory of this program, where a release has it.
+func besideBinary(name string) string {
+	program, err := os.Executable()
+	if err != nil {
+		return name
+	}
+	return filepath.Join(filepath.Dir(program), name)
+}

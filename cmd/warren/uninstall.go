@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"warren.mesh/cni"
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux"
+)
+
+// uninstall is what `warren uninstall` is configured by.
+type uninstall struct {
+	node        nodeOptions
+	attachments cni.Configuration
+	plugins     cni.Plugins
+	keyFile     string
+	keepKey     bool
+	annotations bool
+}
+
+func newUninstall(log *logging) *cobra.Command {
+	var u uninstall
+	cmd := command("uninstall", "Remove from this node all that warren made, and nothing else",
+		"Stop `warren daemon` and `warren wireguard` first: they would make it anew. Pods lose their network. Repeating it is safe.",
+		func(cmd *cobra.Command) error {
+			logger, err := log.logger()
+			if err != nil {
+				return err
+			}
+			if err := u.run(cmd.Context()); err != nil {
+				return err
+			}
+			logger.Info("uninstalled", "node", u.node.name)
+			return nil
+		})
+	u.addFlags(cmd.Flags())
+	return cmd
+}
+
+func (u *uninstall) addFlags(flags *pflag.FlagSet) {
+	u.node.addFlags(flags)
+	addCNIFlags(flags, &u.attachments)
+	addPluginsFlag(flags, &u.plugins)
+	flags.StringVar(&u.keyFile, "key-file", keys.DefaultPath, "the node's private key")
+	flags.BoolVar(&u.keepKey, "keep-key", false, "keep the private key, for a node that will come back")
+	flags.BoolVar(&u.annotations, "node-annotations", true, "remove the annotations of the Node object, which needs the API server")
+}
+
+// run goes on past failures: what can be removed is, whatever the API server says. The CNI configuration goes first, so
+// that no pod starts on a network that is being taken down.
+func (u *uninstall) run(ctx context.Context) error {
+	defaults := mesh.Defaults()
+	errs := []error{
+		u.attachments.Remove(),
+		u.unpublish(ctx),
+		linux.Remove(ctx, linux.Config{Link: defaults.Link, Bridge: defaults.Bridge}),
+		u.plugins.Remove(),
+		u.removeKey(),
+	}
+	return errors.Join(errs...)
+}
+
+// unpublish takes this node out of its peers' mesh.
+func (u *uninstall) unpublish(ctx context.Context) error {
+	if !u.annotations {
+		return nil
+	}
+	const remedy = "the rest is done; repeat it with the API server, or give --node-annotations=false and remove the warren.mesh/ annotations yourself"
+	cluster, err := u.node.cluster(nil)
+	if err == nil {
+		err = cluster.Unpublish(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%w (%s)", err, remedy)
+	}
+	return nil
+}
+
+// removeKey deletes the key and what keys.Store left beside it, and their directory when nothing else is there.
+func (u *uninstall) removeKey() error {
+	if u.keepKey {
+		return nil
+	}
+	files, err := filepath.Glob(u.keyFile + ".corrupt-*")
+	errs := []error{err}
+	for _, file := range append(files, u.keyFile+".tmp", u.keyFile) {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("remove the private key: %w", err))
+		}
+	}
+	_ = os.Remove(filepath.Dir(u.keyFile)) // fails where it holds something else, which stays
+	return errors.Join(errs...)
+}

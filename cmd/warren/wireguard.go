@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux"
+	"warren.mesh/mesh/userspace"
+)
+
+func newWireguard(log *logging) *cobra.Command {
+	var mode linux.Mode
+	var mtu int
+	cmd := command("wireguard", "Run the userspace WireGuard device, on kernels that have none",
+		"It is a process of its own so that the daemon's restarts do not touch it. Where the kernel has WireGuard it idles.",
+		func(cmd *cobra.Command) error {
+			logger, err := log.logger()
+			if err != nil {
+				return err
+			}
+			return runDevice(cmd.Context(), logger, mode, mtu)
+		})
+	addModeFlag(cmd.Flags(), &mode)
+	addMTUFlag(cmd.Flags(), &mtu)
+	return cmd
+}
+
+// runDevice drives the device until ctx ends, or idles where it is not wanted: a container that ended would be started
+// again and again.
+func runDevice(ctx context.Context, log *slog.Logger, mode linux.Mode, mtu int) error {
+	name := mesh.Defaults().Link
+	chosen, reason, err := linux.Choose(mode, name)
+	if err != nil {
+		return err
+	}
+	if chosen == linux.Kernel {
+		log.Info("idle: the device is the kernel's", "iface", name, "reason", reason)
+		<-ctx.Done()
+		return nil
+	}
+	ready := func() { log.Info("userspace device is up", "iface", name, "reason", reason) }
+	return userspace.Run(ctx, userspace.Config{Name: name, MTU: mtu, Log: log, Ready: ready})
+}
