@@ -48,7 +48,7 @@ func (o *nodeOptions) rest() (*rest.Config, error) {
 func addModeFlag(flags *pflag.FlagSet, mode *linux.Mode) {
 	*mode = linux.Auto
 	flags.Var(value[linux.Mode]{mode, linux.ParseMode, func(m linux.Mode) string { return string(m) }, "mode"},
-		"wireguard", "auto, kernel or userspace: where the WireGuard device comes from; userspace needs `warren wireguard` to run")
+		"wireguard", "auto, kernel or userspace: where the WireGuard device comes from; userspace needs a process of the subcommand wireguard")
 }
 
 // addCNIFlags adds the two directories of the CNI configuration.
