@@ -10,14 +10,14 @@ import (
 	"warren.mesh/mesh"
 )
 
-// families are the address families of routes and rules.
-var families = []int{unix.AF_INET, unix.AF_INET6}
+// bothFamilies are the address families of routes and rules.
+var bothFamilies = []int{unix.AF_INET, unix.AF_INET6}
 
 // observeRoutes are warren's routes, in no order.
 func (h *Host) observeRoutes() ([]mesh.Route, error) {
 	names := map[int]string{}
 	var routes []mesh.Route
-	for _, family := range families {
+	for _, family := range bothFamilies {
 		for _, table := range []int{mesh.TableMain, mesh.TableMesh} {
 			all, err := h.dumps.routes(family, table)
 			if err != nil {

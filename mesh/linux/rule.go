@@ -14,7 +14,7 @@ import (
 // that nftables needs here, so nothing is recognised by its looks alone: an administrator's rule stays his.
 func (h *Host) observeRules() ([]mesh.Rule, error) {
 	var rules []mesh.Rule
-	for _, family := range families {
+	for _, family := range bothFamilies {
 		all, err := h.dumps.rules(family)
 		if err != nil {
 			return nil, err
