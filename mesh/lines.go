@@ -43,7 +43,7 @@ func (c Change) linkLines(l *lines) {
 	}
 	edits(l, "bridge address", c.BridgeAddresses)
 	if d := c.Device; d != nil {
-		l.add("device set", "peer", d.PublicKey.String(), "port", d.Port)
+		l.add("device set", "public_key", d.PublicKey.String(), "port", d.Port)
 	}
 }
 

@@ -139,7 +139,7 @@ func parseList[T any](text string, parse func(string) (T, error)) ([]T, error) {
 	return list, first
 }
 
-// onePerFamily cuts list down to the first of each address family. err is passed on before what is found here.
+// onePerFamily cuts list down, in place, to the first of each address family. err is passed on before what is found here.
 func onePerFamily[T any](list []T, err error, addr func(T) netip.Addr) ([]T, error) {
 	var seen [2]bool
 	kept := list[:0]
@@ -155,7 +155,7 @@ func onePerFamily[T any](list []T, err error, addr func(T) netip.Addr) ([]T, err
 	return kept, err
 }
 
-// unique removes repetitions and keeps the order.
+// unique removes repetitions, in place, and keeps the order.
 func unique[T comparable](list []T) []T {
 	kept := list[:0]
 	for _, value := range list {

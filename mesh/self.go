@@ -55,9 +55,9 @@ func (s Self) problems() []Problem {
 }
 
 func (s Self) readIPs() (ips []netip.Addr, problems []Problem) {
-	for _, ip := range s.NodeIPs {
+	for _, ip := range unique(slices.Clone(s.NodeIPs)) {
 		err := checkUnicast(ip)
-		if err == nil && len(ips) == MaxNodeIPs && !slices.Contains(ips, ip) {
+		if err == nil && len(ips) == MaxNodeIPs {
 			err = fmt.Errorf("%v is one too many: %d are announced", ip, MaxNodeIPs)
 		}
 		if err != nil {
@@ -66,7 +66,7 @@ func (s Self) readIPs() (ips []netip.Addr, problems []Problem) {
 		}
 		ips = append(ips, ip)
 	}
-	return unique(ips), problems
+	return ips, problems
 }
 
 // gateways are the gateway addresses of the own pod CIDRs by family; the zero value where there is none.

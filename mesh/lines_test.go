@@ -1,0 +1,101 @@
+package mesh_test
+
+import (
+	"bytes"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/mesh"
+)
+
+// TestLines shows changes as the log has them.
+func TestLines(t *testing.T) {
+	prefix, addr := netip.MustParsePrefix, netip.MustParseAddr
+	endpoint, off := netip.MustParseAddrPort("192.0.2.2:51820"), time.Duration(0)
+	route := mesh.Route{Table: mesh.TableMain, Destination: prefix("10.244.2.0/24"), Link: "warren0", Source: addr("10.244.1.1")}
+	for name, tt := range map[string]struct {
+		change mesh.Change
+		want   []string
+	}{
+		"a node joins": {
+			mesh.Change{
+				NodeIPs: mesh.Edits[netip.Addr]{Add: []netip.Addr{addr("192.0.2.2")}},
+				Peers:   mesh.PeerEdits{Add: []mesh.Peer{{PublicKey: key("b"), Node: "b", Endpoint: endpoint, AllowedIPs: []netip.Prefix{route.Destination}}}},
+				Routes:  mesh.Edits[mesh.Route]{Add: []mesh.Route{route}},
+			},
+			[]string{
+				`"guarded node address added" value=192.0.2.2`,
+				`"peer added" node=b peer="YgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" endpoint=192.0.2.2:51820 allowed_ips=[10.244.2.0/24]`,
+				`"route added" value="10.244.2.0/24 dev warren0 src 10.244.1.1"`,
+			},
+		},
+		"a node leaves": {
+			mesh.Change{
+				Peers:  mesh.PeerEdits{Remove: []mesh.Peer{{PublicKey: key("b"), Node: "b"}}},
+				Routes: mesh.Edits[mesh.Route]{Remove: []mesh.Route{route}},
+			},
+			[]string{
+				`"route removed" value="10.244.2.0/24 dev warren0 src 10.244.1.1"`,
+				`"peer removed" node=b peer="YgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="`,
+			},
+		},
+		"a node changes": {
+			mesh.Change{Peers: mesh.PeerEdits{Update: []mesh.PeerUpdate{
+				{PublicKey: key("b"), Node: "b", Endpoint: &endpoint},
+				{PublicKey: key("c"), Node: "c", AllowedIPs: []netip.Prefix{route.Destination}, Keepalive: &off},
+			}}},
+			[]string{
+				`"peer updated" node=b peer="YgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" endpoint=192.0.2.2:51820`,
+				`"peer updated" node=c peer="YwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" allowed_ips=[10.244.2.0/24] keepalive=0s`,
+			},
+		},
+		"the host": {
+			mesh.Change{
+				Sysctls:         []mesh.Sysctl{{Name: "net/ipv4/ip_forward", Value: "1"}},
+				Firewall:        &mesh.Firewall{Link: "warren0", NodeIPs: []netip.Addr{addr("192.0.2.1")}},
+				Link:            &mesh.Link{Name: "warren0", MTU: 1420},
+				Addresses:       mesh.Edits[netip.Prefix]{Add: []netip.Prefix{prefix("10.244.1.1/32")}},
+				BridgeMTU:       1420,
+				BridgeAddresses: mesh.Edits[netip.Prefix]{Remove: []netip.Prefix{prefix("10.244.9.1/24")}},
+				Device:          &mesh.Device{PublicKey: key("a"), Port: 51820},
+				Rules:           mesh.Edits[mesh.Rule]{Add: []mesh.Rule{{IPv6: true, Priority: 101, Incoming: "warren0", Table: mesh.TableMesh}}},
+			},
+			[]string{
+				`"sysctl set" sysctl=net/ipv4/ip_forward value=1`,
+				`"firewall table replaced" iface=warren0 nodes=1`,
+				`"interface set" iface=warren0 mtu=1420`,
+				`"interface address added" value=10.244.1.1/32`,
+				`"bridge set" mtu=1420`,
+				`"bridge address removed" value=10.244.9.1/24`,
+				`"device set" public_key="YQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" port=51820`,
+				`"rule added" value="101: inet6 iif warren0 lookup 51820"`,
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, logged(tt.change.Lines())); diff != "" {
+				t.Errorf("log (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// logged is what slog makes of the lines, without level.
+func logged(lines []mesh.Line) []string {
+	var b bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == slog.LevelKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+	for _, line := range lines {
+		log.Info(line.Message, line.Args...)
+	}
+	return strings.Split(strings.TrimSuffix(strings.ReplaceAll(b.String(), "msg=", ""), "\n"), "\n")
+}

@@ -1,0 +1,112 @@
+package mesh_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/mesh"
+)
+
+func TestGateway(t *testing.T) {
+	for cidr, want := range map[string]string{
+		"10.244.1.0/24": "10.244.1.1", "10.244.1.128/25": "10.244.1.129", "10.244.1.7/24": "10.244.1.1",
+		"fd00:10:244:1::/64": "fd00:10:244:1::1", "10.0.0.252/30": "10.0.0.253",
+	} {
+		if got := mesh.Gateway(netip.MustParsePrefix(cidr)); got.String() != want {
+			t.Errorf("Gateway(%s) = %v, want %s", cidr, got, want)
+		}
+	}
+}
+
+// TestAnnounceIsRead: what a node says of itself is what the others read.
+func TestAnnounceIsRead(t *testing.T) {
+	for i := range 300 {
+		n := number(i + 1)
+		a := mesh.Announce(config(), selfOf(n))
+		if diff := cmp.Diff(announcement(i+1), a); diff != "" {
+			t.Fatalf("announcement (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(n, mesh.ParseNode(mesh.Identity{Name: n.Name, UID: n.UID, Created: n.Created}, a, mesh.Overrides{}), compareNetip); diff != "" {
+			t.Fatalf("node (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// TestUnusableAddresses: they are named, announced to nobody and stop nothing.
+func TestUnusableAddresses(t *testing.T) {
+	self := selfOf(number(1))
+	var ips []string
+	for _, ip := range []string{"fe80::1", "192.0.2.1", "127.0.0.1", "192.0.2.1"} {
+		self.NodeIPs = append(self.NodeIPs, netip.MustParseAddr(ip))
+	}
+	for i := range mesh.MaxNodeIPs {
+		self.NodeIPs = append(self.NodeIPs, netip.MustParseAddr(fmt.Sprintf("192.0.2.%d", 10+i)))
+	}
+	self.Malformed = []mesh.Problem{{Node: "n1", Field: mesh.FieldNodeIPs, Reason: "from elsewhere"}}
+	state, problems, err := mesh.Desired(config(), self, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ip := range state.Firewall.NodeIPs {
+		ips = append(ips, ip.String())
+	}
+	announced := strings.Split(mesh.Announce(config(), self).NodeIPs, ",")
+	slices.Sort(ips)
+	slices.Sort(announced)
+	if len(announced) != mesh.MaxNodeIPs {
+		t.Errorf("%d addresses are announced, want %d", len(announced), mesh.MaxNodeIPs)
+	}
+	if diff := cmp.Diff(announced, ips); diff != "" {
+		t.Errorf("guarded (-announced +guarded):\n%s", diff)
+	}
+	const want = `node n1: warren.mesh/node-ips: "127.0.0.1" is a loopback address, not one of a node
+node n1: warren.mesh/node-ips: "fe80::1" is a link-local address, not one of a node
+node n1: warren.mesh/node-ips: 192.0.2.15 is one too many: 8 are announced
+node n1: warren.mesh/node-ips: 192.0.2.16 is one too many: 8 are announced
+node n1: warren.mesh/node-ips: 192.0.2.17 is one too many: 8 are announced
+node n1: warren.mesh/node-ips: from elsewhere
+`
+	if diff := cmp.Diff(want, text(problems)); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+}
+
+func TestSelfErrors(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change  func(*mesh.Self)
+		waiting bool
+		want    string
+	}{
+		"no pod CIDR":               {change: func(s *mesh.Self) { s.PodCIDRs = nil }, waiting: true, want: "pod CIDR"},
+		"no node IP":                {change: func(s *mesh.Self) { s.NodeIPs = nil }, waiting: true, want: "node IP"},
+		"no usable node IP":         {change: func(s *mesh.Self) { s.NodeIPs = []netip.Addr{netip.IPv6Loopback()} }, waiting: true, want: "usable"},
+		"two pod CIDRs of a family": {change: func(s *mesh.Self) { s.PodCIDRs = append(s.PodCIDRs, netip.MustParsePrefix("10.9.0.0/24")) }, want: "10.9.0.0/24 is the second"},
+		"pod CIDR too small":        {change: func(s *mesh.Self) { s.PodCIDRs = list("10.9.0.0/31") }, want: "10.9.0.0/31 is not /8 to /30 long"},
+		"node IP among its pods":    {change: func(s *mesh.Self) { s.NodeIPs = []netip.Addr{netip.MustParseAddr("10.0.1.9")} }, want: "inside the node's own pod CIDR"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			self := selfOf(number(1))
+			self.Malformed = []mesh.Problem{{Node: "n1", Reason: "to be told all the same"}}
+			tt.change(&self)
+			state, problems, err := mesh.Desired(config(), self, numbers(3))
+			if err == nil || !strings.Contains(err.Error(), tt.want) || errors.Is(err, mesh.ErrWaiting) != tt.waiting {
+				t.Errorf("error = %v, want one that says %q; waiting: %v", err, tt.want, tt.waiting)
+			}
+			if diff := cmp.Diff(mesh.State{}, state); diff != "" {
+				t.Errorf("state beside an error (-want +got):\n%s", diff)
+			}
+			if !slices.Contains(problems, self.Malformed[0]) {
+				t.Errorf("problems = %v, want %v among them", problems, self.Malformed)
+			}
+			if a := mesh.Announce(config(), self); tt.waiting != (a == mesh.Announcement{}) {
+				t.Errorf("announced is %+v", a)
+			}
+		})
+	}
+}
