@@ -1,61 +1,203 @@
 package lab
 
-import "time"
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // FlowOptions describe a counted flow. The zero value is 200 packets a second between the first addresses of one family.
 type FlowOptions struct {
-	// Rate is in packets per second; 0 means 200.
+	// Rate is in packets per second; 0 means 200. A sender that was held up does not catch up in a burst: it sends fewer.
 	Rate int
 	// IPv6 uses the IPv6 addresses where both ends have both.
 	IPv6 bool
-	// Size is the payload in bytes; 0 means 64.
+	// To is where to send instead of the receiver's own address, a Service for example; its port must lead to FlowPort.
+	To netip.AddrPort
+	// Size is the payload in bytes; 0 means 64, the least is 24.
 	Size int
-	// Plain says that the underlay may see this flow: without it, Capture counts its packets there as leaks whatever their addresses
-	// are. Flows from or to the outside or the control plane and flows between two nodes are plain anyway, flows inside one node never get there.
+	// Plain says that the underlay may see this flow. Without it, Capture counts its packets there as leaks whatever their addresses
+	// are. Flows from or to the outside or the control machine and flows between two nodes are plain anyway.
 	Plain bool
 }
 
+// FlowPort is where every Host receives flows.
+const FlowPort = 8081
+
 // Flow is a stream of numbered UDP packets, one way.
-type Flow struct{}
+type Flow struct {
+	from, to *Host
+	options  FlowOptions
+	id       uint32
+	conn     *net.UDPConn
+	raw      syscall.RawConn
+	pacer    *pacer
+	packet   []byte
 
-// Flow starts one; it ends with the test, or with Stop.
-func (l *Lab) Flow(t TB, from, to *Host, o FlowOptions) *Flow { panic("skeleton") }
-
-// Flows are several flows as one.
-type Flows []*Flow
-
-// FlowsAmong starts a flow from every one of these hosts to every other, in every family that both have.
-func (l *Lab) FlowsAmong(t TB, o FlowOptions, hosts ...*Host) Flows { panic("skeleton") }
-
-// WaitEstablished waits until the flow arrives: packets before that don't count any more.
-func (f *Flow) WaitEstablished(t TB) { panic("skeleton") }
-
-// Report is how the flow has done so far; it may be asked while it runs.
-func (f *Flow) Report() FlowReport { panic("skeleton") }
-
-// Stop ends the sending, waits for what is on its way and reports. A second Stop reports the same.
-func (f *Flow) Stop() FlowReport { panic("skeleton") }
-
-// WantNoLoss stops the flow and fails the test if a packet was lost or duplicated.
-func (f *Flow) WantNoLoss(t TB) { panic("skeleton") }
-
-// FlowReport counts packets.
-type FlowReport struct {
-	// From and To are the hosts' names.
-	From, To                         string
-	Sent, Received, Lost, Duplicated int
-	// Refused are those of Sent (and Lost) that the sender's own kernel would not take, Error the last reason.
-	Refused int
-	Error   error
-	// LongestGap is the longest time without an arrival.
-	LongestGap time.Duration
+	mu sync.Mutex
+	// next is the number of the next packet; from is the first that counts.
+	next, first uint64
+	begin       time.Time
+	count       counter
+	refused     int
+	err         error
+	stopped     bool
 }
 
-// WaitEstablished waits for all.
-func (fs Flows) WaitEstablished(t TB) { panic("skeleton") }
+// Flow starts one; it ends with the test, or with Stop.
+func (l *Lab) Flow(t TB, from, to *Host, o FlowOptions) *Flow {
+	t.Helper()
+	f, err := l.flow(from, to, o)
+	if err != nil {
+		t.Fatalf("flow from %s to %s: %v", from.Name, to.Name, err)
+	}
+	t.Cleanup(func() { f.end() })
+	return f
+}
 
-// WantNoLoss stops all and fails the test for each that lost a packet.
-func (fs Flows) WantNoLoss(t TB) { panic("skeleton") }
+func (l *Lab) flow(from, to *Host, o FlowOptions) (*Flow, error) {
+	if o.Rate == 0 {
+		o.Rate = 200
+	}
+	if o.Size == 0 {
+		o.Size = 64
+	}
+	o.Size = max(o.Size, headerSize)
+	l.mu.Lock()
+	l.flows++
+	f := &Flow{from: from, to: to, options: o, id: l.flows, pacer: l.pacer, begin: time.Now()}
+	l.mu.Unlock()
+	if err := f.open(); err != nil {
+		return nil, err
+	}
+	f.packet = make([]byte, o.Size)
+	copy(f.packet, magic(o.Plain || plainBetween(from.where, to.where)))
+	binary.BigEndian.PutUint32(f.packet[8:], f.id)
+	l.pacer.add(f)
+	return f, nil
+}
 
-// Stop stops all.
-func (fs Flows) Stop() []FlowReport { panic("skeleton") }
+// plainBetween reports whether the mesh leaves traffic between two such places alone.
+func plainBetween(from, to place) bool {
+	return from == onUnderlay && to == onUnderlay || from == beyond || to == beyond
+}
+
+// open connects the two ends.
+func (f *Flow) open() error {
+	to, err := f.target()
+	if err != nil {
+		return err
+	}
+	err = f.from.Do(func() (err error) {
+		f.conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	f.raw, err = f.conn.SyscallConn()
+	f.to.inbox.add(f)
+	return err
+}
+
+// target is the receiver's address in the first family that both have, or in IPv6 where asked for.
+func (f *Flow) target() (netip.AddrPort, error) {
+	if f.options.To.IsValid() {
+		return f.options.To, nil
+	}
+	for _, own := range f.from.Addrs() {
+		to := f.to.Addr(own)
+		last := own == f.from.Addrs()[len(f.from.Addrs())-1]
+		if to.IsValid() && (own.Is6() || !f.options.IPv6 || last) {
+			return netip.AddrPortFrom(to, FlowPort), nil
+		}
+	}
+	return netip.AddrPort{}, errors.New("no address family in common")
+}
+
+// send sends the next packet without waiting: where the kernel would make it wait, the packet is lost.
+func (f *Flow) send() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stopped {
+		return
+	}
+	binary.BigEndian.PutUint64(f.packet[12:], f.next)
+	f.next++
+	var sendErr error
+	err := f.raw.Write(func(fd uintptr) bool {
+		_, sendErr = unix.Write(int(fd), f.packet)
+		return true
+	})
+	if err = errors.Join(err, sendErr); err != nil {
+		f.refused++
+		f.err = err
+	}
+}
+
+// receive counts packet seq.
+func (f *Flow) receive(seq uint64, at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.count.add(seq, at)
+}
+
+// WaitEstablished waits until the flow arrives; packets before that don't count any more.
+func (f *Flow) WaitEstablished(t TB) {
+	t.Helper()
+	Wait(t, readyTimeout, "flow from "+f.from.Name+" to "+f.to.Name, func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.count.received == 0 {
+			return fmt.Errorf("%d packets sent, none arrived (%d refused: %v)", f.next, f.refused, f.err)
+		}
+		f.first, f.begin, f.refused, f.err = f.next, time.Now(), 0, nil
+		f.count = counter{first: f.first}
+		return nil
+	})
+}
+
+// Stop ends the sending, waits for what is on its way and reports. A second Stop reports the same.
+func (f *Flow) Stop() FlowReport {
+	f.end()
+	return f.Report()
+}
+
+// inFlight is how long after the last arrival a packet is given up for lost.
+const inFlight = 500 * time.Millisecond
+
+func (f *Flow) end() {
+	f.pacer.remove(f)
+	f.mu.Lock()
+	stopped := f.stopped
+	f.stopped = true
+	f.mu.Unlock()
+	if stopped {
+		return
+	}
+	end := time.Now()
+	for f.missing() && time.Since(f.lastArrival(end)) < inFlight {
+		time.Sleep(pollInterval)
+	}
+	f.to.inbox.remove(f)
+	// Nothing is lost with it: everything was written.
+	_ = f.conn.Close()
+}
+
+func (f *Flow) missing() bool { return f.Report().Lost > 0 }
+
+func (f *Flow) lastArrival(atLeast time.Time) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.count.last.After(atLeast) {
+		return f.count.last
+	}
+	return atLeast
+}

@@ -1,100 +1,166 @@
 package lab
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
+	"path/filepath"
+	"slices"
+	"strconv"
 
-	corev1 "k8s.io/api/core/v1"
+	"github.com/vishvananda/netlink"
+
+	"warren.mesh/test/lab/inside"
 )
 
 // Node is one machine of the cluster and its Node object. Its Addrs are its InternalIPs.
 type Node struct {
 	*Host
+
+	lab *Lab
+	// machine is replaced by a reboot.
+	machine *machine
+	// daemon and device are what was started last; nil before.
+	daemon, device *process
+	pods           []*Pod
 }
 
+// private are a node's own directories, kept over a reboot: what warren and container runtimes write outside /run.
+var private = []string{"/etc/cni", "/opt/cni", "/var/lib/cni", "/var/lib/warren"}
+
+// AddNode starts another node's machine and registers its Node object; neither device nor daemon is started.
+func (l *Lab) AddNode(t TB, o NodeOptions) *Node {
+	t.Helper()
+	l.mu.Lock()
+	l.joined++
+	o = l.complete(o)
+	n := &Node{Host: newHost(o.Name, onUnderlay, o.IPs), lab: l}
+	l.mu.Unlock()
+	if err := n.powerOn(); err != nil {
+		t.Fatalf("add %s: %v", o.Name, err)
+	}
+	l.mu.Lock()
+	l.nodes = append(l.nodes, n)
+	l.mu.Unlock()
+	if err := l.save(); err != nil {
+		t.Fatalf("add %s: %v", o.Name, err)
+	}
+	n.CreateObject(t, o.PodCIDRs...)
+	return n
+}
+
+func (l *Lab) complete(o NodeOptions) NodeOptions {
+	if o.Name == "" {
+		o.Name = "node" + strconv.Itoa(l.joined)
+	}
+	if len(o.IPs) == 0 {
+		o.IPs = l.options.Family.nodeIPs(l.joined)
+	}
+	return o
+}
+
+// powerOn starts the machine with the disk of its name and connects it.
+func (n *Node) powerOn() (err error) {
+	l := n.lab
+	b := boot{program: l.programs.lab, log: l.logFile(n.Name), within: l.control.set}
+	b.machine = inside.Machine{Hostname: n.Name, Disk: filepath.Join(l.Dir, "disks", n.Name), Private: private}
+	if n.machine, err = b.start(); err != nil {
+		return err
+	}
+	f := l.options.RPFilter.String()
+	err = n.machine.set.Do(func() error {
+		return sysctls(quiet, map[string]string{"net/ipv4/conf/all/rp_filter": f, "net/ipv4/conf/default/rp_filter": f})
+	})
+	if err != nil {
+		return err
+	}
+	cable := plug{port: n.Name, bridged: true, to: n.machine.set, addrs: n.Addrs(), via: l.routers()}
+	if err := l.connect(cable); err != nil {
+		return err
+	}
+	return n.move(n.machine.set)
+}
+
+// powerOff ends the machine and everything on it. The cable is removed rather than waited for: the kernel removes its
+// other end some time after the namespace.
+func (n *Node) powerOff() error {
+	for _, p := range n.pods {
+		p.leave()
+	}
+	n.leave()
+	n.pods, n.daemon, n.device = nil, nil, nil
+	err := n.machine.kill()
+	return errors.Join(err, n.lab.control.set.Do(func() error {
+		cable, err := netlink.LinkByName(n.Name)
+		if errors.As(err, &netlink.LinkNotFoundError{}) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return netlink.LinkDel(cable)
+	}))
+}
+
+func (l *Lab) routers() []netip.Addr { return pick(l.options.Family, controlIPs) }
+
 // Remove takes the machine away, all its namespaces at once, and deletes the Node object.
-func (n *Node) Remove(t TB) { panic("skeleton") }
+func (n *Node) Remove(t TB) {
+	t.Helper()
+	if err := n.powerOff(); err != nil {
+		t.Fatalf("remove %s: %v", n.Name, err)
+	}
+	n.DeleteObject(t)
+	l := n.lab
+	l.mu.Lock()
+	l.nodes = slices.DeleteFunc(l.nodes, func(other *Node) bool { return other == n })
+	l.mu.Unlock()
+	if err := l.save(); err != nil {
+		t.Fatalf("remove %s: %v", n.Name, err)
+	}
+}
 
 // Reboot ends every process and namespace of the node (pods too) and starts the machine again: disk kept, /run lost.
 // Neither device nor daemon is started.
-func (n *Node) Reboot(t TB) { panic("skeleton") }
-
-// StartDevice starts `warren wireguard` as a process of its own. On a kernel with WireGuard it idles, as it would there.
-func (n *Node) StartDevice(t TB, args ...string) { panic("skeleton") }
-
-// StopDevice sends SIGTERM and waits for the end.
-func (n *Node) StopDevice(t TB) { panic("skeleton") }
-
-// KillDevice sends SIGKILL and waits for the end.
-func (n *Node) KillDevice(t TB) { panic("skeleton") }
-
-// StartDaemon starts `warren daemon` with the node's own pod-bound token and the lab's cluster CIDRs; args are further flags.
-// It does not wait for anything.
-func (n *Node) StartDaemon(t TB, args ...string) { panic("skeleton") }
-
-// StopDaemon sends SIGTERM and waits for the end, which must be a success.
-func (n *Node) StopDaemon(t TB) { panic("skeleton") }
-
-// KillDaemon sends SIGKILL and waits for the end.
-func (n *Node) KillDaemon(t TB) { panic("skeleton") }
-
-// WaitDaemon waits for the daemon to end by itself and returns its exit code: for what it refuses to do.
-func (n *Node) WaitDaemon(t TB) (code int) { panic("skeleton") }
-
-// Ready asks the daemon's /readyz: nil, or what it says it waits for.
-func (n *Node) Ready() error { panic("skeleton") }
-
-// WaitReady waits until Ready, and fails with the reason and the end of the log after 30 seconds.
-func (n *Node) WaitReady(t TB) { panic("skeleton") }
-
-// Metrics are the daemon's, by series as Prometheus writes it: `name{label="value"}`.
-func (n *Node) Metrics(t TB) map[string]float64 { panic("skeleton") }
-
-// Log is what all daemons of this node have logged so far; DeviceLog is the same of its device processes.
-func (n *Node) Log() string { panic("skeleton") }
-
-// DeviceLog is what all device processes of this node have logged so far.
-func (n *Node) DeviceLog() string { panic("skeleton") }
-
-// AddPod makes a network namespace and attaches it with the CNI configuration in the node's /etc/cni/net.d, as a container
-// runtime does; the name is unique on the node.
-func (n *Node) AddPod(t TB, name string, ports ...HostPort) *Pod { panic("skeleton") }
-
-// TryPod is AddPod with the error, for nodes that must not start pods.
-func (n *Node) TryPod(name string, ports ...HostPort) (*Pod, error) { panic("skeleton") }
-
-// PodCIDRs are spec.podCIDRs of the Node object; it waits for them.
-func (n *Node) PodCIDRs(t TB) []netip.Prefix { panic("skeleton") }
-
-// Gateway is the first host of the pod CIDR of the family of like.
-func (n *Node) Gateway(t TB, like netip.Addr) netip.Addr { panic("skeleton") }
-
-// Object is the Node object as the API server has it now.
-func (n *Node) Object(t TB) *corev1.Node { panic("skeleton") }
-
-// Annotate sets annotations of the Node object as administrator; an empty value removes one.
-func (n *Node) Annotate(t TB, annotations map[string]string) { panic("skeleton") }
-
-// CreateObject registers the Node object; without podCIDRs the controller manager assigns them.
-func (n *Node) CreateObject(t TB, podCIDRs ...netip.Prefix) { panic("skeleton") }
-
-// DeleteObject deletes the Node object; the machine goes on.
-func (n *Node) DeleteObject(t TB) { panic("skeleton") }
-
-// SetIPs changes the node's underlay addresses: on its interface (the new ones first) and in its Node object.
-func (n *Node) SetIPs(t TB, addrs ...netip.Addr) { panic("skeleton") }
-
-// HostPort is one port of a pod that its node answers at, by the portmap plugin.
-type HostPort struct {
-	Host, Container uint16
-	// Protocol is tcp or udp; empty means tcp.
-	Protocol string
+func (n *Node) Reboot(t TB) {
+	t.Helper()
+	if err := errors.Join(n.powerOff(), n.powerOn(), n.lab.save()); err != nil {
+		t.Fatalf("reboot %s: %v", n.Name, err)
+	}
 }
 
-// Pod is a network namespace attached to its node. Its Addrs are what CNI gave it.
-type Pod struct {
-	*Host
-	Node *Node
+// SetIPs changes the node's underlay addresses, on its interface and then in its Node object, as a new DHCP lease would.
+func (n *Node) SetIPs(t TB, addrs ...netip.Addr) {
+	t.Helper()
+	if err := n.Do(func() error { return n.readdress(addrs) }); err != nil {
+		t.Fatalf("change the addresses of %s: %v", n.Name, err)
+	}
+	n.mu.Lock()
+	n.addrs = addrs
+	n.mu.Unlock()
+	n.updateStatus(t)
 }
 
-// Delete detaches the pod by CNI's DEL and removes its namespace.
-func (p *Pod) Delete(t TB) { panic("skeleton") }
+func (n *Node) readdress(addrs []netip.Addr) error {
+	nic, err := netlink.LinkByName(nicName)
+	if err != nil {
+		return err
+	}
+	for _, old := range n.Addrs() {
+		if slices.Contains(addrs, old) {
+			continue
+		}
+		a, err := onLink(old)
+		if err != nil {
+			return err
+		}
+		if err := netlink.AddrDel(nic, a); err != nil {
+			return fmt.Errorf("remove address %v: %w", old, err)
+		}
+	}
+	if err := addressed(nicName, addrs); err != nil {
+		return err
+	}
+	// The routes went with the addresses.
+	return defaultRoutes(n.lab.routers())
+}

@@ -1,0 +1,165 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+
+	"warren.mesh/test/lab/pki"
+)
+
+// The servers of the control plane, as their logs are called.
+const (
+	etcdName        = "etcd"
+	apiServerName   = "kube-apiserver"
+	controllersName = "kube-controller-manager"
+)
+
+// startTimeout bounds the API server's start: 4 s on a quiet machine.
+const startTimeout = 90 * time.Second
+
+// server is the API server's URL.
+func (l *Lab) server() string {
+	return "https://" + net.JoinHostPort(pick(l.options.Family, controlIPs)[0].String(), "6443")
+}
+
+// startControlPlane starts etcd, API server and controllers, and loads warren's manifests.
+func (l *Lab) startControlPlane(ctx context.Context) error {
+	if err := l.issue(); err != nil {
+		return err
+	}
+	if err := l.serve(etcdName, l.programs.etcd, l.etcdArgs()); err != nil {
+		return err
+	}
+	if err := l.startAPI(ctx); err != nil {
+		return err
+	}
+	if err := l.serve(controllersName, l.programs.component(controllersName), l.controllerArgs()); err != nil {
+		return err
+	}
+	return l.loadManifests(ctx)
+}
+
+// issue makes all certificates, and the administrator's clients.
+func (l *Lab) issue() (err error) {
+	if l.authority, err = pki.New(filepath.Join(l.Dir, "pki")); err != nil {
+		return err
+	}
+	masters := []string{"system:masters"}
+	for _, s := range []pki.Subject{
+		{File: apiServerName, CommonName: apiServerName, Addrs: pick(l.options.Family, controlIPs)},
+		{File: "admin", CommonName: "admin", Organizations: masters},
+		{File: controllersName, CommonName: "system:" + controllersName, Organizations: masters},
+	} {
+		if err := l.authority.Issue(s); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"admin", controllersName} {
+		if _, err := l.authority.Kubeconfig(l.server(), name); err != nil {
+			return err
+		}
+	}
+	l.config = &rest.Config{Host: l.server(), Dial: l.Control.Dial, QPS: -1, TLSClientConfig: rest.TLSClientConfig{
+		CAFile: l.authority.File("ca.crt"), CertFile: l.authority.File("admin.crt"), KeyFile: l.authority.File("admin.key"),
+	}}
+	l.core, err = corev1.NewForConfig(l.config)
+	return err
+}
+
+// serve starts one server of the control plane.
+func (l *Lab) serve(name, path string, args []string) (err error) {
+	p := program{name: name, path: path, args: args, log: l.logFile(name)}
+	l.servers[name], err = p.run(l.control.set)
+	return err
+}
+
+// startAPI starts the API server and waits until it is ready.
+func (l *Lab) startAPI(ctx context.Context) error {
+	if err := l.writeAuditPolicy(); err != nil {
+		return err
+	}
+	if err := l.serve(apiServerName, l.programs.component(apiServerName), l.apiServerArgs()); err != nil {
+		return err
+	}
+	client, err := rest.HTTPClientFor(l.config)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		err := ready(ctx, client, l.server()+"/readyz")
+		if err == nil {
+			return nil
+		}
+		ended := errors.Join(l.servers[etcdName].running(), l.servers[apiServerName].running())
+		if ended != nil || ctx.Err() != nil {
+			return fmt.Errorf("wait for the API server: %w", errors.Join(err, ended))
+		}
+		time.Sleep(pollInterval)
+	}
+}
+
+func ready(ctx context.Context, client *http.Client, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("get %s: %s", url, response.Status)
+	}
+	return nil
+}
+
+// StopAPI ends the API server (etcd stays): connections break, and are refused from then on.
+func (l *Lab) StopAPI(t TB) {
+	t.Helper()
+	// SIGTERM would let it finish what clients wait for, which is not what an outage does.
+	if err := l.servers[apiServerName].signal(syscall.SIGKILL, killTimeout); err != nil {
+		t.Fatalf("stop the API server: %v", err)
+	}
+}
+
+// StartAPI starts the API server again and waits until it is ready.
+func (l *Lab) StartAPI(t TB) {
+	t.Helper()
+	if err := l.startAPI(t.Context()); err != nil {
+		t.Fatalf("%v", err)
+	}
+}
+
+func (l *Lab) loadManifests(ctx context.Context) error {
+	if _, err := l.kubectl(ctx, "", "apply", "-k", filepath.Join(l.programs.root, "manifests")); err != nil {
+		return fmt.Errorf("load the manifests: %w", err)
+	}
+	return nil
+}
+
+// Kubectl runs the real kubectl as administrator, with input on its standard input, and returns what it printed.
+func (l *Lab) Kubectl(t TB, input string, args ...string) string {
+	t.Helper()
+	out, err := l.kubectl(t.Context(), input, args...)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return out
+}
+
+func (l *Lab) kubectl(ctx context.Context, input string, args ...string) (string, error) {
+	args = append([]string{"--kubeconfig=" + l.authority.File("admin.kubeconfig"), "--cache-dir=" + filepath.Join(l.Dir, "kubectl")}, args...)
+	return l.Control.output(ctx, command{path: l.programs.component("kubectl"), args: args, input: input})
+}

@@ -1,0 +1,58 @@
+package lab
+
+import (
+	"path/filepath"
+	"strconv"
+)
+
+// etcdURL is on the control machine's loopback: nobody else's.
+const etcdURL = "http://127.0.0.1:2379"
+
+func (l *Lab) etcdArgs() []string {
+	const peerURL = "http://127.0.0.1:2380"
+	return []string{
+		"--data-dir=" + filepath.Join(l.Dir, "disks", "etcd"),
+		"--listen-client-urls=" + etcdURL, "--advertise-client-urls=" + etcdURL,
+		"--listen-peer-urls=" + peerURL, "--initial-advertise-peer-urls=" + peerURL, "--initial-cluster=default=" + peerURL,
+		// What a lab keeps need not survive the machine that it runs on.
+		"--unsafe-no-fsync",
+	}
+}
+
+func (l *Lab) apiServerArgs() []string {
+	pki, f := l.authority.File, l.options.Family
+	address := pick(f, controlIPs)[0].String()
+	return []string{
+		"--etcd-servers=" + etcdURL,
+		"--bind-address=" + address, "--advertise-address=" + address, "--secure-port=6443",
+		"--service-cluster-ip-range=" + commas(l.ServiceCIDRs()),
+		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+		"--client-ca-file=" + pki("ca.crt"),
+		"--tls-cert-file=" + pki(apiServerName+".crt"), "--tls-private-key-file=" + pki(apiServerName+".key"),
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-key-file=" + pki("sa.pub"), "--service-account-signing-key-file=" + pki("sa.key"),
+		"--audit-policy-file=" + l.auditPolicyFile(), "--audit-log-path=" + l.auditFile(), "--audit-log-mode=blocking",
+		// The Service "kubernetes" has no use here, and its endpoints would be written at every start.
+		"--endpoint-reconciler-type=none",
+		"--allow-privileged=true", "--profiling=false",
+	}
+}
+
+// controllerArgs start what a mesh needs: pod CIDRs, and accounts for its pods. No node-lifecycle and no pod garbage collection,
+// because no kubelet reports anything here; no DaemonSet controller, because the lab runs the daemons itself.
+func (l *Lab) controllerArgs() []string {
+	pki := l.authority.File
+	args := []string{
+		"--kubeconfig=" + pki(controllersName+".kubeconfig"),
+		"--controllers=node-ipam-controller,serviceaccount-controller,serviceaccount-token-controller",
+		"--service-account-private-key-file=" + pki("sa.key"), "--root-ca-file=" + pki("ca.crt"),
+		"--allocate-node-cidrs=true", "--cluster-cidr=" + commas(l.ClusterCIDRs()),
+		"--service-cluster-ip-range=" + commas(l.ServiceCIDRs()),
+		"--leader-elect=false", "--bind-address=127.0.0.1",
+	}
+	sizes := pick(l.options.Family, podMaskSizes)
+	if len(sizes) == 1 {
+		return append(args, "--node-cidr-mask-size="+strconv.Itoa(sizes[0]))
+	}
+	return append(args, "--node-cidr-mask-size-ipv4="+strconv.Itoa(sizes[0]), "--node-cidr-mask-size-ipv6="+strconv.Itoa(sizes[1]))
+}

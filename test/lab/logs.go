@@ -1,0 +1,28 @@
+package lab
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+)
+
+// logFile is where the log of that name is.
+func (l *Lab) logFile(name string) string { return filepath.Join(l.Dir, "logs", name+".log") }
+
+// tail is the end of a file, or why it cannot be read.
+func tail(path string, lines int) []byte {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	content = bytes.TrimRight(content, "\n")
+	for at := len(content); lines > 0; lines-- {
+		if at = bytes.LastIndexByte(content[:at], '\n'); at < 0 {
+			return content
+		}
+		if lines == 1 {
+			return content[at+1:]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"warren.mesh/test/lab/inside"
+)
+
+// Pod is a network namespace attached to its node. Its Addrs are what CNI gave it.
+type Pod struct {
+	*Host
+	// Node is where it runs.
+	Node *Node
+
+	name string
+}
+
+// HostPort is one port of a pod that its node answers at, by the portmap plugin.
+type HostPort struct {
+	// Host is the node's port, Container the pod's.
+	Host, Container uint16
+	// Protocol is tcp or udp; empty means tcp.
+	Protocol string
+}
+
+// AddPod makes a network namespace and attaches it with the CNI configuration in the node's /etc/cni/net.d, as a container
+// runtime does; the name is unique on the node.
+func (n *Node) AddPod(t TB, name string, ports ...HostPort) *Pod {
+	t.Helper()
+	pod, err := n.TryPod(name, ports...)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return pod
+}
+
+// TryPod is AddPod with the error, for nodes that must not start pods.
+func (n *Node) TryPod(name string, ports ...HostPort) (*Pod, error) {
+	spec := inside.Pod{Name: name}
+	for _, p := range ports {
+		if p.Protocol == "" {
+			p.Protocol = "tcp"
+		}
+		spec.Ports = append(spec.Ports, inside.Port{HostPort: p.Host, ContainerPort: p.Container, Protocol: p.Protocol})
+	}
+	out, err := n.runtime("attach", spec)
+	if err != nil {
+		return nil, err
+	}
+	var attached inside.Attached
+	if err := json.Unmarshal([]byte(out), &attached); err != nil {
+		return nil, fmt.Errorf("attach pod %s to %s: %w", name, n.Name, err)
+	}
+	pod := &Pod{Host: newHost(n.Name+"/"+name, inMesh, attached.Addrs), Node: n, name: name}
+	set, err := n.machine.set.WithNet(n.machine.path(inside.NetPath(name)))
+	if err != nil {
+		return nil, err
+	}
+	pod.ownNet = true
+	n.lab.mu.Lock()
+	n.pods = append(n.pods, pod)
+	n.lab.mu.Unlock()
+	return pod, pod.move(set)
+}
+
+// Delete detaches the pod by CNI's DEL and removes its namespace.
+func (p *Pod) Delete(t TB) {
+	t.Helper()
+	p.leave()
+	if _, err := p.Node.runtime("detach", inside.Pod{Name: p.name}); err != nil {
+		t.Fatalf("%v", err)
+	}
+	l := p.Node.lab
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p.Node.pods = slices.DeleteFunc(p.Node.pods, func(other *Pod) bool { return other == p })
+}
+
+// runtime runs the lab binary on the node in the part of a container runtime.
+func (n *Node) runtime(verb string, pod inside.Pod) (string, error) {
+	spec, err := json.Marshal(pod)
+	if err != nil {
+		return "", err
+	}
+	return n.output(context.Background(), command{path: n.lab.programs.lab, args: []string{verb, string(spec)}})
+}

@@ -1,0 +1,78 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"warren.mesh/test/lab/namespace"
+)
+
+// program is what to run in a machine.
+type program struct {
+	name string
+	path string
+	args []string
+	// log is appended to.
+	log string
+}
+
+// process is a program that runs, or has ended.
+type process struct {
+	program
+	cmd   *exec.Cmd
+	ended chan struct{}
+	// err is the exit status; read after ended is closed.
+	err error
+}
+
+// environment is the same for all: nothing of the caller's own leaks into what is tested.
+var environment = []string{
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
+}
+
+// run starts p in the namespaces.
+func (p program) run(set *namespace.Set) (*process, error) {
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	c := exec.Command(p.path, p.args...)
+	c.Stdout, c.Stderr, c.Env, c.Dir = log, log, environment, "/"
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := set.Start(c); err != nil {
+		return nil, fmt.Errorf("start %s: %w", p.name, err)
+	}
+	running := &process{program: p, cmd: c, ended: make(chan struct{})}
+	go func() {
+		running.err = c.Wait()
+		close(running.ended)
+	}()
+	return running, nil
+}
+
+// signal sends s and waits for the end.
+func (p *process) signal(s syscall.Signal, within time.Duration) error {
+	if err := p.cmd.Process.Signal(s); err != nil {
+		return fmt.Errorf("send %v to %s: %w", s, p.name, err)
+	}
+	select {
+	case <-p.ended:
+		return nil
+	case <-time.After(within):
+		return fmt.Errorf("%s has not ended %v after %v", p.name, within, s)
+	}
+}
+
+// running is nil while it runs, and says how it ended otherwise.
+func (p *process) running() error {
+	select {
+	case <-p.ended:
+		return fmt.Errorf("%s has ended (%v), its log ends with:\n%s", p.name, p.err, tail(p.log, 15))
+	default:
+		return nil
+	}
+}
