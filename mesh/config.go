@@ -32,14 +32,16 @@ func Defaults() Config {
 const (
 	// maxName is IFNAMSIZ of linux/if.h, less the terminating zero.
 	maxName = 15
-	// minMTU is IPv4's (RFC 791) and, by its address family's index, IPv6's (RFC 8200): on a link with less the kernel
-	// turns IPv6 off.
-	minMTU4, minMTU6 = 576, 1280
+	// maxMTU is the longest IP packet.
+	maxMTU = 65535
 	// kubeProxyMarks are KUBE-MARK-MASQ and KUBE-MARK-DROP.
 	kubeProxyMarks = 0x4000 | 0x8000
 )
 
-// Validate tells what cannot be, in a sentence for the operator.
+// minMTU is what RFC 791 and RFC 8200 ask of every link. On one with less the kernel turns IPv6 off.
+var minMTU = [...]int{ipv4: 576, ipv6: 1280}
+
+// Validate tells what cannot be, in a sentence for the operator. MTU must be set: the underlay's is followed by others.
 func (c Config) Validate() error {
 	if err := c.validateLink(); err != nil {
 		return err
@@ -63,19 +65,25 @@ func (c Config) Validate() error {
 }
 
 func (c Config) validateLink() error {
-	least := minMTU4
-	if c.familiesWith(nil)[ipv6] {
-		least = minMTU6
-	}
 	switch {
 	case c.Link == "" || c.Bridge == "" || c.Link == c.Bridge || max(len(c.Link), len(c.Bridge)) > maxName:
 		return fmt.Errorf("configuration: interface names %q and %q: they must differ and have 1 to %d characters", c.Link, c.Bridge, maxName)
 	case c.Port == 0:
 		return fmt.Errorf("configuration: port 0: WireGuard needs a port that peers can know")
-	case c.MTU < least || c.MTU > 65535:
-		return fmt.Errorf("configuration: MTU %d is not between %d and 65535", c.MTU, least)
 	case bits.OnesCount32(c.Mark) != 1 || c.Mark&kubeProxyMarks != 0:
 		return fmt.Errorf("configuration: mark %#x is not one bit, or it is one of kube-proxy's (%#x)", c.Mark, kubeProxyMarks)
+	}
+	return c.checkMTU(nil)
+}
+
+// checkMTU tells whether the MTU is enough for the families of the cluster and of podCIDRs.
+func (c Config) checkMTU(podCIDRs []netip.Prefix) error {
+	least := minMTU[ipv4]
+	if c.familiesWith(podCIDRs)[ipv6] {
+		least = minMTU[ipv6]
+	}
+	if c.MTU < least || c.MTU > maxMTU {
+		return fmt.Errorf("configuration: MTU %d is not between %d and %d", c.MTU, least, maxMTU)
 	}
 	return nil
 }

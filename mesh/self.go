@@ -35,6 +35,9 @@ func (s Self) check(cfg Config) error {
 		}
 		seen[familyOf(p.Addr())] = true
 	}
+	if err := cfg.checkMTU(s.PodCIDRs); err != nil {
+		return err
+	}
 	own, _ := s.among(nil)
 	if problem := newMembers(cfg).conflict(own); problem != nil {
 		return fmt.Errorf("node %s does not fit the configured CIDRs: %s: correct them, on all nodes alike", s.Name, problem.Reason)
