@@ -174,10 +174,16 @@ func TestObstacles(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api := newFakeAPI(node("a", "1"))
 				api.answers(test.answer)
-				c := api.cluster(t, nil)
+				var pokes atomic.Int32
+				c := api.cluster(t, func() { pokes.Add(1) })
 				stop := run(t, c)
+				time.Sleep(time.Minute)
+				pokes.Store(0)
 				time.Sleep(time.Hour)
 				got := lookAt(c)
+				if n := pokes.Load(); n > 0 {
+					t.Errorf("%d pokes in an hour in which nothing changed", n)
+				}
 				if got.Waiting != test.want || got.Synced != test.synced {
 					t.Errorf("synced %t, waiting for %q\nwant %t, %q", got.Synced, got.Waiting, test.synced, test.want)
 				}

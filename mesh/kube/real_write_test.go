@@ -34,6 +34,7 @@ func owned(n *corev1.Node) map[metav1.ManagedFieldsOperationType]string {
 
 func testPublishCreatesNothing(t *testing.T, s *apiServer) {
 	const uid = "5a1d6c0e-58a5-4d3f-9d35-95d7f3c7a001"
+	t.Cleanup(func() { s.remove(t, "absent") })
 	if err := s.cluster(t, "absent").Publish(t.Context(), uid, said); !errors.Is(err, mesh.ErrStale) {
 		t.Errorf("on a missing Node: %v", err)
 	}
