@@ -32,9 +32,23 @@ func newNetns(t *testing.T) netns {
 	return netns(fd)
 }
 
-// enter moves the calling goroutine, which has made a namespace, into this one.
+// enter moves the calling goroutine, which has made a namespace, into this one; and onto one CPU, so that packets sent
+// one after the other arrive so.
 func (n netns) enter(t *testing.T) {
 	t.Helper()
+	var cpus, first unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &cpus); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1024 {
+		if cpus.IsSet(i) {
+			first.Set(i)
+			break
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &first); err != nil {
+		t.Fatal(err)
+	}
 	if err := unix.Setns(int(n), unix.CLONE_NEWNET); err != nil {
 		t.Fatalf("enter a network namespace: %v", err)
 	}
@@ -70,7 +84,7 @@ func kernelNFT(t *testing.T) knftables.Interface {
 	return nft
 }
 
-// in runs commands in the namespace, and returns to where the goroutine was; %s in them are args.
+// run runs commands, formatted with args, in the namespace, where the goroutine stays.
 func (n netns) run(t *testing.T, commands string, args ...any) string {
 	t.Helper()
 	n.enter(t)
