@@ -3,7 +3,9 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +34,15 @@ type CaptureReport struct {
 	Samples map[Kind][]Packet
 	// Dropped counts packets that the capture itself missed: a capture that missed some proves nothing.
 	Dropped int
+}
+
+// String counts the kinds, in one line.
+func (r CaptureReport) String() string {
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(r.Packets)) {
+		parts = append(parts, fmt.Sprintf("%s %d", kind, r.Packets[kind]))
+	}
+	return fmt.Sprintf("%s; missed %d", strings.Join(parts, ", "), r.Dropped)
 }
 
 // sampleSize is how many packets of each kind are kept as text.

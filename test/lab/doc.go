@@ -18,8 +18,8 @@
 //
 // Two labs of different names run side by side with the same addresses: nothing happens in the root network namespace,
 // and nothing of the host's is written but the lab's directory and empty mount points (/etc/cni, /opt/cni, /var/lib/cni,
-// /var/lib/warren). All processes of a lab live in one PID namespace, so they go with its one recorded process; that one
-// goes when the process that started the lab ends, however it ends, unless the lab is to be kept.
+// /var/lib/warren). Every process of a lab lives in the PID namespace of a machine, and ends with that machine's first one;
+// that one ends when the process that started the lab does, however it ends, unless the lab is kept.
 //
 // The package does not own what is asserted about the mesh: acceptance tests do.
 package lab

@@ -26,9 +26,8 @@ type Lab struct {
 	// Dir holds logs, disks, certificates and kubeconfigs.
 	Dir string
 
-	options  Options
-	programs *programs
-	// control is the machine whose end is the end of all.
+	options   Options
+	programs  *programs
 	control   *machine
 	outside   *machine
 	authority *pki.Authority
@@ -83,17 +82,14 @@ func (l *Lab) start(t TB) error {
 // startUnderlay starts the control machine and the outside, and the networks between them.
 func (l *Lab) startUnderlay() (err error) {
 	control := boot{program: l.programs.lab, log: l.logFile("control")}
-	control.machine = inside.Machine{Hostname: "control", Lifeline: !l.options.Keep}
+	control.machine = inside.Machine{Hostname: "control"}
 	if l.control, err = control.start(); err != nil {
-		return err
-	}
-	if err := l.save(); err != nil {
 		return err
 	}
 	if err := l.makeUnderlay(); err != nil {
 		return err
 	}
-	outside := boot{program: l.programs.lab, log: l.logFile("outside"), within: l.control.set}
+	outside := boot{program: l.programs.lab, log: l.logFile("outside")}
 	outside.machine = inside.Machine{Hostname: "outside"}
 	if l.outside, err = outside.start(); err != nil {
 		return err
@@ -104,13 +100,16 @@ func (l *Lab) startUnderlay() (err error) {
 		return err
 	}
 	l.Control, l.Outside = newHost("control", beyond, pick(f, controlIPs)), newHost("outside", beyond, cable.addrs)
-	return errors.Join(l.Control.move(l.control.set), l.Outside.move(l.outside.set))
+	return errors.Join(l.Control.move(l.control.set), l.Outside.move(l.outside.set), l.save())
 }
 
 // end is Close as a test's last act.
 func (l *Lab) end(t TB) {
 	t.Helper()
 	if l.options.Keep && !t.Failed() {
+		if err := l.keep(); err != nil {
+			t.Errorf("keep lab %s: %v", l.options.Name, err)
+		}
 		return
 	}
 	if err := l.stop(); err != nil {
@@ -140,12 +139,36 @@ func (l *Lab) stop() error {
 	for _, h := range l.hosts() {
 		h.leave()
 	}
-	if l.control == nil {
-		return nil
+	var errs []error
+	for _, m := range l.machines() {
+		errs = append(errs, m.kill())
 	}
-	err := l.control.kill()
-	l.control = nil
-	return err
+	l.control, l.outside, l.nodes = nil, nil, nil
+	return errors.Join(errs...)
+}
+
+// keep has all machines outlive this process.
+func (l *Lab) keep() error {
+	var errs []error
+	for _, m := range l.machines() {
+		errs = append(errs, m.keep())
+	}
+	return errors.Join(errs...)
+}
+
+// machines are those that run, by name.
+func (l *Lab) machines() map[string]*machine {
+	all := map[string]*machine{}
+	for _, n := range l.nodes {
+		all[n.Name] = n.machine
+	}
+	if l.control != nil {
+		all["control"] = l.control
+	}
+	if l.outside != nil {
+		all["outside"] = l.outside
+	}
+	return all
 }
 
 // hosts are all but the pods.

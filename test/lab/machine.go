@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -22,7 +23,7 @@ type machine struct {
 	set      *namespace.Set
 
 	process *exec.Cmd
-	// lifeline ends the machine when it is closed, by whoever or whatever; nil for a machine that is to be kept.
+	// lifeline ends the machine when it is closed, by whoever or whatever, unless inside.Keep was written.
 	lifeline *os.File
 }
 
@@ -31,8 +32,6 @@ type boot struct {
 	// program is the lab binary.
 	program string
 	machine inside.Machine
-	// within are the namespaces of the machine whose end this one shares; nil for the first of a lab.
-	within *namespace.Set
 	// log gets what the first process has to say.
 	log string
 }
@@ -57,29 +56,23 @@ func (b boot) start() (*machine, error) {
 	defer log.Close()
 	c.Stderr = log
 	m := &machine{process: c}
-	if err := m.run(b); err != nil {
+	if err := m.run(); err != nil {
 		return nil, fmt.Errorf("start machine %s (log: %s): %w", b.machine.Hostname, b.log, err)
 	}
 	return m, nil
 }
 
-func (m *machine) run(b boot) error {
-	ready, err := m.pipes(b)
+func (m *machine) run() error {
+	ready, err := m.pipes()
 	if err != nil {
 		return err
 	}
 	defer ready.Close()
-	start := (*exec.Cmd).Start
-	if b.within != nil {
-		start = func(c *exec.Cmd) error { return b.within.Start(c) }
-	}
-	if err := start(m.process); err != nil {
+	err = m.process.Start()
+	// The child has its own descriptors of these.
+	err = errors.Join(err, m.process.Stdin.(*os.File).Close(), m.process.Stdout.(*os.File).Close())
+	if err != nil {
 		return err
-	}
-	for _, childs := range []any{m.process.Stdin, m.process.Stdout} {
-		if f, ok := childs.(*os.File); ok {
-			f.Close()
-		}
 	}
 	if line, err := bufio.NewReader(ready).ReadString('\n'); line != inside.Ready {
 		return errors.Join(fmt.Errorf("it ended before it was set up: %w", err), m.process.Wait())
@@ -88,19 +81,17 @@ func (m *machine) run(b boot) error {
 }
 
 // pipes connects the first process: its output says when it is ready, its input ends it.
-func (m *machine) pipes(b boot) (ready *os.File, err error) {
+func (m *machine) pipes() (ready *os.File, err error) {
 	ready, out, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	m.process.Stdout = out
-	if b.machine.Lifeline {
-		in, lifeline, err := os.Pipe()
-		if err != nil {
-			return nil, err
-		}
-		m.process.Stdin, m.lifeline = in, lifeline
+	in, lifeline, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, ready.Close(), out.Close())
 	}
+	m.process.Stdin, m.lifeline = in, lifeline
 	return ready, nil
 }
 
@@ -114,13 +105,16 @@ func (m *machine) open() (err error) {
 
 // kill ends the machine and everything in it, and waits until it is gone.
 func (m *machine) kill() error {
-	err := m.identity.Kill(killTimeout)
-	if m.lifeline != nil {
-		err = errors.Join(err, m.lifeline.Close())
-	}
+	err := errors.Join(m.identity.Kill(killTimeout), m.lifeline.Close())
 	// Its exit status is that of SIGKILL, or of an earlier end.
 	_ = m.process.Wait()
 	return errors.Join(err, m.set.Close())
+}
+
+// keep has the machine outlive this process.
+func (m *machine) keep() error {
+	_, err := io.WriteString(m.lifeline, inside.Keep)
+	return errors.Join(err, m.lifeline.Close())
 }
 
 // path is where a file of the machine's mount namespace is for this process. Absolute symbolic links on the way would lead

@@ -62,7 +62,7 @@ func (l *Lab) complete(o NodeOptions) NodeOptions {
 // powerOn starts the machine with the disk of its name and connects it.
 func (n *Node) powerOn() (err error) {
 	l := n.lab
-	b := boot{program: l.programs.lab, log: l.logFile(n.Name), within: l.control.set}
+	b := boot{program: l.programs.lab, log: l.logFile(n.Name)}
 	b.machine = inside.Machine{Hostname: n.Name, Disk: filepath.Join(l.Dir, "disks", n.Name), Private: private}
 	if n.machine, err = b.start(); err != nil {
 		return err

@@ -26,9 +26,9 @@ func (h *Host) Ping(to netip.Addr) (time.Duration, error) {
 	if to.Is6() {
 		network = "ip6:ipv6-icmp"
 	}
-	var conn net.Conn
+	var conn *net.IPConn
 	err := h.Do(func() (err error) {
-		conn, err = net.Dial(network, to.String())
+		conn, err = net.DialIP(network, nil, &net.IPAddr{IP: to.AsSlice()})
 		return err
 	})
 	if err != nil {
@@ -44,7 +44,7 @@ func (h *Host) Ping(to netip.Addr) (time.Duration, error) {
 }
 
 type pinger struct {
-	conn net.Conn
+	conn *net.IPConn
 	v6   bool
 	id   uint16
 }
@@ -75,7 +75,8 @@ func (p pinger) answered(seq uint16, deadline time.Time) error {
 	}
 	b := make([]byte, 1500)
 	for {
-		n, err := p.conn.Read(b)
+		// Unlike Read, it strips the IPv4 header.
+		n, _, err := p.conn.ReadFromIP(b)
 		if err != nil {
 			return err
 		}
@@ -98,7 +99,7 @@ func (p pinger) request(seq uint16) []byte {
 	return b
 }
 
-// reply recognises the reply to request seq. Go strips the IPv4 header.
+// reply recognises the reply to request seq.
 func (p pinger) reply(b []byte, seq uint16) bool {
 	want := byte(echoReply4)
 	if p.v6 {

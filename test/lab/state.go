@@ -19,8 +19,6 @@ import (
 
 // state is what a later process needs to know of a lab: to enter it, or to end it.
 type state struct {
-	// Control is the process whose end is the end of all.
-	Control namespace.Identity
 	// Machines are the first processes of all machines, by name.
 	Machines map[string]namespace.Identity
 }
@@ -51,12 +49,9 @@ func (o Options) complete(test string) Options {
 
 // save records the lab's processes, whole or not at all.
 func (l *Lab) save() error {
-	s := state{Control: l.control.identity, Machines: map[string]namespace.Identity{"control": l.control.identity}}
-	if l.outside != nil {
-		s.Machines["outside"] = l.outside.identity
-	}
-	for _, n := range l.nodes {
-		s.Machines[n.Name] = n.machine.identity
+	s := state{Machines: map[string]namespace.Identity{}}
+	for name, m := range l.machines() {
+		s.Machines[name] = m.identity
 	}
 	content, err := json.MarshalIndent(s, "", "\t")
 	if err != nil {
@@ -91,8 +86,10 @@ func Down(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Control.Kill(killTimeout); err != nil {
-		return fmt.Errorf("end lab %s: %w", name, err)
+	for machine, first := range s.Machines {
+		if err := first.Kill(killTimeout); err != nil {
+			return fmt.Errorf("end %s of lab %s: %w", machine, name, err)
+		}
 	}
 	return os.RemoveAll(directory(name))
 }

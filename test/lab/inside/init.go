@@ -22,15 +22,17 @@ type Machine struct {
 	Disk string
 	// Private are the directories that the machine has to itself and that survive its reboot.
 	Private []string
-	// Lifeline ends the machine when standard input does.
-	Lifeline bool
 }
 
-// Ready is what Init prints once the machine is set up.
-const Ready = "ready\n"
+// Ready is what Init prints once the machine is set up, Keep what it is told to outlive who started it.
+const (
+	Ready = "ready\n"
+	Keep  = "keep\n"
+)
 
-// Init sets the machine up, says Ready on out and waits for the end. It is called in namespaces made for it (mount, PID,
-// UTS, IPC, network), as their first process.
+// Init sets the machine up, says Ready on out and waits for the end: that of in, which comes with the end of whoever
+// started it, unless it was told to Keep. It is called in namespaces made for it (mount, PID, UTS, IPC, network), as their
+// first process.
 func Init(m Machine, in io.Reader, out io.Writer) error {
 	// Orphans become children of the first process; the kernel reaps them where SIGCHLD is ignored.
 	signal.Ignore(unix.SIGCHLD)
@@ -40,11 +42,11 @@ func Init(m Machine, in io.Reader, out io.Writer) error {
 	if _, err := io.WriteString(out, Ready); err != nil {
 		return err
 	}
-	if m.Lifeline {
-		_, err := io.Copy(io.Discard, in)
-		return err
+	told, err := io.ReadAll(in)
+	if string(told) == Keep {
+		select {}
 	}
-	select {}
+	return err
 }
 
 func (m Machine) setUp() error {
@@ -70,6 +72,12 @@ func (m Machine) mountKernel() error {
 
 // mountRun gives the machine a /run of its own, lost with it, which /var/run leads to.
 func (m Machine) mountRun() error {
+	// Else the host's network namespaces there would live as long as this machine. EINVAL: not a mount point.
+	for _, dir := range []string{"/run/netns", "/run"} {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil && err != unix.EINVAL && err != unix.ENOENT {
+			return fmt.Errorf("unmount %s: %w", dir, err)
+		}
+	}
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755"); err != nil {
 		return fmt.Errorf("mount a tmpfs on /run: %w", err)
 	}
