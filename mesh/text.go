@@ -55,7 +55,7 @@ func (p Peer) String() string {
 }
 
 // String reads like ip-route(8): "10.244.2.0/24 dev warren0 src 10.244.1.1", "unreachable 192.0.2.2/32 table 51820
-// metric 4294967295". Table main is left out, and so are metrics that the kernel gives by itself.
+// metric 4294967295". Table main is left out.
 func (r Route) String() string {
 	text := r.Destination.String()
 	if r.Link == "" {
@@ -69,7 +69,7 @@ func (r Route) String() string {
 	if r.Table != TableMain {
 		text += fmt.Sprintf(" table %d", r.Table)
 	}
-	if r.Metric != 0 && (r.Metric != MetricIPv6 || r.Destination.Addr().Is4()) {
+	if r.Metric != 0 {
 		text += fmt.Sprintf(" metric %d", r.Metric)
 	}
 	return text

@@ -83,6 +83,7 @@ var garbageEndpoints = [][2]string{
 	{"space", "192.0.2.10:51820, [2001:db8::10]:51820"},
 	{"octal", "0300.0.2.10:51820"},
 	{"endless", strings.Repeat("192.0.2.10:51820,", 2_000)},
+	{"zeros", "192.0.2.10:" + strings.Repeat("0", 1_000) + "51820"},
 	{"control", "192.0.2.10:51820\x00\n"},
 }
 
