@@ -43,10 +43,10 @@ lint: ## golangci-lint, at the pinned version
 
 demo: ## three nodes, what they say and what travels between them; KEEP=1 leaves them running
 	@test/install
-	@go run ./test/lab/cmd/demo $(if $(KEEP),--keep)
+	@go run ./test/lab/cmd/lab demo $(if $(KEEP),--keep)
 
 demo-down: ## end what make demo KEEP=1 left
-	@go run ./test/lab/cmd/demo --down
+	@go run ./test/lab/cmd/lab down
 
 bench: ## benchmarks
 	go test -run='^$$' -bench=. -benchmem ./...
