@@ -36,10 +36,12 @@ type Flow struct {
 	from, to *Host
 	options  FlowOptions
 	id       uint32
-	conn     *net.UDPConn
-	raw      syscall.RawConn
-	pacer    *pacer
-	packet   []byte
+	// destination is where it sends.
+	destination netip.AddrPort
+	conn        *net.UDPConn
+	raw         syscall.RawConn
+	pacer       *pacer
+	packet      []byte
 
 	mu sync.Mutex
 	// next is the number of the next packet; from is the first that counts.
@@ -91,12 +93,12 @@ func plainBetween(from, to place) bool {
 
 // open connects the two ends.
 func (f *Flow) open() error {
-	to, err := f.target()
-	if err != nil {
+	var err error
+	if f.destination, err = f.target(); err != nil {
 		return err
 	}
 	err = f.from.Do(func() (err error) {
-		f.conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
+		f.conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(f.destination))
 		return err
 	})
 	if err != nil {

@@ -2,13 +2,16 @@ package lab
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 )
 
 // FlowReport counts packets.
 type FlowReport struct {
 	// From and To are the hosts' names.
-	From, To                         string
+	From, To string
+	// Target is where it was sent.
+	Target                           netip.AddrPort
 	Sent, Received, Lost, Duplicated int
 	// Refused are those of Sent (and Lost) that the sender's own kernel would not take, Error the last reason.
 	Refused int
@@ -19,8 +22,8 @@ type FlowReport struct {
 
 // String is one line for people.
 func (r FlowReport) String() string {
-	text := fmt.Sprintf("%s → %s: %d sent, %d received, %d lost, %d duplicated, longest gap %v",
-		r.From, r.To, r.Sent, r.Received, r.Lost, r.Duplicated, r.LongestGap.Round(time.Millisecond))
+	text := fmt.Sprintf("%s → %s %v: %d sent, %d received, %d lost, %d duplicated, longest gap %v",
+		r.From, r.To, r.Target.Addr(), r.Sent, r.Received, r.Lost, r.Duplicated, r.LongestGap.Round(time.Millisecond))
 	if r.Refused > 0 {
 		text += fmt.Sprintf(", %d refused (%v)", r.Refused, r.Error)
 	}
@@ -37,7 +40,7 @@ func (f *Flow) Report() FlowReport {
 		gap = max(gap, time.Since(f.count.last))
 	}
 	return FlowReport{
-		From: f.from.Name, To: f.to.Name,
+		From: f.from.Name, To: f.to.Name, Target: f.destination,
 		Sent: sent, Received: f.count.received, Lost: sent - f.count.received, Duplicated: f.count.duplicated,
 		Refused: f.refused, Error: f.err, LongestGap: gap,
 	}
