@@ -5,11 +5,9 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"warren.mesh/keys"
 	"warren.mesh/mesh"
 )
 
@@ -21,87 +19,6 @@ func desired(t *testing.T, cfg mesh.Config, self mesh.Node, nodes []mesh.Node) m
 		t.Fatal(err)
 	}
 	return state
-}
-
-// apply is a small model of a host: routes replace those of the same identity, allowed IPs move.
-func apply(c mesh.Change, s mesh.State) mesh.State {
-	s.Link.Addresses = edited(s.Link.Addresses, c.Addresses)
-	if c.Link != nil {
-		s.Link.Name, s.Link.MTU, s.Link.Up = c.Link.Name, c.Link.MTU, c.Link.Up
-	}
-	s.Bridge.Addresses = edited(s.Bridge.Addresses, c.BridgeAddresses)
-	if c.BridgeMTU != 0 {
-		s.Bridge.MTU = c.BridgeMTU
-	}
-	if c.Device != nil {
-		s.Device = *c.Device
-	}
-	s.Firewall.NodeIPs = edited(s.Firewall.NodeIPs, c.NodeIPs)
-	if c.Firewall != nil {
-		s.Firewall = *c.Firewall
-	}
-	for _, added := range c.Routes.Add {
-		s.Routes = slices.DeleteFunc(slices.Clone(s.Routes), func(r mesh.Route) bool {
-			return r.Table == added.Table && r.Destination == added.Destination && r.Metric == added.Metric
-		})
-	}
-	s.Routes = edited(s.Routes, c.Routes)
-	s.Rules = edited(s.Rules, c.Rules)
-	for _, sysctl := range c.Sysctls {
-		s.Sysctls = slices.DeleteFunc(slices.Clone(s.Sysctls), func(old mesh.Sysctl) bool { return old.Name == sysctl.Name })
-		s.Sysctls = append(s.Sysctls, sysctl)
-	}
-	s.Peers = applyPeers(c.Peers, s.Peers)
-	s.Sort()
-	return s
-}
-
-func edited[T comparable](list []T, e mesh.Edits[T]) []T {
-	list = slices.Concat(list, e.Add)
-	return slices.DeleteFunc(list, func(value T) bool { return slices.Contains(e.Remove, value) })
-}
-
-// applyPeers does as WireGuard does, one edit after another.
-func applyPeers(e mesh.PeerEdits, list []mesh.Peer) []mesh.Peer {
-	peers := map[keys.Public]mesh.Peer{}
-	for _, p := range list {
-		peers[p.PublicKey] = p
-	}
-	give := func(to keys.Public, ips []netip.Prefix) {
-		for k, p := range peers {
-			p.AllowedIPs = slices.DeleteFunc(slices.Clone(p.AllowedIPs), func(ip netip.Prefix) bool { return k == to || slices.Contains(ips, ip) })
-			peers[k] = p
-		}
-		p := peers[to]
-		p.AllowedIPs = slices.Clone(ips)
-		peers[to] = p
-	}
-	for _, p := range e.Add {
-		peers[p.PublicKey] = p
-		give(p.PublicKey, p.AllowedIPs)
-	}
-	for _, u := range e.Update {
-		p := peers[u.PublicKey]
-		p.Node = u.Node
-		if u.Endpoint != nil {
-			p.Endpoint = *u.Endpoint
-		}
-		if u.Keepalive != nil {
-			p.Keepalive = *u.Keepalive
-		}
-		peers[u.PublicKey] = p
-		if u.AllowedIPs != nil {
-			give(u.PublicKey, u.AllowedIPs)
-		}
-	}
-	for _, p := range e.Remove {
-		delete(peers, p.PublicKey)
-	}
-	list = nil
-	for _, p := range peers {
-		list = append(list, p)
-	}
-	return list
 }
 
 // TestDiffConverges takes a host from one mesh to the next, at random.
@@ -205,51 +122,6 @@ func TestDiffRouteReplaced(t *testing.T) {
 	}
 }
 
-// TestAllowedIPsMove checks at every step that an allowed IP that somebody had and somebody is to have is never nobody's.
-func TestAllowedIPsMove(t *testing.T) {
-	peer := func(name string, ips ...string) mesh.Peer {
-		p := mesh.Peer{PublicKey: key(name), Node: name}
-		for _, ip := range ips {
-			p.AllowedIPs = append(p.AllowedIPs, netip.MustParsePrefix(ip))
-		}
-		return p
-	}
-	const x, y = "10.0.1.0/24", "192.0.2.1/32"
-	for name, tt := range map[string]struct{ have, want []mesh.Peer }{
-		"to a new peer from one that goes":  {[]mesh.Peer{peer("a", x, y)}, []mesh.Peer{peer("b", x, y)}},
-		"to a new peer from one that stays": {[]mesh.Peer{peer("a", x, y)}, []mesh.Peer{peer("a", y), peer("b", x)}},
-		"to an old peer, giver first":       {[]mesh.Peer{peer("a", x, y), peer("b")}, []mesh.Peer{peer("a", y), peer("b", x)}},
-		"to an old peer, taker first":       {[]mesh.Peer{peer("a", x), peer("b", y)}, []mesh.Peer{peer("a", x, y), peer("b")}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			edits := mesh.Diff(mesh.State{Peers: tt.want}, mesh.State{Peers: tt.have}).Peers
-			for _, step := range prefixesOf(edits) {
-				owned := map[netip.Prefix]bool{}
-				for _, p := range applyPeers(step, tt.have) {
-					for _, ip := range p.AllowedIPs {
-						owned[ip] = true
-					}
-				}
-				if !owned[netip.MustParsePrefix(x)] || !owned[netip.MustParsePrefix(y)] {
-					t.Errorf("after %+v owned are only %v", step, owned)
-				}
-			}
-		})
-	}
-}
-
-// prefixesOf are the edits cut short after each step.
-func prefixesOf(e mesh.PeerEdits) []mesh.PeerEdits {
-	var all []mesh.PeerEdits
-	for i := range e.Add {
-		all = append(all, mesh.PeerEdits{Add: e.Add[:i+1]})
-	}
-	for i := range e.Update {
-		all = append(all, mesh.PeerEdits{Add: e.Add, Update: e.Update[:i+1]})
-	}
-	return append(all, e)
-}
-
 func TestDiffEndpoint(t *testing.T) {
 	announced, learnt := netip.MustParseAddrPort("192.0.2.1:51820"), netip.MustParseAddrPort("198.51.100.1:4000")
 	for name, tt := range map[string]struct {
@@ -270,61 +142,4 @@ func TestDiffEndpoint(t *testing.T) {
 			t.Errorf("%s: endpoint is set: %v, want %v; change: %v", name, got, tt.set, c.Lines())
 		}
 	}
-}
-
-// TestOneNodeCostsTheSame compares what one node's coming, changing and going changes in a mesh of 10 and one of 5,000.
-func TestOneNodeCostsTheSame(t *testing.T) {
-	cfg := config("10.0.0.0/8", "fd00:10:244::/48")
-	for name, tt := range map[string]struct {
-		before, after func(mesh.Node) []mesh.Node
-		want          int
-	}{
-		// A peer, its two node IPs in the guard, two routes to pod CIDRs and four for its node IPs.
-		"joins":  {before: none, after: same, want: 9},
-		"leaves": {before: same, after: none, want: 9},
-		"moves":  {before: same, after: elsewhere, want: 1},
-		// The peer, one guarded address and two routes, each there and gone.
-		"is readdressed":   {before: same, after: readdressed, want: 7},
-		"changes its key":  {before: same, after: rekeyed, want: 2},
-		"keeps alive":      {before: same, after: kept, want: 1},
-		"is malformed now": {before: same, after: malformed, want: 5},
-	} {
-		for _, size := range []int{10, 5000} {
-			nodes := numbers(size)
-			one := number(size + 1)
-			have := desired(t, cfg, nodes[0], append(nodes[:size:size], tt.before(one)...))
-			want := desired(t, cfg, nodes[0], append(nodes[:size:size], tt.after(one)...))
-			if lines := mesh.Diff(want, have).Lines(); len(lines) != tt.want {
-				t.Errorf("node %s in a mesh of %d: %d changes, want %d:\n%s", name, size, len(lines), tt.want, text(lines))
-			}
-		}
-	}
-}
-
-func none(mesh.Node) []mesh.Node   { return nil }
-func same(n mesh.Node) []mesh.Node { return []mesh.Node{n} }
-
-func elsewhere(n mesh.Node) []mesh.Node {
-	n.Endpoints = []netip.AddrPort{netip.MustParseAddrPort("203.0.113.1:51820")}
-	return []mesh.Node{n}
-}
-
-func readdressed(n mesh.Node) []mesh.Node {
-	n.NodeIPs = []netip.Addr{netip.MustParseAddr("203.0.113.1"), n.NodeIPs[1]}
-	return []mesh.Node{n}
-}
-
-func rekeyed(n mesh.Node) []mesh.Node {
-	n.PublicKey = key("another")
-	return []mesh.Node{n}
-}
-
-func kept(n mesh.Node) []mesh.Node {
-	n.Keepalive = 25 * time.Second
-	return []mesh.Node{n}
-}
-
-func malformed(n mesh.Node) []mesh.Node {
-	n.Malformed = []mesh.Problem{{Node: n.Name, Field: mesh.FieldEndpoint, Reason: "malformed"}}
-	return []mesh.Node{n}
 }

@@ -79,7 +79,7 @@ const (
 	FieldKeepalive     Field = "persistent-keepalive"
 )
 
-// Problem is something wrong with one node, which is left out for it while all others go on.
+// Problem is something wrong with one node, which is left out for it while all others go on; see Desired for the exception.
 type Problem struct {
 	// Node is the Node at fault, Field the part of its announcement.
 	Node  string

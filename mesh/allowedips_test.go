@@ -1,0 +1,53 @@
+package mesh_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"warren.mesh/mesh"
+)
+
+// TestAllowedIPsMove checks at every step that an allowed IP that somebody had and somebody is to have is never nobody's.
+func TestAllowedIPsMove(t *testing.T) {
+	peer := func(name string, ips ...string) mesh.Peer {
+		p := mesh.Peer{PublicKey: key(name), Node: name}
+		for _, ip := range ips {
+			p.AllowedIPs = append(p.AllowedIPs, netip.MustParsePrefix(ip))
+		}
+		return p
+	}
+	const x, y = "10.0.1.0/24", "192.0.2.1/32"
+	for name, tt := range map[string]struct{ have, want []mesh.Peer }{
+		"to a new peer from one that goes":  {[]mesh.Peer{peer("a", x, y)}, []mesh.Peer{peer("b", x, y)}},
+		"to a new peer from one that stays": {[]mesh.Peer{peer("a", x, y)}, []mesh.Peer{peer("a", y), peer("b", x)}},
+		"to an old peer, giver first":       {[]mesh.Peer{peer("a", x, y), peer("b")}, []mesh.Peer{peer("a", y), peer("b", x)}},
+		"to an old peer, taker first":       {[]mesh.Peer{peer("a", x), peer("b", y)}, []mesh.Peer{peer("a", x, y), peer("b")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			edits := mesh.Diff(mesh.State{Peers: tt.want}, mesh.State{Peers: tt.have}).Peers
+			for _, step := range prefixesOf(edits) {
+				owned := map[netip.Prefix]bool{}
+				for _, p := range applyPeers(step, tt.have) {
+					for _, ip := range p.AllowedIPs {
+						owned[ip] = true
+					}
+				}
+				if !owned[netip.MustParsePrefix(x)] || !owned[netip.MustParsePrefix(y)] {
+					t.Errorf("after %+v owned are only %v", step, owned)
+				}
+			}
+		})
+	}
+}
+
+// prefixesOf are the edits cut short after each step.
+func prefixesOf(e mesh.PeerEdits) []mesh.PeerEdits {
+	var all []mesh.PeerEdits
+	for i := range e.Add {
+		all = append(all, mesh.PeerEdits{Add: e.Add[:i+1]})
+	}
+	for i := range e.Update {
+		all = append(all, mesh.PeerEdits{Add: e.Add, Update: e.Update[:i+1]})
+	}
+	return append(all, e)
+}
