@@ -13,17 +13,17 @@ func (a *Agent) attach(podCIDRs []netip.Prefix, mtu int) {
 	if changed {
 		a.log.Info("CNI configuration written", "cidrs", fmt.Sprint(podCIDRs), "mtu", mtu)
 	}
-	if changed || !a.attached || len(a.strays) > 0 {
-		a.countStrays(podCIDRs)
+	if changed || !a.surveyed || len(a.strays) > 0 {
+		a.survey(podCIDRs)
 	}
-	a.attached = err == nil
 }
 
-// countStrays looks for pods that kept addresses of an earlier pod CIDR: nobody else can reach them any more. They are
+// survey looks for pods that kept addresses of an earlier pod CIDR: nobody else can reach them any more. They are
 // not stopped here, because what a pod is worth is for its owner to say.
-func (a *Agent) countStrays(podCIDRs []netip.Prefix) {
+func (a *Agent) survey(podCIDRs []netip.Prefix) {
 	strays, err := a.cfg.Attachments.Strays(podCIDRs)
 	a.journal.report(stepStrays, err)
+	a.surveyed = err == nil
 	if err != nil || fmt.Sprint(strays) == fmt.Sprint(a.strays) {
 		return
 	}

@@ -49,9 +49,9 @@ type Agent struct {
 	available pending[string]
 	// underlay is the last known MTU for the mesh in bytes, zero before.
 	underlay int
-	// attached tells whether the CNI configuration was found right, strays the pods found outside it.
-	attached bool
+	// strays are the pods last found outside the pod CIDRs, and surveyed whether anybody has looked.
 	strays   []netip.Addr
+	surveyed bool
 }
 
 // New makes an Agent; nothing happens before Run.

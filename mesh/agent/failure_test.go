@@ -87,6 +87,36 @@ func TestFailuresAreRetriedAndLoggedOnce(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("log (-want +got):\n%s", diff)
 		}
+
+		a.host.fail(nil, errors.New("once more"))
+		a.host.meddle(dropRoutes)
+		synctest.Wait()
+		a.host.fail(nil, nil)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(a.host.now().Routes) == 0 {
+			t.Error("the backoff outlives the failures that it came from")
+		}
+	})
+}
+
+// While one write is refused, another that waits for it must not keep the worker busy.
+func TestRefusedWritesAreNoReasonToSpin(t *testing.T) {
+	cluster(t, 1, func(t *testing.T, api *meshtest.API, machines []*machine) {
+		a := machines[0]
+		a.cluster.FailWrites(errors.New("forbidden"))
+		api.Update(a.name, func(n *meshtest.Node) { n.NetworkAvailable = false })
+		settle()
+		api.Update(a.name, func(n *meshtest.Node) { n.Announcement = mesh.Announcement{} })
+		a.cluster.Writes()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := len(a.cluster.Writes()); n < 100 || n > 300 {
+			t.Errorf("wrote %d times in an hour", n)
+		}
+		if lines := logged(a.log.read(), "level=ERROR"); len(lines) != 2 {
+			t.Errorf("log: %q", lines)
+		}
 	})
 }
 
@@ -157,7 +187,7 @@ func TestStaleWritesAreNotRepeatedBlindly(t *testing.T) {
 		a := machines[0]
 		a.cluster.FailWrites(mesh.ErrStale)
 		api.Update(a.name, func(n *meshtest.Node) { n.Announcement.Endpoint = "198.51.100.1:1" })
-		time.Sleep(9 * time.Second)
+		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		if writes := a.cluster.Writes(); len(writes) != 1 {
 			t.Errorf("wrote %v", writes)

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/agent"
 	"warren.mesh/mesh/meshtest"
 )
 
@@ -78,7 +80,34 @@ func TestNothingIsRemovedBeforeTheFirstList(t *testing.T) {
 		if m.attachments.written != 0 {
 			t.Error("CNI configuration written before anything was programmed")
 		}
+		api.SetDown(false)
+		settle()
+		got = m.host.now()
+		if len(got.Peers) != 0 || len(slices.Compact(got.Routes)) != 2 || len(got.Routes) != 2 {
+			t.Errorf("what is stale is pruned once the cluster is known: %v", got)
+		}
 		m.end()
+	})
+}
+
+// unsynced knows some Nodes, the own one among them, and says that they are not all.
+type unsynced struct{ *meshtest.Cluster }
+
+func (unsynced) Synced() bool    { return false }
+func (unsynced) Waiting() string { return "the first list of Nodes" }
+
+func TestHalfAListIsNone(t *testing.T) {
+	cluster(t, 3, func(t *testing.T, api *meshtest.API, machines []*machine) {
+		a, b, c := machines[0], machines[1], machines[2]
+		a.end()
+		a.view = func(c *meshtest.Cluster) agent.Cluster { return unsynced{c} }
+		api.Delete(c.name)
+		a.start()
+		settle()
+		wantPeers(t, a, b.key, c.key)
+		if _, applied, _ := a.host.activity(); len(applied) != 0 {
+			t.Errorf("applied %v", applied)
+		}
 	})
 }
 
@@ -100,10 +129,11 @@ func TestOwnNodeMissing(t *testing.T) {
 		if got := logged(a.log.read(), "no Node named"); len(got) != 1 {
 			t.Errorf("log: %q", got)
 		}
+		before := a.host.now()
 		a.host.meddle(dropRoutes)
 		settle()
-		if len(a.host.now().Routes) == 0 {
-			t.Error("drift is not repaired while the own Node is missing")
+		if diff := cmp.Diff(before, a.host.now(), addresses); diff != "" {
+			t.Errorf("drift while the own Node is missing (-before +after):\n%s", diff)
 		}
 		if writes := a.cluster.Writes(); len(writes) != 0 || api.Node(a.name).Name != "" {
 			t.Errorf("wrote %v, Node %v", writes, api.Node(a.name))

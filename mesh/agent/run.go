@@ -62,7 +62,7 @@ func (a *Agent) work(ctx context.Context) {
 		case <-a.pokes:
 		case <-resync.C:
 			a.host.dirty.Store(true)
-		case <-a.wake(retry, result):
+		case <-a.wake(start, retry, result):
 			retry.grow()
 		}
 	}
@@ -78,11 +78,12 @@ func rest(took time.Duration, result outcome) time.Duration {
 }
 
 // wake is when to make a pass that nobody asked for: to retry, to look again for a device process, which pokes nobody
-// when it starts, or because a write is due. Nil means never.
-func (a *Agent) wake(retry backoff, result outcome) <-chan time.Time {
+// when it starts, or because a write is due. Nil means never. What was due before the last pass started, that pass had
+// its reason not to write.
+func (a *Agent) wake(start time.Time, retry backoff, result outcome) <-chan time.Time {
 	var times []time.Time
 	for _, due := range []time.Time{a.announced.due, a.available.due} {
-		if !due.IsZero() {
+		if due.After(start) {
 			times = append(times, due)
 		}
 	}

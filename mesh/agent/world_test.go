@@ -36,6 +36,8 @@ type machine struct {
 	agent       *agent.Agent
 	log         *logbook
 	config      mesh.Config
+	// view, where not nil, changes what the daemon sees of the cluster.
+	view func(c *meshtest.Cluster) agent.Cluster
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -76,9 +78,13 @@ func announced(n int) meshtest.Node {
 // start starts the daemon, as often as it was stopped.
 func (m *machine) start() {
 	m.cluster = m.api.Follow(m.name, func() { m.agent.Poke() })
+	var view agent.Cluster = m.cluster
+	if m.view != nil {
+		view = m.view(m.cluster)
+	}
 	m.agent = agent.New(agent.Config{
 		Node: m.name, Mesh: m.config, Key: m.key,
-		Cluster: m.cluster, Host: m.host, Attachments: m.attachments,
+		Cluster: view, Host: m.host, Attachments: m.attachments,
 		Log: m.log.logger(), Version: "v1", Backend: "kernel", BackendReason: "it is a test",
 	})
 	ctx, stop := context.WithCancel(context.Background())
