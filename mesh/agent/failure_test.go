@@ -3,6 +3,7 @@ package agent_test
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -116,6 +117,11 @@ func TestRefusedWritesAreNoReasonToSpin(t *testing.T) {
 		}
 		if lines := logged(a.log.read(), "level=ERROR"); len(lines) != 2 {
 			t.Errorf("log: %q", lines)
+		}
+		_, body := a.get("/metrics")
+		passes := regexp.MustCompile(`warren_reconcile_total{outcome="error"} (\d{1,3})\n`)
+		if !passes.MatchString(body) {
+			t.Errorf("more than 999 passes in an hour")
 		}
 	})
 }
