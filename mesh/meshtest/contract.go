@@ -1,0 +1,142 @@
+package meshtest
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+)
+
+// Host is what agent wants of a host's network, and what RunHostContract is about.
+type Host interface {
+	Observe(ctx context.Context) (mesh.State, error)
+	Apply(ctx context.Context, c mesh.Change) error
+	UnderlayMTU(addrs []netip.Addr) (int, error)
+	Kick(ctx context.Context, gateways []netip.Addr)
+	Watch(ctx context.Context, poke func()) error
+	Leaks(ctx context.Context) (map[string]uint64, error)
+	Operations() map[string]uint64
+}
+
+var _ Host = (*Kernel)(nil)
+
+// Harness is one fresh host to try the contract on.
+type Harness struct {
+	Host Host
+	// Restart is the Host of another process on the same kernel, after the first one has ended.
+	Restart func() Host
+	// Meddler is somebody else on that kernel.
+	Meddler Meddler
+	// Config has the names that the Host was made for.
+	Config mesh.Config
+	// Key belongs to the Host's private key.
+	Key keys.Public
+	// Go runs do on a goroutine of its own that sees the same host, and is waited for at the end of the test.
+	Go func(do func())
+}
+
+// Underlay is the interface that a Harness's host has, with its addresses and MTU.
+var (
+	UnderlayIPs = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
+	UnderlayMTU = 1400
+)
+
+// RunHostContract tries what every Host must do on hosts from newHarness, each fresh.
+func RunHostContract(t *testing.T, newHarness func(t *testing.T) Harness) {
+	for name, run := range map[string]func(*contract){
+		"an empty host becomes what is desired": (*contract).fromNothing,
+		"a second application changes nothing":  (*contract).twice,
+		"a restart finds everything right":      (*contract).adopt,
+		"what others change is repaired":        (*contract).drifts,
+		"the mesh changes":                      (*contract).moves,
+		"the node gets another pod CIDR":        (*contract).readdress,
+		"only what is stale is removed":         (*contract).stale,
+		"a bridge is mended":                    (*contract).bridge,
+		"one failure stops nothing else":        (*contract).failure,
+		"one node costs the same in any mesh":   (*contract).cost,
+		"others' changes poke":                  (*contract).watch,
+		"own changes poke nobody":               (*contract).unprovoked,
+		"the underlay's MTU":                    (*contract).underlay,
+		"leaks are counted":                     (*contract).leaks,
+	} {
+		t.Run(name, func(t *testing.T) { run(&contract{t: t, newHarness: newHarness, Harness: newHarness(t)}) })
+	}
+}
+
+// contract is one case of the suite.
+type contract struct {
+	t *testing.T
+	Harness
+	newHarness func(t *testing.T) Harness
+}
+
+func (c *contract) observe() mesh.State {
+	c.t.Helper()
+	s, err := c.Host.Observe(c.t.Context())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return s
+}
+
+func (c *contract) apply(change mesh.Change) {
+	c.t.Helper()
+	if err := c.Host.Apply(c.t.Context(), change); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// converge makes the host what is desired.
+func (c *contract) converge(want mesh.State) {
+	c.t.Helper()
+	c.apply(mesh.Diff(want, c.observe()))
+	c.is(want)
+}
+
+// is fails the test unless the host is what is desired.
+func (c *contract) is(want mesh.State) {
+	c.t.Helper()
+	have := c.observe()
+	if diff := cmp.Diff(comparable(want, have), comparable(have, have)); diff != "" {
+		c.t.Errorf("host (-want +got)\n%s", diff)
+	}
+	if change := mesh.Diff(want, have); !change.Empty() {
+		c.t.Errorf("still to change: %v", change.Lines())
+	}
+}
+
+// comparable is the text of what can be compared: desired states know names and no handshakes, and say nothing of a
+// bridge that is not there and of sysctls that the mesh can do without.
+func comparable(s, have mesh.State) string {
+	s.Peers = append([]mesh.Peer(nil), s.Peers...)
+	for i := range s.Peers {
+		s.Peers[i].Node = ""
+	}
+	s.Sysctls = nil
+	if have.Bridge.Name == "" {
+		s.Bridge = mesh.Bridge{}
+	}
+	return s.String()
+}
+
+// quiet fails the test when do writes anything.
+func (c *contract) quiet(do func()) {
+	c.t.Helper()
+	before := c.Host.Operations()
+	do()
+	if diff := cmp.Diff(before, c.Host.Operations()); diff != "" {
+		c.t.Errorf("writes although nothing differs (-before +after)\n%s", diff)
+	}
+}
+
+// meddle changes the host as another process would.
+func (c *contract) meddle(change mesh.Change) {
+	c.t.Helper()
+	if err := c.Meddler.Change(change); err != nil {
+		c.t.Fatal("meddle: ", err)
+	}
+}

@@ -1,0 +1,250 @@
+package meshtest
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/mesh"
+)
+
+func (c *contract) fromNothing() {
+	have := c.observe()
+	have.Sysctls = nil
+	if text := have.String(); text != "" {
+		c.t.Errorf("a fresh host has\n%s", text)
+	}
+	c.converge(c.desired(members(3)...))
+}
+
+func (c *contract) twice() {
+	want := c.desired(members(3)...)
+	all := mesh.Diff(want, c.observe())
+	c.apply(all)
+	c.quiet(func() { c.apply(mesh.Diff(want, c.observe())) })
+	// As after an Apply that was cut short: what is there already is no failure.
+	c.apply(all)
+	c.is(want)
+	c.apply(mesh.Diff(mesh.State{}, mesh.State{Peers: want.Peers, Routes: want.Routes, Rules: want.Rules}))
+	c.apply(mesh.Diff(mesh.State{}, mesh.State{Peers: want.Peers, Routes: want.Routes, Rules: want.Rules}))
+	c.converge(want)
+}
+
+func (c *contract) adopt() {
+	want := c.desired(members(3)...)
+	c.converge(want)
+	c.Host = c.Restart()
+	c.quiet(func() {
+		c.is(want)
+		c.apply(mesh.Diff(want, c.observe()))
+	})
+}
+
+func (c *contract) drifts() {
+	for name, drift := range drifts {
+		c.t.Run(name, func(t *testing.T) {
+			c := &contract{t: t, Harness: c.newHarness(t)}
+			want := c.desired(members(3)...)
+			c.converge(want)
+			drift(c, want)
+			have := c.observe()
+			if mesh.Diff(want, have).Empty() {
+				t.Fatalf("not observed; the host is\n%s", have)
+			}
+			c.apply(mesh.Diff(want, have))
+			c.is(want)
+		})
+	}
+}
+
+// drifts are what others do to a host, one at a time.
+var drifts = map[string]func(c *contract, s mesh.State){
+	"link deleted":  func(c *contract, _ mesh.State) { c.Meddler.DeleteLink() },
+	"link down":     func(c *contract, _ mesh.State) { c.Meddler.SetLink(false) },
+	"down and up":   func(c *contract, _ mesh.State) { c.Meddler.SetLink(false); c.Meddler.SetLink(true) },
+	"MTU":           func(c *contract, s mesh.State) { s.Link.MTU = 1300; c.meddle(mesh.Change{Link: &s.Link}) },
+	"ruleset flush": func(c *contract, _ mesh.State) { c.Meddler.FlushRuleset() },
+	"addresses deleted": func(c *contract, s mesh.State) {
+		c.meddle(mesh.Change{Addresses: mesh.Edits[netip.Prefix]{Remove: s.Link.Addresses}})
+	},
+	"address added": func(c *contract, _ mesh.State) {
+		c.meddle(mesh.Change{Addresses: mesh.Edits[netip.Prefix]{Add: []netip.Prefix{netip.MustParsePrefix("10.9.9.9/32")}}})
+	},
+	"routes deleted": func(c *contract, s mesh.State) {
+		c.meddle(mesh.Change{Routes: mesh.Edits[mesh.Route]{Remove: s.Routes}})
+	},
+	"route without source": func(c *contract, s mesh.State) {
+		for _, r := range s.Routes {
+			if r.Source.IsValid() {
+				r.Source = netip.Addr{}
+				c.meddle(mesh.Change{Routes: mesh.Edits[mesh.Route]{Add: []mesh.Route{r}}})
+			}
+		}
+	},
+	"rules deleted": func(c *contract, s mesh.State) {
+		c.meddle(mesh.Change{Rules: mesh.Edits[mesh.Rule]{Remove: s.Rules}})
+	},
+	"peer deleted": func(c *contract, s mesh.State) {
+		c.meddle(mesh.Change{Peers: mesh.PeerEdits{Remove: s.Peers[:1]}})
+	},
+	"peer with another's addresses": func(c *contract, s mesh.State) {
+		thief := mesh.PeerUpdate{PublicKey: s.Peers[0].PublicKey, AllowedIPs: s.Peers[1].AllowedIPs}
+		c.meddle(mesh.Change{Peers: mesh.PeerEdits{Update: []mesh.PeerUpdate{thief}}})
+	},
+	"keepalive": func(c *contract, s mesh.State) {
+		interval := 7 * time.Second
+		u := mesh.PeerUpdate{PublicKey: s.Peers[0].PublicKey, Keepalive: &interval}
+		c.meddle(mesh.Change{Peers: mesh.PeerEdits{Update: []mesh.PeerUpdate{u}}})
+	},
+	"node address unguarded": func(c *contract, s mesh.State) {
+		c.meddle(mesh.Change{NodeIPs: mesh.Edits[netip.Addr]{Remove: s.Firewall.NodeIPs[:1]}})
+	},
+	"port": func(c *contract, s mesh.State) {
+		s.Device.Port++
+		c.meddle(mesh.Change{Device: &s.Device})
+	},
+}
+
+// moves changes the mesh step by step, as the agent does: against what was last desired.
+func (c *contract) moves() {
+	nodes := members(4)
+	last := c.desired(nodes...)
+	c.converge(last)
+	moved, readdressed, rekeyed := member(3), member(4), member(5)
+	moved.Endpoints[0] = netip.MustParseAddrPort("192.0.2.99:51821")
+	moved.Keepalive = 25 * time.Second
+	readdressed.NodeIPs = []netip.Addr{netip.MustParseAddr("192.0.2.104")}
+	rekeyed.PublicKey[5] = 9
+	thief := member(6)
+	thief.PodCIDRs, thief.NodeIPs = readdressed.PodCIDRs, member(4).NodeIPs
+	for _, step := range []struct {
+		name  string
+		nodes []mesh.Node
+	}{
+		{"a node joins", append(nodes, member(9))},
+		{"and leaves", nodes},
+		{"another endpoint and a keepalive", []mesh.Node{nodes[0], moved, nodes[2], nodes[3]}},
+		{"another node IP", []mesh.Node{nodes[0], moved, readdressed, nodes[3]}},
+		{"another key", []mesh.Node{nodes[0], moved, readdressed, rekeyed}},
+		{"addresses of one node at another", []mesh.Node{nodes[0], moved, thief, rekeyed}},
+		{"nobody else", nil},
+	} {
+		want := c.desired(step.nodes...)
+		if err := c.Host.Apply(c.t.Context(), mesh.Diff(want, last)); err != nil {
+			c.t.Errorf("%s: %v", step.name, err)
+		}
+		c.is(want)
+		last = want
+	}
+}
+
+func (c *contract) readdress() {
+	before, after := c.desired(members(3)...), c.desiredOf(c.self(77), members(3))
+	c.converge(before)
+	c.apply(mesh.Diff(after, before))
+	c.is(after)
+}
+
+func (c *contract) stale() {
+	c.Meddler.Clutter()
+	foreign := c.Meddler.Foreign()
+	if strings.Count(foreign, "\n") < 3 {
+		c.t.Fatalf("too little clutter:\n%s", foreign)
+	}
+	c.converge(c.desired(members(5)...))
+	c.Host = c.Restart()
+	c.converge(c.desired(members(2)...))
+	c.converge(c.desired())
+	if diff := cmp.Diff(foreign, c.Meddler.Foreign()); diff != "" {
+		c.t.Errorf("what is not warren's (-before +after)\n%s", diff)
+	}
+}
+
+func (c *contract) bridge() {
+	want := c.desired(members(2)...)
+	c.converge(want)
+	c.Meddler.AddBridge(1500)
+	if c.observe().Bridge.Name == "" {
+		c.t.Fatal("the bridge was not observed")
+	}
+	c.converge(want)
+	if got := c.observe().Bridge; !cmp.Equal(got.Addresses, want.Bridge.Addresses, cmp.Comparer(samePrefix)) || got.MTU != want.Bridge.MTU {
+		c.t.Errorf("bridge %v, want %v", got, want.Bridge)
+	}
+}
+
+func samePrefix(a, b netip.Prefix) bool { return a == b }
+
+// failure has somebody else's routes where warren wants its own.
+func (c *contract) failure() {
+	want := c.desired(members(3)...)
+	c.converge(c.desired())
+	var blocked []mesh.Route
+	for _, r := range want.Routes {
+		if r.Link != "" && r.Table == mesh.TableMain && len(blocked) < 2 {
+			blocked = append(blocked, r)
+			c.Meddler.Block(mesh.Route{Table: r.Table, Destination: r.Destination, Metric: r.Metric, Link: "under0"})
+		}
+	}
+	err := c.Host.Apply(c.t.Context(), mesh.Diff(want, c.observe()))
+	for _, r := range blocked {
+		if err == nil || !strings.Contains(err.Error(), r.Destination.String()) {
+			c.t.Errorf("the error does not name %v: %v", r, err)
+		}
+	}
+	left := mesh.Diff(want, c.observe())
+	if diff := cmp.Diff(blocked, left.Routes.Add, cmp.Comparer(samePrefix), cmp.Comparer(sameAddr)); diff != "" {
+		c.t.Errorf("routes left to add (-want +got)\n%s", diff)
+	}
+	if left.Routes.Add = nil; !left.Empty() {
+		c.t.Errorf("more than the blocked routes was left undone: %v", left.Lines())
+	}
+}
+
+func sameAddr(a, b netip.Addr) bool { return a == b }
+
+// cost compares what one node more costs in a small mesh and in a larger one.
+func (c *contract) cost() {
+	var costs []map[string]uint64
+	for _, size := range []int{2, 60} {
+		before, after := c.desired(members(size)...), c.desired(append(members(size), member(200))...)
+		c.converge(before)
+		start := c.Host.Operations()
+		c.apply(mesh.Diff(after, before))
+		cost := c.Host.Operations()
+		for kind, n := range start {
+			if cost[kind] -= n; cost[kind] == 0 {
+				delete(cost, kind)
+			}
+		}
+		costs = append(costs, cost)
+		c.is(after)
+	}
+	if diff := cmp.Diff(costs[0], costs[1]); diff != "" {
+		c.t.Errorf("cost of one node (-in a mesh of 2 +in a mesh of 60)\n%s", diff)
+	}
+}
+
+func (c *contract) underlay() {
+	unknown := netip.MustParseAddr("203.0.113.7")
+	got, err := c.Host.UnderlayMTU(append([]netip.Addr{unknown}, UnderlayIPs...))
+	if err != nil || got != UnderlayMTU {
+		c.t.Errorf("MTU %d (%v), want %d", got, err, UnderlayMTU)
+	}
+	if _, err := c.Host.UnderlayMTU([]netip.Addr{unknown}); err == nil || !strings.Contains(err.Error(), "203.0.113.7") {
+		c.t.Errorf("of an address that nobody has: %v", err)
+	}
+}
+
+func (c *contract) leaks() {
+	if _, err := c.Host.Leaks(c.t.Context()); err != nil {
+		c.t.Errorf("without a table: %v", err)
+	}
+	c.converge(c.desired())
+	if _, err := c.Host.Leaks(c.t.Context()); err != nil {
+		c.t.Error(err)
+	}
+}

@@ -1,0 +1,209 @@
+package meshtest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+)
+
+// Kernel is a model of a Linux host's network, and the Host on it: what agent wants of mesh/linux, without root. It is a
+// small model and no recorder: an allowed IP given to one peer is taken from the other, an interface takes its addresses,
+// routes and peers with it, and one that goes down its routes and IPv6 addresses. RunHostContract keeps it honest.
+//
+// Make one with NewKernel; it must not be copied.
+type Kernel struct {
+	mu   sync.Mutex
+	link *link
+	// bridge is nil until somebody adds it.
+	bridge *link
+	// device is nil where none answers.
+	device   *device
+	routes   map[routeID]route
+	rules    map[rule]bool
+	firewall mesh.Firewall
+	sysctls  map[string]string
+	foreign  []string
+
+	cfg       mesh.Config
+	userspace bool
+	underlay  map[netip.Addr]int
+	leaks     map[string]uint64
+	faults    map[string]error
+	counts    map[string]uint64
+	kicked    []netip.Addr
+	watchers  map[*func()]bool
+	// meddled is whether others changed anything since it was last observed.
+	meddled bool
+}
+
+// link is an interface.
+type link struct {
+	mtu       int
+	up        bool
+	addresses map[netip.Prefix]bool
+}
+
+// device is a WireGuard device.
+type device struct {
+	mesh.Device
+	peers map[keys.Public]mesh.Peer
+}
+
+// routeID is what a route is identified by.
+type routeID struct {
+	table       uint32
+	destination netip.Prefix
+	metric      uint32
+}
+
+func idOf(r mesh.Route) routeID { return routeID{r.Table, r.Destination, r.Metric} }
+
+// route is a route, ours or somebody else's.
+type route struct {
+	mesh.Route
+	foreign bool
+}
+
+type rule = mesh.Rule
+
+// NewKernel is a fresh host whose interfaces will have the configuration's names. With userspace, the device is not the
+// Host's to create: see StartDevice.
+func NewKernel(cfg mesh.Config, userspace bool) *Kernel {
+	return &Kernel{
+		cfg:       cfg,
+		userspace: userspace,
+		routes:    map[routeID]route{},
+		rules:     map[rule]bool{},
+		sysctls:   map[string]string{},
+		underlay:  map[netip.Addr]int{},
+		leaks:     map[string]uint64{},
+		faults:    map[string]error{},
+		counts:    map[string]uint64{},
+		watchers:  map[*func()]bool{},
+	}
+}
+
+// Observe is the state of everything that is warren's. The operation "observe" can fail.
+func (k *Kernel) Observe(context.Context) (mesh.State, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.faults["observe"]; err != nil {
+		return mesh.State{}, fmt.Errorf("observe the host: %w", err)
+	}
+	k.meddled = false
+	s := mesh.State{Rules: slices.Collect(maps.Keys(k.rules)), Firewall: cloneFirewall(k.firewall)}
+	if k.link != nil {
+		s.Link = mesh.Link{Name: k.cfg.Link, MTU: k.link.mtu, Up: k.link.up, Addresses: k.link.list()}
+	}
+	if k.bridge != nil {
+		s.Bridge = mesh.Bridge{Name: k.cfg.Bridge, MTU: k.bridge.mtu, Addresses: k.bridge.list()}
+	}
+	if k.device != nil {
+		s.Device, s.Peers = k.device.Device, k.device.list()
+	}
+	for _, r := range k.routes {
+		if !r.foreign {
+			s.Routes = append(s.Routes, r.Route)
+		}
+	}
+	for name, value := range k.sysctls {
+		s.Sysctls = append(s.Sysctls, mesh.Sysctl{Name: name, Value: value})
+	}
+	s.Sort()
+	return s, nil
+}
+
+func (l *link) list() []netip.Prefix { return slices.Collect(maps.Keys(l.addresses)) }
+
+// list is a copy: what was observed does not change behind the observer's back.
+func (d *device) list() []mesh.Peer {
+	peers := slices.Collect(maps.Values(d.peers))
+	for i := range peers {
+		peers[i].AllowedIPs = slices.Clone(peers[i].AllowedIPs)
+	}
+	return peers
+}
+
+func cloneFirewall(f mesh.Firewall) mesh.Firewall {
+	f.ClusterCIDRs, f.NodeCIDRs, f.OwnCIDRs = slices.Clone(f.ClusterCIDRs), slices.Clone(f.NodeCIDRs), slices.Clone(f.OwnCIDRs)
+	f.OwnIPs, f.NodeIPs = slices.Clone(f.OwnIPs), slices.Clone(f.NodeIPs)
+	return f
+}
+
+// UnderlayMTU is what SetUnderlay said of the first address that it knows.
+func (k *Kernel) UnderlayMTU(addrs []netip.Addr) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, a := range addrs {
+		if mtu, ok := k.underlay[a]; ok {
+			return mtu, nil
+		}
+	}
+	return 0, fmt.Errorf("find the underlay's MTU: no interface has any of the addresses %s", addrs)
+}
+
+// Kick notes the addresses for Kicked.
+func (k *Kernel) Kick(_ context.Context, gateways []netip.Addr) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.kicked = append(k.kicked, gateways...)
+}
+
+// Kicked are the addresses that were kicked since it was last asked for.
+func (k *Kernel) Kicked() []netip.Addr {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	defer func() { k.kicked = nil }()
+	return k.kicked
+}
+
+// Watch calls poke for everything that is done by other means than Apply, since the last observation. As on Linux it
+// calls it on a goroutine of its own and once for several changes.
+func (k *Kernel) Watch(ctx context.Context, poke func()) error {
+	pokes := make(chan struct{}, 1)
+	notify := func() {
+		select {
+		case pokes <- struct{}{}:
+		default:
+		}
+	}
+	k.mu.Lock()
+	k.watchers[&notify] = true
+	if k.meddled {
+		notify()
+	}
+	k.mu.Unlock()
+	defer func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		delete(k.watchers, &notify)
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-pokes:
+			poke()
+		}
+	}
+}
+
+// Leaks are the counters that SetLeaks set.
+func (k *Kernel) Leaks(context.Context) (map[string]uint64, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.leaks), k.faults["leaks"]
+}
+
+// Operations counts what Apply wrote, by the kinds that mesh/linux has.
+func (k *Kernel) Operations() map[string]uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.counts)
+}

@@ -1,0 +1,110 @@
+package meshtest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+)
+
+func newDevice() *device { return &device{peers: map[keys.Public]mesh.Peer{}} }
+
+// noDevice is mesh/linux's ErrNoDevice: a state to wait in.
+func (k *Kernel) noDevice() error {
+	if k.userspace {
+		return fmt.Errorf("%w for the userspace device process", mesh.ErrWaiting)
+	}
+	return fmt.Errorf("device %s: no such interface", k.cfg.Link)
+}
+
+func (k *Kernel) setDevice(want *mesh.Device) error {
+	if want == nil || k.link == nil {
+		return nil
+	}
+	if k.device == nil {
+		return k.noDevice()
+	}
+	if err := k.write("device-set"); err != nil {
+		return fmt.Errorf("set key and port of device %s: %w", k.cfg.Link, err)
+	}
+	k.device.Device = *want
+	return nil
+}
+
+func (k *Kernel) setPeers(e mesh.PeerEdits) error {
+	if len(e.Add)+len(e.Update) == 0 || k.link == nil {
+		return nil
+	}
+	if k.device == nil {
+		return k.noDevice()
+	}
+	return errors.Join(each(e.Add, k.addPeer), each(e.Update, k.updatePeer))
+}
+
+func (k *Kernel) addPeer(p mesh.Peer) error {
+	if err := k.write("peer-set"); err != nil {
+		return fmt.Errorf("set peer %s: %w", p.PublicKey, err)
+	}
+	p.Node = ""
+	// A device does not forget an endpoint, nor when it last shook hands.
+	if old, ok := k.device.peers[p.PublicKey]; ok {
+		p.LastHandshake = old.LastHandshake
+		p.Endpoint = cmp.Or(p.Endpoint, old.Endpoint)
+	}
+	k.setPeer(p)
+	return nil
+}
+
+// updatePeer does not make a peer that is not there.
+func (k *Kernel) updatePeer(u mesh.PeerUpdate) error {
+	if err := k.write("peer-set"); err != nil {
+		return fmt.Errorf("set peer %s: %w", u.PublicKey, err)
+	}
+	p, ok := k.device.peers[u.PublicKey]
+	if !ok {
+		return nil
+	}
+	if u.Endpoint != nil && u.Endpoint.IsValid() {
+		p.Endpoint = *u.Endpoint
+	}
+	if u.AllowedIPs != nil {
+		p.AllowedIPs = u.AllowedIPs
+	}
+	if u.Keepalive != nil {
+		p.Keepalive = *u.Keepalive
+	}
+	k.setPeer(p)
+	return nil
+}
+
+// setPeer takes the peer's allowed IPs from all others.
+func (k *Kernel) setPeer(p mesh.Peer) {
+	p.AllowedIPs = slices.Clone(p.AllowedIPs)
+	for key, other := range k.device.peers {
+		other.AllowedIPs = slices.DeleteFunc(slices.Clone(other.AllowedIPs), func(have netip.Prefix) bool {
+			return slices.Contains(p.AllowedIPs, have)
+		})
+		k.device.peers[key] = other
+	}
+	k.device.peers[p.PublicKey] = p
+}
+
+func (k *Kernel) removePeers(gone []mesh.Peer) error {
+	if len(gone) == 0 || k.link == nil {
+		return nil
+	}
+	if k.device == nil {
+		return k.noDevice()
+	}
+	return each(gone, func(p mesh.Peer) error {
+		if err := k.write("peer-del"); err != nil {
+			return fmt.Errorf("remove peer %s: %w", p.PublicKey, err)
+		}
+		delete(k.device.peers, p.PublicKey)
+		return nil
+	})
+}

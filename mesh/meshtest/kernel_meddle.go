@@ -1,0 +1,156 @@
+package meshtest
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"strings"
+	"time"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+)
+
+// Meddler is somebody else with root on a host: another program, an administrator, the network itself.
+type Meddler interface {
+	// Change changes what is warren's, as another process of warren's would.
+	Change(c mesh.Change) error
+	// DeleteLink deletes the WireGuard interface, and the device with it.
+	DeleteLink()
+	// SetLink takes the WireGuard interface down or up.
+	SetLink(up bool)
+	// AddBridge makes the bridge, as the CNI plugin does, with this MTU and no address.
+	AddBridge(mtu int)
+	// FlushRuleset removes all of nftables.
+	FlushRuleset()
+	// Block puts somebody else's route in the place of this one.
+	Block(r mesh.Route)
+	// Clutter adds routes, rules and tables of somebody else's wherever warren has its own.
+	Clutter()
+	// Foreign is the text of everything that is not warren's.
+	Foreign() string
+}
+
+// Meddler is whoever else is on the modelled host. What they do pokes who watches.
+func (k *Kernel) Meddler() Meddler { return meddler{k} }
+
+type meddler struct{ k *Kernel }
+
+// meddle does something behind the Host's back.
+func (k *Kernel) meddle(do func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	do()
+	k.meddled = true
+	for notify := range k.watchers {
+		(*notify)()
+	}
+}
+
+func (m meddler) Change(c mesh.Change) (err error) {
+	m.k.meddle(func() {
+		counts := maps.Clone(m.k.counts)
+		err = m.k.apply(c)
+		m.k.counts = counts
+	})
+	return err
+}
+
+func (m meddler) DeleteLink() {
+	m.k.meddle(func() {
+		m.k.dropRoutes()
+		m.k.link, m.k.device = nil, nil
+	})
+}
+
+func (m meddler) SetLink(up bool) {
+	m.k.meddle(func() {
+		m.k.link.up = up
+		if up {
+			return
+		}
+		m.k.dropRoutes()
+		maps.DeleteFunc(m.k.link.addresses, func(p netip.Prefix, _ bool) bool { return p.Addr().Is6() })
+	})
+}
+
+func (m meddler) AddBridge(mtu int) {
+	m.k.meddle(func() { m.k.bridge = &link{mtu: mtu, up: true, addresses: map[netip.Prefix]bool{}} })
+}
+
+func (m meddler) FlushRuleset() {
+	m.k.meddle(func() { m.k.firewall = mesh.Firewall{} })
+}
+
+func (m meddler) Block(r mesh.Route) {
+	m.k.meddle(func() { m.k.routes[idOf(r)] = route{Route: r, foreign: true} })
+}
+
+func (m meddler) Clutter() {
+	m.k.meddle(func() { m.k.foreign = append(m.k.foreign, "an administrator's rule", "a table of somebody's") })
+	m.Block(mesh.Route{Table: mesh.TableMain, Destination: netip.MustParsePrefix("198.51.100.0/24"), Link: "under0"})
+	m.Block(mesh.Route{Table: mesh.TableMesh, Destination: netip.MustParsePrefix("198.51.100.0/24"), Link: "under0"})
+}
+
+func (m meddler) Foreign() string {
+	m.k.mu.Lock()
+	defer m.k.mu.Unlock()
+	var b strings.Builder
+	for _, line := range m.k.foreign {
+		fmt.Fprintln(&b, line)
+	}
+	var routes []mesh.Route
+	for _, r := range m.k.routes {
+		if r.foreign {
+			routes = append(routes, r.Route)
+		}
+	}
+	s := mesh.State{Routes: routes}
+	s.Sort()
+	return b.String() + s.String()
+}
+
+// StartDevice starts the userspace device process: interface and device are there, without key, peers and addresses, but
+// for what a persistent TUN has kept.
+func (k *Kernel) StartDevice() {
+	k.meddle(func() {
+		if k.link == nil {
+			k.link = &link{mtu: 1420, addresses: map[netip.Prefix]bool{}}
+		}
+		k.device = newDevice()
+	})
+}
+
+// StopDevice kills the userspace device process. Its TUN is persistent: addresses and routes stay.
+func (k *Kernel) StopDevice() {
+	k.meddle(func() { k.device = nil })
+}
+
+// SetUnderlay gives an interface of the underlay its address and MTU.
+func (k *Kernel) SetUnderlay(addr netip.Addr, mtu int) {
+	k.meddle(func() { k.underlay[addr] = mtu })
+}
+
+// SetLeaks sets what Leaks returns.
+func (k *Kernel) SetLeaks(leaks map[string]uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.leaks = leaks
+}
+
+// Fail makes every operation of the kind fail with err until it is called with nil. Kinds are those of Operations, and
+// "observe" and "leaks".
+func (k *Kernel) Fail(kind string, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.faults[kind] = err
+}
+
+// Handshake notes a handshake with the peer, which came from this endpoint.
+func (k *Kernel) Handshake(key keys.Public, from netip.AddrPort, at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	p := k.device.peers[key]
+	p.LastHandshake, p.Endpoint = at, from
+	k.device.peers[key] = p
+}
