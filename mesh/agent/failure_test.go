@@ -83,7 +83,7 @@ func TestFailuresAreRetriedAndLoggedOnce(t *testing.T) {
 		want := []string{
 			`level=ERROR msg="failed, and will be retried" step=host err="no buffer space; and no luck"`,
 			`level=ERROR msg="failed, and will be retried" step=host err="observe the host: interrupted"`,
-			`level=INFO msg=recovered step=host from="observe the host: interrupted"`,
+			`level=INFO msg=recovered step=host after="observe the host: interrupted"`,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("log (-want +got):\n%s", diff)

@@ -40,6 +40,14 @@ type blockage struct {
 	text    string
 }
 
+// end is the message when it is over.
+func (b blockage) end() string {
+	if b.waiting {
+		return "no longer waiting"
+	}
+	return "recovered"
+}
+
 func newJournal(log *slog.Logger, m *metrics) *journal {
 	return &journal{log: log, metrics: m, blocked: map[step]blockage{}, wrong: map[mesh.Problem]bool{}}
 }
@@ -96,7 +104,7 @@ func (j *journal) report(s step, err error) {
 	switch {
 	case err == nil && was:
 		delete(j.blocked, s)
-		j.log.Info("recovered", "step", s, "from", old.text)
+		j.log.Info(old.end(), "step", s, "after", old.text)
 	case err == nil || now == old:
 		return
 	case now.waiting:

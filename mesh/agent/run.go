@@ -68,13 +68,13 @@ func (a *Agent) work(ctx context.Context) {
 	}
 }
 
-// rest is the pause after a pass, so that a storm of news takes at most a fifth of one core, and a failure that pokes
-// its own repair does not spin.
+// rest is the pause after a pass, so that a storm of news takes at most half of one core, and a failure that pokes its
+// own repair does not spin.
 func rest(took time.Duration, result outcome) time.Duration {
 	if result == failed {
 		return retryFirst
 	}
-	return min(4*took, restMost)
+	return min(took, restMost)
 }
 
 // wake is when to make a pass that nobody asked for: to retry, to look again for a device process, which pokes nobody

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,7 +78,12 @@ func announced(n int) meshtest.Node {
 
 // start starts the daemon, as often as it was stopped.
 func (m *machine) start() {
-	m.cluster = m.api.Follow(m.name, func() { m.agent.Poke() })
+	var running atomic.Pointer[agent.Agent] // others may change the cluster before it is there
+	m.cluster = m.api.Follow(m.name, func() {
+		if a := running.Load(); a != nil {
+			a.Poke()
+		}
+	})
 	var view agent.Cluster = m.cluster
 	if m.view != nil {
 		view = m.view(m.cluster)
@@ -87,6 +93,7 @@ func (m *machine) start() {
 		Cluster: view, Host: m.host, Attachments: m.attachments,
 		Log: m.log.logger(), Version: "v1", Backend: "kernel", BackendReason: "it is a test",
 	})
+	running.Store(m.agent)
 	ctx, stop := context.WithCancel(context.Background())
 	m.stop, m.done = stop, make(chan struct{})
 	go func() { m.agent.Run(ctx); close(m.done) }()

@@ -8,11 +8,21 @@ import (
 )
 
 const (
-	// spreadPerNode spreads the writes of all nodes, should they all be due at once, to 500 a second.
+	// spreadPerNode spreads the writes of all nodes, should they all be due at once, to 500 a second. Up to fewNodes need
+	// no spreading.
 	spreadPerNode = 2 * time.Millisecond
+	fewNodes      = 50
 	// writeTimeout bounds a write to the API server, because the worker has the host to look after.
 	writeTimeout = 5 * time.Second
 )
+
+// spread is over how long the writes of this many nodes are spread.
+func spread(nodes int) time.Duration {
+	if nodes <= fewNodes {
+		return 0
+	}
+	return time.Duration(nodes) * spreadPerNode
+}
 
 // announcement is what is to be published, of which Node object, and what stands there instead.
 type announcement struct {
@@ -27,7 +37,7 @@ func (a *Agent) publish(ctx context.Context, want mesh.Announcement, self mesh.S
 		a.journal.report(stepPublish, nil)
 		return
 	}
-	if !a.announced.ready(announcement{self.UID, want, self.Published}, time.Duration(nodes)*spreadPerNode) {
+	if !a.announced.ready(announcement{self.UID, want, self.Published}, spread(nodes)) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
@@ -48,7 +58,7 @@ func (a *Agent) makeAvailable(ctx context.Context, self mesh.Self, nodes int) {
 		return
 	}
 	published := a.announced.due.IsZero()
-	if !published || !a.available.ready(self.UID, time.Duration(nodes)*spreadPerNode) {
+	if !published || !a.available.ready(self.UID, spread(nodes)) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
