@@ -20,8 +20,15 @@ const (
 const tokenLifetime = 24 * 3600
 
 // credential writes a kubeconfig with a token bound to the node's own pod, as the kubelet projects one: it carries the
-// node's name as a claim.
+// node's name as a claim. The node keeps it, as a kubelet does, so that a daemon starts during an outage too.
 func (n *Node) credential(ctx context.Context) (path string, err error) {
+	if n.kubeconfig == "" {
+		n.kubeconfig, err = n.newCredential(ctx)
+	}
+	return n.kubeconfig, err
+}
+
+func (n *Node) newCredential(ctx context.Context) (path string, err error) {
 	pod, err := n.daemonPod(ctx)
 	if err != nil {
 		return "", fmt.Errorf("make the daemon's pod on %s: %w", n.Name, err)
@@ -35,7 +42,8 @@ func (n *Node) credential(ctx context.Context) (path string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("get a token for the daemon of %s: %w", n.Name, err)
 	}
-	return n.lab.authority.TokenKubeconfig(n.lab.server(), n.Name, token.Status.Token)
+	n.kubeconfig, err = n.lab.authority.TokenKubeconfig(n.lab.server(), n.Name, token.Status.Token)
+	return n.kubeconfig, err
 }
 
 // daemonPod is the Pod object that the token is bound to. No kubelet reads it: it says where it runs, and no more.

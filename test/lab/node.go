@@ -22,7 +22,9 @@ type Node struct {
 	machine *machine
 	// daemon and device are what was started last; nil before.
 	daemon, device *process
-	pods           []*Pod
+	// kubeconfig is the daemon's, once there is one: like its pod it outlives restarts, and needs no API server then.
+	kubeconfig string
+	pods       []*Pod
 }
 
 // private are a node's own directories, kept over a reboot: what warren and container runtimes write outside /run.
