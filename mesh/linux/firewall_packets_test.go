@@ -1,21 +1,17 @@
 package linux
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"net/netip"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/mesh/meshtest"
 )
-
-func isEPERM(err error) bool { return errors.Is(err, syscall.EPERM) }
 
 // crossing is what one thing that is sent causes.
 type crossing struct {
@@ -71,6 +67,8 @@ func crossings() []crossing {
 			send: func(t *testing.T, w *wires, f family) { w.node.send(t, f.secondary, 5000, f.remotePod, 7) }},
 		{name: "node to a node", underlay: []string{"17 node:5000 > otherNode:7"},
 			send: func(t *testing.T, w *wires, f family) { w.node.send(t, f.node, 5000, f.otherNode, 7) }},
+		{name: "another network to a node", underlay: []string{"17 container:5000 > otherNode:7"},
+			send: func(t *testing.T, w *wires, f family) { w.pod.send(t, f.container, 5000, f.otherNode, 7) }},
 		{name: "WireGuard to a node", underlay: []string{"17 node:51820 > otherNode:51820"},
 			send: func(t *testing.T, w *wires, f family) { w.node.send(t, f.node, 51820, f.otherNode, 51820) }},
 		{name: "pod to the outside", underlay: []string{"17 node:5000 > outside:7"},
@@ -84,7 +82,7 @@ func crossings() []crossing {
 func (n netns) sendInvalid(t *testing.T, f family) {
 	t.Helper()
 	n.enter(t)
-	conn, err := net.ListenIP(f.tcp, &net.IPAddr{IP: f.pod.AsSlice()})
+	conn, err := net.ListenIP(f.raw, &net.IPAddr{IP: f.pod.AsSlice()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +136,7 @@ func (f family) packets(texts []string) []string {
 	var all []string
 	for _, text := range texts {
 		for name, ip := range map[string]netip.Addr{"pod:": f.pod, "gateway:": f.gateway, "node:": f.node, "otherNode:": f.otherNode,
-			"outside:": f.outside, "unlisted:": f.unlisted, "remotePod:": f.remotePod} {
+			"outside:": f.outside, "unlisted:": f.unlisted, "remotePod:": f.remotePod, "container:": f.container, "secondary:": f.secondary} {
 			text = strings.ReplaceAll(text, " "+name, " "+strings.TrimSuffix(netip.AddrPortFrom(ip, 0).String(), "0"))
 		}
 		all = append(all, text)
@@ -187,6 +185,89 @@ func TestPrivilegedFirewallNodeCIDRs(t *testing.T) {
 	for _, f := range families() {
 		w.crosses(t, f, crossing{name: "pod to an address in a node CIDR", counted: leakNode,
 			send: func(t *testing.T, w *wires, f family) { w.pod.send(t, f.pod, 5000, f.unlisted, 7) }})
+	}
+}
+
+// TestPrivilegedFirewallNoBridge sends to a pod of this node while its bridge is down, with the least configuration.
+func TestPrivilegedFirewallNoBridge(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newWires(t)
+	w.node.run(t, "ip link set warren-br0 down")
+	if err := w.replace(t.Context(), firewalls()["no-cluster-cidrs"]); err != nil {
+		t.Fatal(err)
+	}
+	want := w.counters(t)
+	for _, f := range families() {
+		w.mesh.send(t, f.remotePod, 5000, f.pod, 7)
+		w.mesh.send(t, f.remotePod, 5000, f.outside, 9)
+		if seen := w.onUnderlay.until(t, f.name); len(seen) > 0 {
+			t.Errorf("%s: on the underlay: %q", f.name, seen)
+		}
+		want[leakPod]++
+	}
+	if diff := cmp.Diff(want, w.counters(t)); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+}
+
+// TestPrivilegedFirewallNeighbours sends from pod to pod over the bridge, which is not translated with br_netfilter either.
+func TestPrivilegedFirewallNeighbours(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newWires(t)
+	if err := w.replace(t.Context(), firewalls()["no-cluster-cidrs"]); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families() {
+		neighbour := w.neighbour.udp(t, f.neighbour, 7)
+		w.pod.send(t, f.pod, 5000, f.neighbour, 7)
+		if from := receive(t, neighbour); from != netip.AddrPortFrom(f.pod, 5000) {
+			t.Errorf("%s: the neighbour saw %v", f.name, from)
+		}
+	}
+}
+
+// TestPrivilegedFirewallKubeProxy: what kube-proxy has marked is left to it.
+func TestPrivilegedFirewallKubeProxy(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newWires(t)
+	w.node.run(t, `
+nft add table inet kube-proxy
+nft add chain inet kube-proxy services { type filter hook forward priority 0; }
+nft add rule inet kube-proxy services udp dport 7 meta mark set meta mark or 0x4000
+nft add chain inet kube-proxy translate { type nat hook postrouting priority 101; }
+nft add rule inet kube-proxy translate meta mark and 0x4000 != 0 snat ip to 203.0.113.5
+nft add rule inet kube-proxy translate meta mark and 0x4000 != 0 snat ip6 to 2001:db8:5::5
+`)
+	if err := w.replace(t.Context(), dualFirewall()); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families() {
+		w.crosses(t, f, crossing{name: f.name + ": pod to the outside, marked", underlay: []string{"17 secondary:5000 > outside:7"},
+			send: func(t *testing.T, w *wires, f family) { w.pod.send(t, f.pod, 5000, f.outside, 7) }})
+	}
+}
+
+// TestPrivilegedFirewallUnaddressed: what a pod sends before it has an address, or to find its neighbours, is not spoofed.
+func TestPrivilegedFirewallUnaddressed(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newWires(t)
+	if err := w.replace(t.Context(), dualFirewall()); err != nil {
+		t.Fatal(err)
+	}
+	want := w.counters(t)
+
+	neighbour := w.node.udp(t, netip.IPv6Unspecified(), 7000)
+	write(t, w.pod.udp(t, netip.IPv6Unspecified(), 0), netip.MustParseAddrPort("[ff02::1%eth0]:7000"))
+	if from := receive(t, neighbour); !from.Addr().IsLinkLocalUnicast() {
+		t.Errorf("a packet to all neighbours came from %v, want a link-local address", from)
+	}
+	server := w.node.udp(t, netip.IPv4Unspecified(), 67)
+	w.pod.broadcast(t, "eth0", discover)
+	if from := receive(t, server); from.Addr() != netip.IPv4Unspecified() {
+		t.Errorf("a DHCP client's packet came from %v", from)
+	}
+	if diff := cmp.Diff(want, w.counters(t)); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 const kubeProxyMasquerade = "0x4000"
 
 // snatOut translates sources towards the outside only, and into the mesh only those that peers would not take from this
-// node (AllowedIPs): the host's, where it has more addresses than its Node says.
+// node (AllowedIPs): the host's, where it has more addresses than its Node says. Pods' packets to pods and to nodes that
+// come as far as here are on their way into the mesh: guardOut has dropped the others.
 //
 // A pod that sends from WireGuard's port is given another: with the same one it could take over the connection tracking
 // entry of the device, and receive its packets.
@@ -28,8 +29,6 @@ func (r ruleset) snatOut() chain {
 			both("oifname "+r.link+" IP saddr @own# return", "pod or gateway into the mesh: not masqueraded"),
 			both("oifname "+r.link+" IP saddr @self# return", "this node's address into the mesh: not masqueraded"),
 			[]rule{{"oifname " + r.link + fmt.Sprintf(" counter name %q masquerade", foreign), "another source into the mesh: masquerade"}},
-			both("IP daddr @cluster# return", "to a pod: not masqueraded"),
-			r.toNodes("IP daddr @NODES return", "to a mesh node: not masqueraded"),
 			[]rule{{"ip daddr 224.0.0.0/4 return", "multicast: not masqueraded"}, {"ip6 daddr ff00::/8 return", "multicast: not masqueraded"}},
 			both(fmt.Sprintf("IP saddr @own# udp sport %d masquerade to :%s", r.port, otherPorts(r.port)), "pod to the outside, from WireGuard's port: masquerade to another"),
 			both("IP saddr @own# masquerade", "pod to the outside: masquerade"),
