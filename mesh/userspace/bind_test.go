@@ -7,11 +7,15 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/conn"
 )
+
+// patience is for what happens at once, or is broken.
+const patience = 10 * time.Second
 
 // open opens a bind on loopback and closes it with the test.
 func open(t *testing.T, b *bind, port uint16) (map[string]conn.ReceiveFunc, uint16) {
@@ -39,6 +43,9 @@ func TestBindBatches(t *testing.T) {
 					from.v4.segments.Store(segments)
 					from.v6.segments.Store(segments)
 					receivers, port := open(t, to, 0)
+					for _, s := range []*socket{to.v4, to.v6} {
+						_ = s.conn.SetReadDeadline(time.Now().Add(patience))
+					}
 					e, err := from.ParseEndpoint(net.JoinHostPort(family.loopback, fmt.Sprint(port)))
 					if err != nil {
 						t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -93,13 +94,18 @@ func TestWatchEnds(t *testing.T) {
 func TestLinkUp(t *testing.T) {
 	l := newLink(tuntest.NewChannelTUN().TUN(), 1)
 	go l.watch(t.Context())
-	for range 2 {
-		for event := range l.Events() {
-			if event == tun.EventUp {
-				break
+	for _, want := range []tun.Event{tun.EventMTUUpdate, tun.EventUp, tun.EventUp} {
+		select {
+		case got := <-l.Events():
+			if got != want {
+				t.Fatalf("event %v, want %v", got, want)
 			}
+		case <-time.After(patience):
+			t.Fatalf("no event, want %v", want)
 		}
-		l.up()
-		l.up() // Does not block.
+		if want == tun.EventUp {
+			l.up()
+			l.up() // Does not block.
+		}
 	}
 }

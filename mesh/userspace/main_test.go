@@ -3,6 +3,7 @@ package userspace
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -27,6 +28,10 @@ func TestMain(m *testing.M) {
 func deviceProcess(name string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	go func() { // The test process, should it die, takes this one with it.
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(2)
+	}()
 	err := Run(ctx, Config{
 		Name:  name,
 		Log:   textLog(os.Stderr, slog.LevelInfo),

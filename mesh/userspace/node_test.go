@@ -98,19 +98,23 @@ func (n *node) address(t *testing.T, iface, addrs string) {
 	n.ip(t, "link set "+iface+" up")
 }
 
-// command for the device process of this node; nsenter becomes it, so it has its PID.
-func (n *node) command() *exec.Cmd {
+// command is the device process of this node; nsenter becomes it, so it has its PID.
+func (n *node) command(t *testing.T) *exec.Cmd {
+	t.Helper()
 	cmd := exec.Command("nsenter", "--net=/run/netns/"+n.netns, os.Args[0])
 	cmd.Env = append(os.Environ(), deviceEnv+"="+n.iface)
 	n.stderr = &syncBuffer{}
 	cmd.Stderr = n.stderr
+	if _, err := cmd.StdinPipe(); err != nil { // Its end is the end of the process.
+		t.Fatal(err)
+	}
 	return cmd
 }
 
 // start runs the device process until it is ready.
 func (n *node) start(t *testing.T) {
 	t.Helper()
-	n.cmd = n.command()
+	n.cmd = n.command(t)
 	stdout, err := n.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +148,7 @@ func (n *node) ready(t *testing.T) {
 // refused runs the device process, which must fail, and gives what it says.
 func (n *node) refused(t *testing.T) string {
 	t.Helper()
-	err := n.command().Run()
+	err := n.command(t).Run()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Fatalf("device process of %s: %v, want exit code 1: %s", n.netns, err, n.stderr)
@@ -250,6 +254,9 @@ func (n *node) inside(t *testing.T, fn func() error) {
 	}
 }
 
+// transferPatience is for what takes a second at most, or breaks down to some kilobytes a second.
+const transferPatience = 30 * time.Second
+
 // transfer sends bytes by TCP from n to addr, which is another node's, and gives the time that it took.
 func (n *node) transfer(t *testing.T, to *node, addr string, bytes int64) time.Duration {
 	t.Helper()
@@ -275,10 +282,13 @@ func (n *node) transfer(t *testing.T, to *node, addr string, bytes int64) time.D
 		c, err = net.Dial("tcp", l.Addr().String())
 		return err
 	})
+	if err := c.SetDeadline(time.Now().Add(transferPatience)); err != nil {
+		t.Fatal(err)
+	}
 	start := time.Now()
 	_, err := io.CopyN(c, zeros{}, bytes)
 	if err := errors.Join(err, c.Close()); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s to %s: %v", n.netns, addr, err)
 	}
 	if got := <-received; got != bytes {
 		t.Fatalf("%s received %d bytes, want %d", to.netns, got, bytes)
