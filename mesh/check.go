@@ -23,7 +23,7 @@ func familyOf(ip netip.Addr) family {
 // checkUnicast refuses what cannot be the address of one node on an underlay. Link-local addresses mean another thing
 // on every link; IPv4 in IPv6 would name one node in two ways.
 func checkUnicast(ip netip.Addr) error {
-	kind := ""
+	var kind string
 	switch {
 	case ip.Zone() != "":
 		kind = "an address with a zone"

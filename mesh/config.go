@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"net/netip"
@@ -69,7 +70,7 @@ func (c Config) validateLink() error {
 	case c.Link == "" || c.Bridge == "" || c.Link == c.Bridge || max(len(c.Link), len(c.Bridge)) > maxName:
 		return fmt.Errorf("configuration: interface names %q and %q: they must differ and have 1 to %d characters", c.Link, c.Bridge, maxName)
 	case c.Port == 0:
-		return fmt.Errorf("configuration: port 0: WireGuard needs a port that peers can know")
+		return errors.New("configuration: port 0: WireGuard needs a port that peers can know")
 	case bits.OnesCount32(c.Mark) != 1 || c.Mark&kubeProxyMarks != 0:
 		return fmt.Errorf("configuration: mark %#x is not one bit, or it is one of kube-proxy's (%#x)", c.Mark, kubeProxyMarks)
 	}

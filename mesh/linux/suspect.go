@@ -34,8 +34,9 @@ func (s *shadow) suspects(e event) parts {
 	case ruleEvent:
 		_, have := s.rules[e.rule]
 		return partRules.when(s.unsure || s.known && have == e.gone)
+	default:
+		return 0
 	}
-	return 0
 }
 
 func (p parts) when(suspect bool) parts {

@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -51,7 +52,7 @@ func (h *Host) readUnderlay() (mtu int, err error) {
 		return 0, nil
 	}
 	link, err := h.netlink.LinkByIndex(index)
-	if _, gone := err.(netlink.LinkNotFoundError); gone {
+	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
 		return 0, nil
 	}
 	if err != nil {
