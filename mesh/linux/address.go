@@ -27,16 +27,14 @@ func (h *Host) observeAddresses(link netlink.Link) ([]netip.Prefix, error) {
 
 // addAddresses gives the interface addresses. IPv6 ones are not checked for duplicates (nodad): a tentative address
 // cannot be a route's source, the check would never end on an interface without carrier, and the address is the same on
-// bridge and device on purpose.
+// bridge and device on purpose. An interface that is gone is no failure: there is nothing to mend until it is back, which
+// Watch reports.
 func (h *Host) addAddresses(name string, prefixes []netip.Prefix) error {
 	if len(prefixes) == 0 {
 		return nil
 	}
 	link, err := h.find(name)
-	if err == nil && link == nil {
-		err = fmt.Errorf("add addresses to interface %s: %w", name, errNoLink)
-	}
-	if err != nil {
+	if err != nil || link == nil {
 		return err
 	}
 	var failed failures

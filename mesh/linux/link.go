@@ -77,8 +77,7 @@ func (h *Host) setUp(link netlink.Link, want bool) error {
 	return nil
 }
 
-// setMTU sets an interface's MTU in bytes; zero keeps it. An interface that is gone is no failure: there is nothing to
-// mend until it is back, which Watch reports.
+// setMTU sets an interface's MTU in bytes; zero keeps it. An interface that is gone is no failure, as in addAddresses.
 func (h *Host) setMTU(name string, mtu int) error {
 	if mtu == 0 {
 		return nil

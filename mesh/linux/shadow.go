@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"sync"
@@ -82,14 +83,14 @@ func (s *shadow) advance(c mesh.Change) {
 	if c.Link != nil {
 		s.link.name, s.link.mtu, s.link.up = c.Link.Name, c.Link.MTU, c.Link.Up
 	}
-	if c.BridgeMTU != 0 {
-		s.bridge.mtu = c.BridgeMTU
+	if s.bridge.name != "" {
+		s.bridge.mtu = cmp.Or(c.BridgeMTU, s.bridge.mtu)
+		edit(s.bridge.addresses, c.BridgeAddresses)
 	}
 	if c.Device != nil {
 		s.device, s.answers = *c.Device, true
 	}
 	edit(s.link.addresses, c.Addresses)
-	edit(s.bridge.addresses, c.BridgeAddresses)
 	s.advanceRoutes(c.Routes)
 	edit(s.rules, c.Rules)
 	s.advancePeers(c.Peers)

@@ -1,0 +1,188 @@
+package linux
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/agent"
+	"warren.mesh/mesh/meshtest"
+)
+
+var (
+	_ agent.Host    = (*Host)(nil)
+	_ meshtest.Host = (*Host)(nil)
+)
+
+func TestPrivilegedHostContract(t *testing.T) {
+	meshtest.Privileged(t)
+	meshtest.RunHostContract(t, func(t *testing.T) meshtest.Harness { return newMachine(t).harness() })
+}
+
+// machine is a host in a network namespace of its own, with an underlay and a WireGuard device: the kernel's, or where it
+// has none a device process.
+type machine struct {
+	*testing.T
+	netns
+	*Host
+	cfg    Config
+	device *deviceProcess
+}
+
+// newMachine locks the calling goroutine to a thread in the namespace.
+func newMachine(t *testing.T) *machine {
+	t.Helper()
+	key, err := keys.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &machine{T: t, netns: newNetns(t), cfg: Config{Link: uniqueName(), Bridge: "warren-br0", Port: 51820, PrivateKey: key}}
+	run(t, quiet+fmt.Sprintf(`
+ip link add under0 mtu %d type veth peer name under1
+ip addr add %s/24 dev under0
+ip addr add %s/64 dev under0 nodad
+ip link set under1 up
+ip link set under0 up
+`, meshtest.UnderlayMTU, meshtest.UnderlayIPs[0], meshtest.UnderlayIPs[1]))
+	m.Host = m.open()
+	if m.mode == Userspace {
+		m.device = startDevice(t, m.cfg.Link)
+	}
+	return m
+}
+
+// open makes another Host like the machine's.
+func (m *machine) open() *Host {
+	m.Helper()
+	h, err := New(m.cfg)
+	if err != nil {
+		m.Fatal(err)
+	}
+	m.Cleanup(func() { _ = h.Close() })
+	return h
+}
+
+func (m *machine) harness() meshtest.Harness {
+	var group sync.WaitGroup
+	m.Cleanup(group.Wait)
+	mesh := mesh.Defaults()
+	mesh.Link, mesh.Bridge = m.cfg.Link, m.cfg.Bridge
+	return meshtest.Harness{
+		Host:    m.Host,
+		Restart: func() meshtest.Host { return m.open() },
+		Meddler: &meddler{machine: m},
+		Config:  mesh,
+		Key:     m.cfg.PrivateKey.Public(),
+		Go:      func(do func()) { m.in(&group, do) },
+	}
+}
+
+// in runs do on a thread in the machine's namespace.
+func (m *machine) in(group *sync.WaitGroup, do func()) {
+	ready := make(chan error)
+	group.Go(func() {
+		runtime.LockOSThread()
+		err := unix.Setns(int(m.netns), unix.CLONE_NEWNET)
+		ready <- err
+		if err == nil {
+			do()
+		}
+	})
+	if err := <-ready; err != nil {
+		m.Fatal(err)
+	}
+}
+
+// meddler uses the tools that an administrator has, and for what a mesh.Change says a Host of its own.
+type meddler struct {
+	*machine
+	host *Host
+}
+
+func (m *meddler) Change(c mesh.Change) error {
+	if m.host == nil {
+		m.host = m.open()
+	}
+	if c.Device != nil {
+		// Another key than its own is not a Host's to set.
+		c.Device.PublicKey = m.cfg.PrivateKey.Public()
+	}
+	return m.host.Apply(context.Background(), c)
+}
+
+// DeleteLink has a device process start again, as its supervisor would: for the Host, the device is another one.
+func (m *meddler) DeleteLink() {
+	run(m.T, "ip link delete "+m.cfg.Link)
+	if m.device != nil {
+		m.device.wait()
+		m.device = startDevice(m.T, m.cfg.Link)
+	}
+}
+
+func (m *meddler) SetLink(up bool) {
+	state := "down"
+	if up {
+		state = "up"
+	}
+	run(m.T, fmt.Sprintf("ip link set %s %s", m.cfg.Link, state))
+}
+
+func (m *meddler) AddBridge(mtu int) {
+	run(m.T, fmt.Sprintf("ip link add %s mtu %d type bridge\nip link set %s up", m.cfg.Bridge, mtu, m.cfg.Bridge))
+}
+
+func (m *meddler) FlushRuleset() { run(m.T, "nft flush ruleset") }
+
+func (m *meddler) Block(r mesh.Route) {
+	run(m.T, fmt.Sprintf("ip route add %s dev under0 table %d metric %d proto static", r.Destination, r.Table, r.Metric))
+}
+
+// Clutter has priorities, tables, marks and destinations of warren's, but never its protocol.
+func (m *meddler) Clutter() {
+	run(m.T, `
+ip route add 198.51.100.0/24 dev under0 proto static
+ip route add 198.51.100.0/24 dev under0 table 51820 proto static
+ip route add unreachable 10.244.0.0/16 metric 4294967294 proto static
+ip route add unreachable fd00:10:244::/48 metric 4294967294 proto static
+ip -6 route add 2001:db8:5::/64 dev under0 table 51820 proto static
+ip route add 10.244.2.0/24 dev under0 table 100 proto 87
+ip rule add priority 100 from 10.244.1.0/24 lookup 100
+ip -6 rule add priority 98 fwmark 0x800000/0x800000 lookup 100 protocol static
+nft add table inet other
+`)
+}
+
+// Foreign leaves out what the kernel keeps by itself.
+func (m *meddler) Foreign() string {
+	var lines []string
+	for line := range strings.Lines(run(m.T, `
+ip -4 route show table all
+ip -6 route show table all
+ip -4 rule show
+ip -6 rule show
+nft list tables
+`)) {
+		warren := strings.Contains(line, "proto 87") && !strings.Contains(line, "table 100")
+		if !warren && !strings.Contains(line, "proto kernel") && !strings.Contains(line, "inet "+firewallTable) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+// ip reads a prefix of the machine's with ip(8).
+func (m *machine) shows(command string) string {
+	out, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput()
+	if err != nil {
+		m.Fatalf("ip %s: %v\n%s", command, err, out)
+	}
+	return string(out)
+}
