@@ -170,6 +170,12 @@ func (n *Node) Ready() error {
 	return err
 }
 
+// Healthy asks the daemon's /healthz: nil while its worker is alive, whatever it waits for.
+func (n *Node) Healthy() error {
+	_, err := n.fetch(daemonURL + "/healthz")
+	return err
+}
+
 // WaitReady waits until Ready, and fails with the reason and the end of the log after a minute, or when the daemon ends.
 func (n *Node) WaitReady(t TB) {
 	t.Helper()
