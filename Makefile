@@ -2,6 +2,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help build test test-unit test-privileged test-lab test-race lint demo demo-down bench image clean
 
+# Where Debian has nft, tcpdump and conntrack; not every caller's PATH does.
+export PATH := $(PATH):/usr/sbin:/sbin
+
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 LANES    := unit privileged lab
 IMAGE    ?= warren.mesh/warren:dev
