@@ -42,8 +42,7 @@ func (n *Node) newCredential(ctx context.Context) (path string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("get a token for the daemon of %s: %w", n.Name, err)
 	}
-	n.kubeconfig, err = n.lab.authority.TokenKubeconfig(n.lab.server(), n.Name, token.Status.Token)
-	return n.kubeconfig, err
+	return n.lab.authority.TokenKubeconfig(n.lab.server(), n.Name, token.Status.Token)
 }
 
 // daemonPod is the Pod object that the token is bound to. No kubelet reads it: it says where it runs, and no more.
