@@ -23,6 +23,12 @@ const (
 	kickSpread = 500 * time.Millisecond
 )
 
+// kickTurn is how much later a node kicks the peers with lower addresses than its own. Nodes learn of each other at the same
+// moment, from one event of the API server, and would start handshakes at the same moment: WireGuard has room for one per
+// peer, so either initiation makes both forget their own, both responses are refused, and nothing passes until one tries
+// again, 5 seconds later (one start in six of a three-node mesh). A kick into a session that stands starts nothing.
+const kickTurn = 300 * time.Millisecond
+
 // Kick makes the device start a handshake with the peers of these gateway addresses, by a datagram to each, and returns
 // at once. Who cannot be reached is left to the traffic that comes: kicking is a courtesy.
 //
@@ -33,10 +39,49 @@ func (h *Host) Kick(ctx context.Context, gateways []netip.Addr) {
 	if err != nil || len(gateways) == 0 {
 		return
 	}
+	now, later := turns(h.linkAddrs(), gateways)
 	go func() {
 		defer sender.close()
-		spread(ctx, gateways, sender.kick)
+		spread(ctx, now, sender.kick)
+		if len(later) > 0 && sleepUntil(ctx, time.Now().Add(kickTurn)) {
+			spread(ctx, later, sender.kick)
+		}
 	}()
+}
+
+// linkAddrs are the WireGuard interface's own addresses.
+func (h *Host) linkAddrs() []netip.Addr {
+	var addrs []netip.Addr
+	link, err := net.InterfaceByName(h.cfg.Link)
+	if err != nil {
+		return nil
+	}
+	assigned, err := link.Addrs()
+	if err != nil {
+		return nil
+	}
+	for _, a := range assigned {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil {
+			addrs = append(addrs, prefix.Addr())
+		}
+	}
+	return addrs
+}
+
+// turns splits gateways: of two nodes that kick each other, the one with the lower address goes first. Where the own
+// address of that family is unknown, it is this node's turn.
+func turns(own, gateways []netip.Addr) (now, later []netip.Addr) {
+	for _, gateway := range gateways {
+		after := slices.ContainsFunc(own, func(a netip.Addr) bool {
+			return a.Is4() == gateway.Is4() && !a.IsLinkLocalUnicast() && gateway.Less(a)
+		})
+		if after {
+			later = append(later, gateway)
+		} else {
+			now = append(now, gateway)
+		}
+	}
+	return now, later
 }
 
 // spread calls send for each address: at once for a few, else in random order within kickSpread.
