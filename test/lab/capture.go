@@ -50,18 +50,26 @@ const sampleSize = 20
 
 // Capture watches what every node sends into the underlay, nodes that join later too.
 type Capture struct {
-	lab *Lab
+	lab   *Lab
+	judge Judge
 
 	mu   sync.Mutex
 	taps map[string]*tap
 	seen CaptureReport
 }
 
+// Judge names the kind of a packet that a node sent into the underlay; port is the node's name. It is called for one packet
+// at a time of each node.
+type Judge func(port string, h packet.Header) Kind
+
+// byHeader judges as Kind's constants say.
+func byHeader(_ string, h packet.Header) Kind { return classify(h, clusterCIDRs[:]) }
+
 // CapturePlaintext starts a capture, before the first daemon starts to miss nothing; when the test ends it is stopped and WantNone is
 // checked.
 func (l *Lab) CapturePlaintext(t TB) *Capture {
 	t.Helper()
-	c, err := l.capture()
+	c, err := l.capture(byHeader)
 	if err != nil {
 		t.Fatalf("capture: %v", err)
 	}
@@ -75,7 +83,13 @@ func (l *Lab) CapturePlaintext(t TB) *Capture {
 // Watch starts a capture that asserts nothing by itself.
 func (l *Lab) Watch(t TB) *Capture {
 	t.Helper()
-	c, err := l.capture()
+	return l.WatchBy(t, byHeader)
+}
+
+// WatchBy is Watch with the caller's own kinds.
+func (l *Lab) WatchBy(t TB, judge Judge) *Capture {
+	t.Helper()
+	c, err := l.capture(judge)
 	if err != nil {
 		t.Fatalf("capture: %v", err)
 	}
@@ -83,8 +97,8 @@ func (l *Lab) Watch(t TB) *Capture {
 	return c
 }
 
-func (l *Lab) capture() (*Capture, error) {
-	c := &Capture{lab: l, taps: map[string]*tap{}, seen: emptyReport()}
+func (l *Lab) capture(judge Judge) (*Capture, error) {
+	c := &Capture{lab: l, judge: judge, taps: map[string]*tap{}, seen: emptyReport()}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, n := range l.nodes {
@@ -128,7 +142,7 @@ func (l *Lab) attachAll(port string) error {
 
 func (c *Capture) note(port string, frame []byte) {
 	h := packet.Decode(frame)
-	kind := classify(h, clusterCIDRs[:])
+	kind := c.judge(port, h)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seen.Packets[kind]++
