@@ -19,15 +19,16 @@ func TestDriftIsRepairedAndLoggedOnce(t *testing.T) {
 	cluster(t, 3, func(t *testing.T, _ *meshtest.API, machines []*machine) {
 		a := machines[0]
 		before := a.host.now()
-		for what, meddle := range map[string]func(s *mesh.State){
-			"route":    func(s *mesh.State) { s.Routes = s.Routes[1:] },
-			"rule":     func(s *mesh.State) { s.Rules = s.Rules[1:] },
-			"peer":     func(s *mesh.State) { s.Peers = s.Peers[1:] },
-			"firewall": func(s *mesh.State) { s.Firewall = mesh.Firewall{} },
-			"address":  func(s *mesh.State) { s.Link.Addresses = s.Link.Addresses[1:] },
-			"device":   func(s *mesh.State) { s.Device, s.Peers = mesh.Device{}, nil },
+		for what, meddle := range map[string]func(){
+			"route":     func() { a.host.meddle(func(s *mesh.State) { s.Routes = s.Routes[1:] }) },
+			"rule":      func() { a.host.meddle(func(s *mesh.State) { s.Rules = s.Rules[1:] }) },
+			"peer":      func() { a.host.meddle(func(s *mesh.State) { s.Peers = s.Peers[1:] }) },
+			"node IP":   func() { a.host.meddle(func(s *mesh.State) { s.Firewall.NodeIPs = s.Firewall.NodeIPs[1:] }) },
+			"address":   func() { a.host.meddle(func(s *mesh.State) { s.Link.Addresses = s.Link.Addresses[1:] }) },
+			"ruleset":   a.host.Meddler().FlushRuleset,
+			"interface": a.host.Meddler().DeleteLink,
 		} {
-			a.host.meddle(meddle)
+			meddle()
 			time.Sleep(time.Second)
 			synctest.Wait()
 			if diff := cmp.Diff(before, a.host.now(), addresses); diff != "" {
@@ -50,10 +51,14 @@ func TestDriftIsRepairedAndLoggedOnce(t *testing.T) {
 func TestDownLinkIsLookedAtAgain(t *testing.T) {
 	cluster(t, 2, func(t *testing.T, _ *meshtest.API, machines []*machine) {
 		a := machines[0]
-		a.host.meddle(func(s *mesh.State) { s.Link.Up = false })
+		before := a.host.now()
+		a.host.Meddler().SetLink(false)
 		settle()
-		if observed, applied, _ := a.host.activity(); observed != 2 || len(applied) != 1 {
-			t.Errorf("observed %d times, applied %v", observed, applied)
+		if diff := cmp.Diff(before, a.host.now(), addresses); diff != "" {
+			t.Errorf("(-before +after):\n%s", diff)
+		}
+		if observed, _ := a.host.activity(); observed > 3 {
+			t.Errorf("observed %d times", observed)
 		}
 	})
 }
@@ -66,7 +71,7 @@ func TestFailuresAreRetriedAndLoggedOnce(t *testing.T) {
 		api.Create(announced(9))
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		observed, _, _ := a.host.activity()
+		observed, _ := a.host.activity()
 		if observed < 100 || observed > 300 { // every 15 to 30 seconds, and some more at first
 			t.Errorf("retried %d times in an hour", observed)
 		}
@@ -176,10 +181,7 @@ func TestMTUFollowsTheUnderlay(t *testing.T) {
 		if got := a.host.now().Link.MTU; got != 1420 || a.attachments.mtu != 1420 {
 			t.Errorf("MTU %d, pods' %d, want 1420", got, a.attachments.mtu)
 		}
-		a.host.mu.Lock()
-		a.host.mtu = 9000
-		a.host.mu.Unlock()
-		a.agent.Poke()
+		a.host.SetUnderlay(object(1).NodeIPs[0], 9000)
 		settle()
 		if got := a.host.now().Link.MTU; got != 8920 || a.attachments.mtu != 8920 {
 			t.Errorf("MTU %d, pods' %d, want 8920", got, a.attachments.mtu)
@@ -233,7 +235,7 @@ func TestInterruptedWatchIsStartedAgain(t *testing.T) {
 		if lines := logged(b.log.read(), "watching the host"); len(lines) != 1 {
 			t.Errorf("log: %q", lines)
 		}
-		if observed, _, _ := b.host.activity(); observed < 5 {
+		if observed, _ := b.host.activity(); observed < 5 {
 			t.Errorf("observed %d times: what happened unwatched goes unseen", observed)
 		}
 	})

@@ -2,163 +2,122 @@ package agent_test
 
 import (
 	"context"
+	"maps"
 	"net/netip"
-	"slices"
 	"sync"
 
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/meshtest"
 )
 
-// memory is a host that does what it is told and remembers it as a mesh.State. What a kernel would do besides is the
-// business of the model in meshtest; here it is the loop that is tested.
-type memory struct {
-	mu         sync.Mutex
-	state      mesh.State
-	applied    []mesh.Change
-	observed   int
-	kicked     []netip.Addr
-	mtu        int
-	observeErr error
-	applyErr   error
-	watchErr   error
-	poke       func()
+// host is the model of a Linux host, where the loop's calls can be counted, made to fail and held up.
+type host struct {
+	*meshtest.Kernel
+
+	mu                             sync.Mutex
+	observed                       int
+	counted                        map[string]uint64
+	observeErr, applyErr, watchErr error
 	// gate, where not nil, holds Observe until it is closed.
 	gate chan struct{}
 }
 
-func newMemory() *memory { return &memory{mtu: 1500} }
+// newHost is a fresh host with these addresses on an underlay of Ethernet.
+func newHost(cfg mesh.Config, addrs []netip.Addr) *host {
+	h := &host{Kernel: meshtest.NewKernel(cfg, false)}
+	for _, a := range addrs {
+		h.SetUnderlay(a, 1500)
+	}
+	return h
+}
 
-func (m *memory) Observe(context.Context) (mesh.State, error) {
-	m.mu.Lock()
-	gate := m.gate
-	m.mu.Unlock()
+func (h *host) Observe(ctx context.Context) (mesh.State, error) {
+	h.mu.Lock()
+	gate, err := h.gate, h.observeErr
+	h.observed++
+	h.mu.Unlock()
 	if gate != nil {
 		<-gate
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.observed++
-	return m.state, m.observeErr
-}
-
-func (m *memory) Apply(_ context.Context, c mesh.Change) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.applyErr != nil {
-		return m.applyErr
+	if err != nil {
+		return mesh.State{}, err
 	}
-	m.applied = append(m.applied, c)
-	m.apply(c)
-	return nil
+	return h.Kernel.Observe(ctx)
 }
 
-func (m *memory) apply(c mesh.Change) {
-	s := &m.state
-	if c.Link != nil {
-		s.Link.Name, s.Link.MTU, s.Link.Up = c.Link.Name, c.Link.MTU, c.Link.Up
-	}
-	if c.Device != nil {
-		s.Device = *c.Device
-	}
-	if c.Firewall != nil {
-		s.Firewall = *c.Firewall
-	}
-	s.Sysctls = append(s.Sysctls, c.Sysctls...)
-	s.Link.Addresses = edit(s.Link.Addresses, c.Addresses)
-	s.Firewall.NodeIPs = edit(s.Firewall.NodeIPs, c.NodeIPs)
-	s.Routes = edit(s.Routes, c.Routes)
-	s.Rules = edit(s.Rules, c.Rules)
-	s.Peers = slices.Concat(s.Peers, c.Peers.Add)
-	s.Peers = slices.DeleteFunc(s.Peers, func(p mesh.Peer) bool {
-		return slices.ContainsFunc(c.Peers.Remove, func(r mesh.Peer) bool { return r.PublicKey == p.PublicKey })
-	})
-	for _, u := range c.Peers.Update {
-		i := slices.IndexFunc(s.Peers, func(p mesh.Peer) bool { return p.PublicKey == u.PublicKey })
-		if u.Endpoint != nil {
-			s.Peers[i].Endpoint = *u.Endpoint
-		}
-		if u.AllowedIPs != nil {
-			s.Peers[i].AllowedIPs = u.AllowedIPs
-		}
-	}
-	s.Sort()
-}
-
-func edit[T comparable](list []T, e mesh.Edits[T]) []T {
-	list = slices.DeleteFunc(slices.Clone(list), func(value T) bool { return slices.Contains(e.Remove, value) })
-	return append(list, e.Add...)
-}
-
-func (m *memory) UnderlayMTU([]netip.Addr) (int, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.mtu, nil
-}
-
-func (m *memory) Kick(_ context.Context, gateways []netip.Addr) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.kicked = append(m.kicked, gateways...)
-}
-
-func (m *memory) Watch(ctx context.Context, poke func()) error {
-	m.mu.Lock()
-	m.poke = poke
-	err := m.watchErr
-	m.mu.Unlock()
+func (h *host) Apply(ctx context.Context, c mesh.Change) error {
+	h.mu.Lock()
+	err := h.applyErr
+	h.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	<-ctx.Done()
-	return ctx.Err()
+	return h.Kernel.Apply(ctx, c)
 }
 
-func (m *memory) Leaks(context.Context) (map[string]uint64, error) {
-	return map[string]uint64{"leak-pod": 3}, nil
+func (h *host) Watch(ctx context.Context, poke func()) error {
+	if h.watchErr != nil {
+		return h.watchErr
+	}
+	return h.Kernel.Watch(ctx, poke)
 }
-
-func (m *memory) Operations() map[string]uint64 { return map[string]uint64{"route-add": 7} }
 
 // fail makes Observe and Apply fail; nil mends them.
-func (m *memory) fail(observe, apply error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.observeErr, m.applyErr = observe, apply
+func (h *host) fail(observe, apply error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.observeErr, h.applyErr = observe, apply
 }
 
-// meddle changes the host behind the daemon's back, which the watch reports.
-func (m *memory) meddle(change func(s *mesh.State)) {
-	m.mu.Lock()
-	change(&m.state)
-	poke := m.poke
-	m.mu.Unlock()
-	if poke != nil {
-		poke()
-	}
+// hold keeps Observe from returning until release is called.
+func (h *host) hold() (release func()) {
+	gate := make(chan struct{})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gate = gate
+	return func() { close(gate) }
 }
 
 // now is the host as it is.
-func (m *memory) now() mesh.State {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.state
+func (h *host) now() mesh.State {
+	s, err := h.Kernel.Observe(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	return s
 }
 
-// activity is what was done since it was last asked for.
-func (m *memory) activity() (observed int, applied []mesh.Change, kicked []netip.Addr) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	observed, applied, kicked = m.observed, m.applied, m.kicked
-	m.observed, m.applied, m.kicked = 0, nil, nil
-	return observed, applied, kicked
+// meddle changes the host behind the daemon's back.
+func (h *host) meddle(change func(s *mesh.State)) {
+	before, after := h.now(), h.now()
+	change(&after)
+	if err := h.Meddler().Change(mesh.Diff(after, before)); err != nil {
+		panic(err)
+	}
 }
 
 // peers are the peers' keys.
-func (m *memory) peers() []keys.Public {
+func (h *host) peers() []keys.Public {
 	var all []keys.Public
-	for _, p := range m.now().Peers {
+	for _, p := range h.now().Peers {
 		all = append(all, p.PublicKey)
 	}
 	return all
+}
+
+// activity is what the loop has done since it was last asked for: how often it observed, and what it wrote.
+func (h *host) activity() (observed int, wrote map[string]uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := h.Operations()
+	wrote = maps.Clone(all)
+	for kind, n := range h.counted {
+		if wrote[kind] -= n; wrote[kind] == 0 {
+			delete(wrote, kind)
+		}
+	}
+	observed = h.observed
+	h.observed, h.counted = 0, all
+	return observed, wrote
 }

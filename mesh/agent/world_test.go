@@ -31,7 +31,7 @@ type machine struct {
 	name        string
 	api         *meshtest.API
 	key         keys.Public
-	host        *memory
+	host        *host
 	attachments *attachments
 	cluster     *meshtest.Cluster
 	agent       *agent.Agent
@@ -49,7 +49,7 @@ func newMachine(api *meshtest.API, n int) *machine {
 	cfg := mesh.Defaults()
 	cfg.MTU = 0
 	cfg.ClusterCIDRs = []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00:10:244::/48")}
-	m := &machine{name: name(n), api: api, key: key(n), host: newMemory(), log: &logbook{}, config: cfg}
+	m := &machine{name: name(n), api: api, key: key(n), host: newHost(cfg, object(n).NodeIPs), log: &logbook{}, config: cfg}
 	m.attachments = &attachments{host: m.host}
 	return m
 }
@@ -127,6 +127,7 @@ func cluster(t *testing.T, count int, test func(t *testing.T, api *meshtest.API,
 		for _, m := range machines {
 			m.log.read()
 			m.host.activity()
+			m.host.Kicked()
 			m.cluster.Writes()
 		}
 		test(t, &api, machines)
@@ -178,7 +179,7 @@ func (l *logbook) read() []string {
 
 // attachments is a CNI configuration that remembers what it was asked for.
 type attachments struct {
-	host *memory
+	host *host
 
 	mu       sync.Mutex
 	podCIDRs []netip.Prefix
