@@ -18,9 +18,14 @@ const receiveBuffer = 4 << 20
 // Watch calls poke, from several goroutines, whenever somebody else has changed what Observe reads, until ctx ends; then
 // it returns nil. What Apply changes pokes nobody, nor does what was never observed. Sysctls are not watched.
 func (h *Host) Watch(ctx context.Context, poke func()) error {
+	// Both subscriptions on the caller's thread, whose network namespace they are about.
+	ruleset, err := subscribeRuleset()
+	if err != nil {
+		return err
+	}
 	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, groups...)
 	if err != nil {
-		return fmt.Errorf("subscribe to routing notifications: %w", err)
+		return errors.Join(fmt.Errorf("subscribe to routing notifications: %w", err), ruleset.Close())
 	}
 	// Without CAP_NET_ADMIN in the first user namespace the size is limited; lost notifications are noticed then.
 	_ = socket.SetReceiveBufferSize(receiveBuffer, true)
@@ -28,6 +33,8 @@ func (h *Host) Watch(ctx context.Context, poke func()) error {
 	defer cancel()
 	context.AfterFunc(ctx, socket.Close)
 	w := &watch{host: h, poke: poke, wake: make(chan struct{}, 1)}
+	// What changed since the last observation and before the subscription was not notified.
+	w.suspect(everything)
 	var group sync.WaitGroup
 	var received error
 	group.Go(func() {
@@ -35,8 +42,7 @@ func (h *Host) Watch(ctx context.Context, poke func()) error {
 		received = w.receive(ctx, socket)
 	})
 	group.Go(func() { w.check(ctx) })
-	// On the caller's thread, whose network namespace it works in.
-	err = h.firewall.watch(ctx, poke)
+	err = h.firewall.follow(ctx, ruleset, func(uint32) { poke() })
 	cancel()
 	group.Wait()
 	return errors.Join(err, received)
