@@ -54,6 +54,8 @@ func crossings() []crossing {
 			send: func(t *testing.T, w *wires, f family) { w.underlay.send(t, f.remotePod, 51820, f.node, 51820) }},
 		{name: "pod to the outside, unknown to connection tracking", counted: leakSource,
 			send: func(t *testing.T, w *wires, f family) { w.pod.sendInvalid(t, f) }},
+		{name: "remote pod to the outside, out of the mesh", counted: leakSource,
+			send: func(t *testing.T, w *wires, f family) { w.mesh.send(t, f.remotePod, 5000, f.outside, 7) }},
 		{name: "pod to a remote pod", mesh: []string{"17 pod:5000 > remotePod:7"},
 			send: func(t *testing.T, w *wires, f family) { w.pod.send(t, f.pod, 5000, f.remotePod, 7) }},
 		{name: "pod to a remote pod, from WireGuard's port", mesh: []string{"17 pod:51820 > remotePod:51820"},

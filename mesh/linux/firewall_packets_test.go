@@ -94,6 +94,19 @@ func TestPrivilegedFirewallNeighbours(t *testing.T) {
 	}
 }
 
+// TestPrivilegedFirewallOwnSource keeps this node's pods' addresses off the underlay with the least configuration too.
+func TestPrivilegedFirewallOwnSource(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newWires(t)
+	if err := w.replace(t.Context(), firewalls()["no-cluster-cidrs"]); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families() {
+		w.crosses(t, f, crossing{name: f.name + ": pod to the outside, unknown to connection tracking", counted: leakSource,
+			send: func(t *testing.T, w *wires, f family) { w.pod.sendInvalid(t, f) }})
+	}
+}
+
 // TestPrivilegedFirewallKubeProxy: what kube-proxy has marked is left to it.
 func TestPrivilegedFirewallKubeProxy(t *testing.T) {
 	meshtest.Privileged(t)
