@@ -12,8 +12,11 @@ import (
 
 // Choose decides between Kernel and Userspace, and says why. The daemon and the userspace device process both ask it, so
 // that they agree: an interface that exists decides (nothing that carries traffic is replaced), then the mode, then what
-// KernelWireGuard finds. The error wraps ErrForeignLink or ErrNoKernelWireGuard.
+// KernelWireGuard finds. The error wraps ErrNotPrivileged, ErrForeignLink or ErrNoKernelWireGuard.
 func Choose(mode Mode, link string) (chosen Mode, reason string, err error) {
+	if err := privileged(); err != nil {
+		return "", "", err
+	}
 	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return "", "", fmt.Errorf("open a routing socket: %w", err)
@@ -36,8 +39,10 @@ func Choose(mode Mode, link string) (chosen Mode, reason string, err error) {
 		return Kernel, "the kernel has WireGuard", nil
 	case errors.Is(missing, ErrNoKernelWireGuard) && mode != Kernel:
 		return Userspace, missing.Error(), nil
+	case errors.Is(missing, ErrNoKernelWireGuard):
+		return "", "", fmt.Errorf("%w; load the module wireguard, or use --wireguard=%s", missing, Auto)
 	}
-	return "", "", fmt.Errorf("%w; load the module wireguard, or use --wireguard=%s", missing, Auto)
+	return "", "", missing
 }
 
 // chooseExisting adopts an interface that the mode allows.
