@@ -35,6 +35,7 @@ test-privileged: ## what needs root, in network namespaces of its own
 
 test-lab: ## clusters on this machine, with a real API server
 	@test/install
+	@go run ./test/lab/cmd/lab build
 	@WARREN_PRIVILEGED=1 test/lane lab -timeout=30m -count=1 -p=1 -run='^TestPrivileged' ./test/...
 
 test-race: ## the unit tests under the race detector; needs a C compiler
