@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"syscall"
 
+	attribute "github.com/mdlayher/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
@@ -150,17 +151,15 @@ func parseRule(data []byte, gone bool) event {
 	return e
 }
 
-// attributesOf yields type and value of each attribute (rtnetlink(7), struct rtattr) up to the first malformed one.
+// attributesOf yields type and value of each attribute (rtnetlink(7), struct rtattr); none where any is malformed. The
+// routing library's own parser panics on a last attribute without padding.
 func attributesOf(data []byte) func(yield func(uint16, []byte) bool) {
 	return func(yield func(uint16, []byte) bool) {
-		attributes, err := nl.ParseRouteAttr(data)
+		d, err := attribute.NewAttributeDecoder(data)
 		if err != nil {
 			return
 		}
-		for _, a := range attributes {
-			if !yield(a.Attr.Type&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER), a.Value) {
-				return
-			}
+		for d.Next() && yield(d.Type(), d.Bytes()) {
 		}
 	}
 }

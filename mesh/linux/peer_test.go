@@ -1,0 +1,126 @@
+package linux
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+)
+
+func TestChunks(t *testing.T) {
+	// Each number is a peer with so many allowed IPs.
+	peers := func(n int, ips ...int) []wgtypes.PeerConfig {
+		var all []wgtypes.PeerConfig
+		for range n {
+			for _, count := range ips {
+				all = append(all, wgtypes.PeerConfig{AllowedIPs: make([]net.IPNet, count)})
+			}
+		}
+		return all
+	}
+	tests := []struct {
+		name string
+		in   []wgtypes.PeerConfig
+		want []int
+	}{
+		{name: "none"},
+		{name: "one", in: peers(1, 2), want: []int{1}},
+		{name: "full", in: peers(maxPeers, 2), want: []int{maxPeers}},
+		{name: "one more", in: peers(maxPeers+1, 2), want: []int{maxPeers, 1}},
+		{name: "many", in: peers(100, 4), want: []int{32, 32, 32, 4}},
+		{name: "by addresses", in: peers(5, 100), want: []int{2, 2, 1}},
+		{name: "more addresses than a message holds", in: peers(1, 3, 1000, 3), want: []int{1, 1, 1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []int
+			for chunk := range chunks(tt.in) {
+				got = append(got, len(chunk))
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("lengths (-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPeerThereAndBack(t *testing.T) {
+	for _, endpoint := range []string{"192.0.2.2:51820", "[2001:db8::2]:51820", ""} {
+		want := mesh.Peer{
+			PublicKey:  keys.Public{5},
+			AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.244.2.0/24"), netip.MustParsePrefix("fd00::/64")},
+			Keepalive:  25 * time.Second,
+		}
+		if endpoint != "" {
+			want.Endpoint = netip.MustParseAddrPort(endpoint)
+		}
+		config := addPeer(want)
+		got := toPeer(wgtypes.Peer{
+			PublicKey:                   config.PublicKey,
+			Endpoint:                    config.Endpoint,
+			PersistentKeepaliveInterval: *config.PersistentKeepaliveInterval,
+			AllowedIPs:                  config.AllowedIPs,
+			LastHandshakeTime:           time.Unix(0, 0),
+		})
+		if want.String() != got.String() || !got.LastHandshake.IsZero() {
+			t.Errorf("got %v, want %v; handshake %v", got, want, got.LastHandshake)
+		}
+	}
+}
+
+func TestPrefixes(t *testing.T) {
+	mapped := &net.IPNet{IP: net.ParseIP("10.0.0.0"), Mask: net.CIDRMask(104, 128)}
+	for _, tt := range []struct {
+		in   *net.IPNet
+		want string
+	}{
+		{nil, "invalid Prefix"},
+		{&net.IPNet{}, "invalid Prefix"},
+		{mapped, "10.0.0.0/8"},
+		{toIPNet(netip.MustParsePrefix("10.0.0.7/24")), "10.0.0.7/24"},
+		{toIPNet(netip.MustParsePrefix("fd00::1/128")), "fd00::1/128"},
+	} {
+		if got := toPrefix(tt.in).String(); got != tt.want {
+			t.Errorf("%v: %s, want %s", tt.in, got, tt.want)
+		}
+	}
+	if toIPNet(netip.Prefix{}) != nil {
+		t.Error("no prefix: want nil")
+	}
+}
+
+func TestFailures(t *testing.T) {
+	var f failures
+	f.add(nil)
+	if f.err() != nil {
+		t.Errorf("no failure: %v", f.err())
+	}
+	cause := errors.New("cause")
+	for i := range 10 {
+		f.add(fmt.Errorf("route %d: %w", i, cause))
+	}
+	text := f.err().Error()
+	if !errors.Is(f.err(), cause) || strings.Count(text, "\n") != maxErrors || !strings.HasSuffix(text, "and 6 failures more of this kind") {
+		t.Errorf("ten failures read\n%s", text)
+	}
+}
+
+func TestParseMode(t *testing.T) {
+	for _, want := range []Mode{Auto, Kernel, Userspace} {
+		if got, err := ParseMode(string(want)); got != want || err != nil {
+			t.Errorf("%s: %s, %v", want, got, err)
+		}
+	}
+	if _, err := ParseMode("boringtun"); err == nil || !strings.Contains(err.Error(), `"boringtun"`) {
+		t.Errorf("another: %v", err)
+	}
+}
