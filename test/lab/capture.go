@@ -3,50 +3,12 @@ package lab
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"warren.mesh/test/lab/packet"
 )
-
-// Packet is one that should not have been there, or one of a sample.
-type Packet struct {
-	Time time.Time
-	// Port is the node whose underlay port it came from.
-	Port string
-	// Text reads like a line of tcpdump's.
-	Text string
-}
-
-// String is one line.
-func (p Packet) String() string {
-	return p.Time.Format("15:04:05.000000") + " " + p.Port + " " + p.Text
-}
-
-// CaptureReport is what was seen so far.
-type CaptureReport struct {
-	// Packets counts all that nodes sent, by kind.
-	Packets map[Kind]int
-	// Samples are the first 20 of each kind.
-	Samples map[Kind][]Packet
-	// Dropped counts packets that the capture itself missed: a capture that missed some proves nothing.
-	Dropped int
-}
-
-// String counts the kinds, in one line.
-func (r CaptureReport) String() string {
-	var parts []string
-	for _, kind := range slices.Sorted(maps.Keys(r.Packets)) {
-		parts = append(parts, fmt.Sprintf("%s %d", kind, r.Packets[kind]))
-	}
-	return fmt.Sprintf("%s; missed %d", strings.Join(parts, ", "), r.Dropped)
-}
-
-// sampleSize is how many packets of each kind are kept as text.
-const sampleSize = 20
 
 // Capture watches what every node sends into the underlay, nodes that join later too.
 type Capture struct {
@@ -108,10 +70,6 @@ func (l *Lab) capture(judge Judge) (*Capture, error) {
 	}
 	l.captures = append(l.captures, c)
 	return c, nil
-}
-
-func emptyReport() CaptureReport {
-	return CaptureReport{Packets: map[Kind]int{}, Samples: map[Kind][]Packet{}}
 }
 
 // attach taps a port, in the control machine's network namespace.
@@ -220,12 +178,4 @@ func (c *Capture) WantNone(t TB) {
 	if len(r.Packets) == 0 {
 		t.Errorf("the capture saw nothing at all: it proves nothing")
 	}
-}
-
-func lines(packets []Packet) string {
-	var text string
-	for _, p := range packets {
-		text += p.String() + "\n"
-	}
-	return text
 }

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -103,91 +102,6 @@ func (l *Lab) startUnderlay() (err error) {
 	return errors.Join(l.Control.move(l.control.set), l.Outside.move(l.outside.set), l.save())
 }
 
-// end is Close as a test's last act.
-func (l *Lab) end(t TB) {
-	t.Helper()
-	if l.options.Keep && !t.Failed() {
-		if err := l.keep(); err != nil {
-			t.Errorf("keep lab %s: %v", l.options.Name, err)
-		}
-		return
-	}
-	if err := l.stop(); err != nil {
-		t.Errorf("close lab %s: %v", l.options.Name, err)
-	}
-	if t.Failed() {
-		t.Logf("the lab's logs are in %s", filepath.Join(l.Dir, "logs"))
-		return
-	}
-	if err := os.RemoveAll(l.Dir); err != nil {
-		t.Errorf("close lab %s: %v", l.options.Name, err)
-	}
-}
-
-// Close ends every process of the lab and removes what it left. It may be called twice.
-func (l *Lab) Close() error { return errors.Join(l.stop(), os.RemoveAll(l.Dir)) }
-
-// stop ends everything and keeps the files.
-func (l *Lab) stop() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.pacer.stop()
-	for _, c := range l.captures {
-		c.detach()
-	}
-	l.captures = nil
-	for _, h := range l.hosts() {
-		h.leave()
-	}
-	var errs []error
-	for _, m := range l.machines() {
-		errs = append(errs, m.kill())
-	}
-	l.control, l.outside, l.nodes = nil, nil, nil
-	return errors.Join(errs...)
-}
-
-// keep has all machines outlive this process.
-func (l *Lab) keep() error {
-	var errs []error
-	for _, m := range l.machines() {
-		errs = append(errs, m.keep())
-	}
-	return errors.Join(errs...)
-}
-
-// machines are those that run, by name.
-func (l *Lab) machines() map[string]*machine {
-	all := map[string]*machine{}
-	for _, n := range l.nodes {
-		all[n.Name] = n.machine
-	}
-	if l.control != nil {
-		all["control"] = l.control
-	}
-	if l.outside != nil {
-		all["outside"] = l.outside
-	}
-	return all
-}
-
-// hosts are all but the pods.
-func (l *Lab) hosts() []*Host {
-	var hosts []*Host
-	for _, n := range l.nodes {
-		hosts = append(hosts, n.Host)
-		for _, p := range n.pods {
-			hosts = append(hosts, p.Host)
-		}
-	}
-	for _, h := range []*Host{l.Outside, l.Control} {
-		if h != nil {
-			hosts = append(hosts, h)
-		}
-	}
-	return hosts
-}
-
 // Nodes are the nodes in the order in which they joined, without those that were removed.
 func (l *Lab) Nodes() []*Node {
 	l.mu.Lock()
@@ -217,18 +131,3 @@ func (l *Lab) Config() *rest.Config { return rest.CopyConfig(l.config) }
 
 // Core is the administrator's client.
 func (l *Lab) Core() corev1.CoreV1Interface { return l.core }
-
-// Build builds what a lab needs and the cache does not have, warren itself included.
-func Build(ctx context.Context, progress func(format string, args ...any)) error {
-	dir, err := os.MkdirTemp("", "warren-lab-build-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	p, err := prepare(ctx, dir, progress)
-	if err != nil {
-		return err
-	}
-	_, err = p.warren(ctx)
-	return err
-}

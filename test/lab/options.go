@@ -51,9 +51,7 @@ type Options struct {
 	RPFilter RPFilter
 	// MTU is of the underlay, in bytes; 0 means 1500.
 	MTU int
-	// Policies loads the manifests' admission policies. Without them anybody with the rights may annotate anything.
-	Policies bool
-	// Keep leaves the lab running when the process that started it ends.
+	// Keep leaves the lab running when the process that started it ends, unless the test failed.
 	Keep bool
 }
 

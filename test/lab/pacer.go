@@ -71,11 +71,15 @@ func (p *pacer) send(now time.Time) {
 			continue
 		}
 		f.send()
-		interval := time.Second / time.Duration(f.options.Rate)
-		due = due.Add(interval)
-		if now.Sub(due) > 2*interval {
-			due = now
-		}
-		p.due[f] = due
+		p.due[f] = after(due, now, time.Second/time.Duration(f.options.Rate))
 	}
+}
+
+// after is when the packet after one that was due is due, at this rate.
+func after(due, now time.Time, interval time.Duration) time.Time {
+	next := due.Add(interval)
+	if now.Sub(next) > 2*interval {
+		return now
+	}
+	return next
 }

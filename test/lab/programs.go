@@ -20,6 +20,7 @@ type programs struct {
 	// lab is the in-namespace helper, etcd the server, plugins the directory of the CNI plugins.
 	lab, etcd, plugins string
 
+	cache     artifact.Cache
 	once      sync.Once
 	warrenErr error
 }
@@ -38,9 +39,8 @@ func prepare(ctx context.Context, dir string, progress func(string, ...any)) (*p
 		return nil, err
 	}
 	cache := artifact.Cache{Dir: cacheDir, Progress: progress}
-	p := &programs{root: root, bin: filepath.Join(dir, "bin")}
-	p.lab = filepath.Join(p.bin, "lab")
-	if err := artifact.Build(ctx, root, p.lab, "./test/lab/cmd/lab"); err != nil {
+	p := &programs{root: root, bin: filepath.Join(dir, "bin"), cache: cache}
+	if p.lab, err = p.own(ctx, "lab", "./test/lab/cmd/lab"); err != nil {
 		return nil, err
 	}
 	kube, err := cache.Get(ctx, artifact.Kubernetes(root))
@@ -68,9 +68,15 @@ func (p *programs) component(name string) string { return filepath.Join(p.bin, n
 
 // warren is the program under test, built when it is first asked for.
 func (p *programs) warren(ctx context.Context) (string, error) {
-	path := filepath.Join(p.bin, "warren")
-	p.once.Do(func() { p.warrenErr = artifact.Build(ctx, p.root, path, "./cmd/warren") })
-	return path, p.warrenErr
+	p.once.Do(func() { _, p.warrenErr = p.own(ctx, "warren", "./cmd/warren") })
+	return p.component("warren"), p.warrenErr
+}
+
+// own builds a program of this module for this lab: Go's own cache makes that quick, but not the first time.
+func (p *programs) own(ctx context.Context, name, pkg string) (path string, err error) {
+	defer p.cache.Report(name)()
+	path = p.component(name)
+	return path, artifact.Build(ctx, p.root, path, pkg)
 }
 
 // moduleRoot asks go, because the path that a binary remembers of its sources may be another machine's.
@@ -80,4 +86,19 @@ func moduleRoot(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("find warren's module (run this in its work tree): %w", err)
 	}
 	return strings.TrimSpace(string(out)), nil
+}
+
+// Build builds what a lab needs and the cache does not have, warren itself included.
+func Build(ctx context.Context, progress func(format string, args ...any)) error {
+	dir, err := os.MkdirTemp("", "warren-lab-build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	p, err := prepare(ctx, dir, progress)
+	if err != nil {
+		return err
+	}
+	_, err = p.warren(ctx)
+	return err
 }

@@ -49,6 +49,8 @@ func (o Options) complete(test string) Options {
 
 // save records the lab's processes, whole or not at all.
 func (l *Lab) save() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	s := state{Machines: map[string]namespace.Identity{}}
 	for name, m := range l.machines() {
 		s.Machines[name] = m.identity

@@ -22,7 +22,7 @@ type Artifact struct {
 	Args []string
 	// Directory says that there are several programs, and that Path is of a directory.
 	Directory bool
-	// Cost is what to expect where nothing is cached, for people; empty where it is not worth a word.
+	// Cost is what to expect where nothing is cached, for people.
 	Cost string
 }
 
@@ -80,28 +80,30 @@ func (c Cache) build(ctx context.Context, a Artifact, path string) error {
 	if a.Directory {
 		output += string(filepath.Separator)
 	}
-	defer c.report(a)()
+	c.Progress("building %s: %s, the first time", a.Name, a.Cost)
+	defer c.Report(a.Name)()
 	if err := Build(ctx, a.Module, output, a.Args...); err != nil {
 		return err
 	}
 	return os.Rename(partial, filepath.Dir(path))
 }
 
-// report tells people that a build goes on, now and every half minute until the function that it returns is called.
-func (c Cache) report(a Artifact) (done func()) {
-	if a.Cost == "" {
-		return func() {}
-	}
+// heartbeat is how often people hear that something still goes on.
+const heartbeat = 15 * time.Second
+
+// Report tells people that a build goes on, every quarter of a minute until done is called, and then how long it took where
+// that was long enough to wonder.
+func (c Cache) Report(name string) (done func()) {
 	begin, stop, stopped := time.Now(), make(chan struct{}), make(chan struct{})
-	c.Progress("building %s: %s the first time", a.Name, a.Cost)
+	took := func() time.Duration { return time.Since(begin).Round(time.Second) }
 	go func() {
 		defer close(stopped)
-		tick := time.NewTicker(30 * time.Second)
+		tick := time.NewTicker(heartbeat)
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
-				c.Progress("building %s: %v so far", a.Name, time.Since(begin).Round(time.Second))
+				c.Progress("building %s: %v so far", name, took())
 			case <-stop:
 				return
 			}
@@ -110,7 +112,9 @@ func (c Cache) report(a Artifact) (done func()) {
 	return func() {
 		close(stop)
 		<-stopped
-		c.Progress("built %s in %v", a.Name, time.Since(begin).Round(time.Second))
+		if took() >= heartbeat {
+			c.Progress("built %s in %v", name, took())
+		}
 	}
 }
 

@@ -39,7 +39,7 @@ func Plugins(root string) Artifact {
 		Name:      "plugins",
 		Module:    filepath.Join(root, "cni", "plugins"),
 		Args:      []string{"-trimpath", "-ldflags", "-s -w", "tool"},
-		Cost:      "CNI plugins, about 20 seconds",
+		Cost:      "the CNI plugins, about 20 seconds",
 		Directory: true,
 	}
 }
