@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,5 +125,27 @@ func TestUnpublishTellsWhatIsLeft(t *testing.T) {
 	u.annotations = false
 	if err := u.unpublish(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestServeAnswersUntilItsContextEnds(t *testing.T) {
+	listener, err := listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- serve(ctx, listener, http.NotFoundHandler()) }()
+	response, err := http.Get("http://" + listener.Addr().String())
+	if err != nil || response.StatusCode != http.StatusNotFound {
+		t.Fatalf("%v, %v", response, err)
+	}
+	_ = response.Body.Close()
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if err := serve(ctx, nil, nil); err != nil {
+		t.Error("nothing to serve: ", err)
 	}
 }

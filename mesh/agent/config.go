@@ -18,7 +18,7 @@ const DefaultResync = 5 * time.Minute
 type Config struct {
 	// Node is the own Node's name.
 	Node string
-	// Mesh is the operator's configuration; an MTU of zero follows the underlay's, less Overhead.
+	// Mesh is the operator's configuration; an MTU of zero follows the underlay's, less what WireGuard adds.
 	Mesh mesh.Config
 	// Key is the public half of the key on this node's disk.
 	Key         keys.Public

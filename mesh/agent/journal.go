@@ -125,7 +125,7 @@ func (j *journal) problems(list []mesh.Problem) {
 	for _, p := range list {
 		now[p] = true
 		if !j.wrong[p] {
-			j.log.Warn("node has a problem and is left out", "node", p.Node, "field", p.Field, "reason", p.Reason)
+			j.log.Warn("node has a problem", "node", p.Node, "field", p.Field, "reason", p.Reason)
 		}
 	}
 	for _, p := range slices.SortedFunc(maps.Keys(j.wrong), func(p, q mesh.Problem) int { return strings.Compare(p.String(), q.String()) }) {

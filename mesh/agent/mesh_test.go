@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -70,6 +71,33 @@ func TestKickReachesNewPeersOnly(t *testing.T) {
 		_, wrote := machines[0].host.activity()
 		if kicked := machines[0].host.Kicked(); len(kicked) != 0 || !maps.Equal(wrote, map[string]uint64{"peer-set": 1}) {
 			t.Errorf("after another endpoint: kicked %v, wrote %v", kicked, wrote)
+		}
+	})
+}
+
+// An endpoint that the kernel has learnt from a handshake is newer than any announcement, until there is another one.
+func TestRoamedEndpointIsKept(t *testing.T) {
+	cluster(t, 2, func(t *testing.T, api *meshtest.API, machines []*machine) {
+		a, b := machines[0], machines[1]
+		roamed := netip.MustParseAddrPort("198.51.100.7:4711")
+		a.host.Handshake(b.key, roamed, time.Now())
+		endpoint := func() netip.AddrPort { return a.host.now().Peers[0].Endpoint }
+		for what, happen := range map[string]func(){
+			"drift":   func() { a.host.meddle(dropRoutes) },
+			"restart": func() { a.end(); a.start() },
+			"join":    func() { api.Create(announced(9)) },
+			"leave":   func() { api.Delete(name(9)) },
+		} {
+			happen()
+			settle()
+			if got := endpoint(); got != roamed {
+				t.Errorf("%s: endpoint %v", what, got)
+			}
+		}
+		api.Update(b.name, func(n *meshtest.Node) { n.Overrides.ForceEndpoint = "203.0.113.1:1" })
+		settle()
+		if got := endpoint().String(); got != "203.0.113.1:1" {
+			t.Errorf("announced anew: endpoint %v", got)
 		}
 	})
 }

@@ -10,9 +10,9 @@ import (
 	"warren.mesh/mesh"
 )
 
-// Overhead is what WireGuard adds to a packet in bytes, at most: 40 of IPv6, 8 of UDP and 32 of its own, as
+// overhead is what WireGuard adds to a packet in bytes, at most: 40 of IPv6, 8 of UDP and 32 of its own, as
 // wg-quick(8) reckons.
-const Overhead = 80
+const overhead = 80
 
 // step is one part of a pass: each fails or waits, is logged and recovers by itself.
 type step string
@@ -87,7 +87,7 @@ func (a *Agent) meshConfig(self mesh.Self) mesh.Config {
 	mtu, err := a.cfg.Host.UnderlayMTU(self.NodeIPs)
 	a.journal.report(stepMTU, err)
 	if err == nil {
-		a.underlay = mtu - Overhead
+		a.underlay = mtu - overhead
 	}
 	cfg.MTU = cmp.Or(a.underlay, mesh.Defaults().MTU)
 	return cfg
