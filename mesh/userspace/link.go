@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/tun"
 )
@@ -64,6 +65,15 @@ func (l *link) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 		return n, err
 	}
 	return n, fmt.Errorf("%w: %w", tun.ErrTooManySegments, err)
+}
+
+// ended tells why the device came to its end by itself: mostly its interface was deleted. Where it was not, another
+// attempt would end in the same way.
+func (l *link) ended() error {
+	if _, err := netlink.LinkByIndex(l.index); errors.As(err, &netlink.LinkNotFoundError{}) {
+		return errGone
+	}
+	return errors.New("device closed though its interface exists: the log tells why")
 }
 
 // up brings the device up again: it went down with its UDP port, which somebody else has. Its port is then a random one,

@@ -109,3 +109,13 @@ func TestLinkUp(t *testing.T) {
 		}
 	}
 }
+
+func TestLinkEnded(t *testing.T) {
+	dev := tuntest.NewChannelTUN().TUN()
+	if err := newLink(dev, 1<<30).ended(); !errors.Is(err, errGone) {
+		t.Errorf("of a link that does not exist: %v, want %v", err, errGone)
+	}
+	if err := newLink(dev, 1).ended(); err == nil || errors.Is(err, errGone) {
+		t.Errorf("of a link that exists: %v, want another error than %v", err, errGone)
+	}
+}

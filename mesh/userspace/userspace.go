@@ -6,7 +6,6 @@ package userspace
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 
@@ -33,7 +32,7 @@ type Config struct {
 	// MTU is in bytes, of an interface that Run creates; zero is device.DefaultMTU, 1420. An existing interface keeps its
 	// own: the daemon may have set it.
 	MTU int
-	// Log takes the device's messages: what wireguard-go calls verbose at debug level.
+	// Log takes the device's messages, what wireguard-go calls verbose at debug level. It must not be nil.
 	Log *slog.Logger
 	// Ready, where not nil, is called when the UAPI socket takes connections: once, and again after each time that the
 	// interface was deleted and made anew.
@@ -93,7 +92,7 @@ func drive(ctx context.Context, cfg Config, l *link, s *uapi) error {
 	case <-ctx.Done():
 	case err = <-served:
 	case <-dev.Wait():
-		err = fmt.Errorf("%s: %w", cfg.Name, errGone)
+		err = l.ended()
 	}
 	cancel()
 	dev.Close()
