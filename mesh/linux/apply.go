@@ -17,11 +17,12 @@ func (h *Host) Apply(ctx context.Context, c mesh.Change) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.shadow.advance(c)
-	err := h.apply(ctx, c)
-	if err != nil {
+	if err := h.apply(ctx, c); err != nil {
 		h.shadow.doubt()
+		return err
 	}
-	return err
+	h.shadow.settle(c)
+	return nil
 }
 
 func (h *Host) apply(ctx context.Context, c mesh.Change) error {

@@ -3,7 +3,6 @@ package linux
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -37,14 +36,25 @@ type machine struct {
 	device *deviceProcess
 }
 
-// newMachine locks the calling goroutine to a thread in the namespace.
+// newMachine is a machine whose device is there.
 func newMachine(t *testing.T) *machine {
+	t.Helper()
+	m := newBareMachine(t, Auto)
+	if m.mode == Userspace {
+		m.device = startDevice(t, m.cfg.Link)
+	}
+	return m
+}
+
+// newBareMachine locks the calling goroutine to a thread in the machine's namespace.
+func newBareMachine(t *testing.T, mode Mode) *machine {
 	t.Helper()
 	key, err := keys.Generate()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &machine{T: t, netns: newNetns(t), cfg: Config{Link: uniqueName(), Bridge: "warren-br0", Port: 51820, PrivateKey: key}}
+	cfg := Config{Link: uniqueName(), Bridge: "warren-br0", Port: 51820, PrivateKey: key, Mode: mode}
+	m := &machine{T: t, netns: newNetns(t), cfg: cfg}
 	run(t, quiet+fmt.Sprintf(`
 ip link add under0 mtu %d type veth peer name under1
 ip addr add %s/24 dev under0
@@ -53,9 +63,6 @@ ip link set under1 up
 ip link set under0 up
 `, meshtest.UnderlayMTU, meshtest.UnderlayIPs[0], meshtest.UnderlayIPs[1]))
 	m.Host = m.open()
-	if m.mode == Userspace {
-		m.device = startDevice(t, m.cfg.Link)
-	}
 	return m
 }
 
@@ -83,6 +90,25 @@ func (m *machine) harness() meshtest.Harness {
 		Key:     m.cfg.PrivateKey.Public(),
 		Go:      func(do func()) { m.in(&group, do) },
 	}
+}
+
+// watch watches until the test ends, and fills the channel for every poke.
+func (m *machine) watch() <-chan struct{} {
+	var group sync.WaitGroup
+	m.Cleanup(group.Wait)
+	pokes := make(chan struct{}, 1)
+	m.in(&group, func() {
+		err := m.Watch(m.Context(), func() {
+			select {
+			case pokes <- struct{}{}:
+			default:
+			}
+		})
+		if err != nil {
+			m.Error(err)
+		}
+	})
+	return pokes
 }
 
 // in runs do on a thread in the machine's namespace.
@@ -178,11 +204,8 @@ nft list tables
 	return strings.Join(lines, "")
 }
 
-// ip reads a prefix of the machine's with ip(8).
+// shows is what ip(8) says.
 func (m *machine) shows(command string) string {
-	out, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput()
-	if err != nil {
-		m.Fatalf("ip %s: %v\n%s", command, err, out)
-	}
-	return string(out)
+	m.Helper()
+	return run(m.T, "ip "+command)
 }

@@ -55,6 +55,13 @@ func (s *shadow) distrust() {
 	s.unsure = true
 }
 
+// settle is for a change that went well: a device that was set up answers.
+func (s *shadow) settle(c mesh.Change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers = s.answers || c.Device != nil
+}
+
 // doubt is for an observation or a change that failed: what is there is not known until the next observation.
 func (s *shadow) doubt() {
 	s.mu.Lock()
@@ -88,7 +95,7 @@ func (s *shadow) advance(c mesh.Change) {
 		edit(s.bridge.addresses, c.BridgeAddresses)
 	}
 	if c.Device != nil {
-		s.device, s.answers = *c.Device, true
+		s.device = *c.Device
 	}
 	edit(s.link.addresses, c.Addresses)
 	s.advanceRoutes(c.Routes)

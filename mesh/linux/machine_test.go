@@ -1,0 +1,102 @@
+package linux
+
+import (
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/meshtest"
+)
+
+// self is the own node.
+func self(key keys.Public) mesh.Self {
+	return mesh.Self{
+		Name: "self", UID: "0", NodeIPs: meshtest.UnderlayIPs, PublicKey: key,
+		PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24"), netip.MustParsePrefix("fd00:10:244:1::/64")},
+	}
+}
+
+// others are n other nodes of a dual-stack mesh.
+func others(n int) []mesh.Node {
+	var nodes []mesh.Node
+	for i := 2; i < n+2; i++ {
+		id := mesh.Identity{Name: fmt.Sprintf("n%d", i), UID: fmt.Sprint(i)}
+		v4, v6 := netip.AddrFrom4([4]byte{192, 0, byte(2 + i>>8), byte(i)}), fmt.Sprintf("2001:db8::%x", i)
+		nodes = append(nodes, mesh.ParseNode(id, mesh.Announcement{
+			PublicKey: keys.Public{1, byte(i >> 8), byte(i)}.String(),
+			Endpoint:  fmt.Sprintf("%s:51820,[%s]:51820", v4, v6),
+			PodCIDRs:  fmt.Sprintf("10.%d.%d.0/24,fd00:10:244:%x::/64", 244+i>>8, i&0xff, i),
+			NodeIPs:   fmt.Sprintf("%s,%s", v4, v6),
+		}, mesh.Overrides{}))
+	}
+	return nodes
+}
+
+// update writes the goldens anew instead of comparing.
+var update = flag.Bool("update", false, "write the golden files of the host")
+
+// What is applied reads in the tools' own words as it should: Apply and Observe could be wrong alike.
+func TestPrivilegedGolden(t *testing.T) {
+	meshtest.Privileged(t)
+	m := newMachine(t)
+	(&meddler{machine: m}).AddBridge(1500)
+	if err := m.Apply(t.Context(), mesh.Diff(m.small(), m.observe())); err != nil {
+		t.Fatal(err)
+	}
+	// Again, now that there is a bridge with what Apply has not seen before.
+	if err := m.Apply(t.Context(), mesh.Diff(m.small(), m.observe())); err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	for _, command := range []string{
+		"-4 route show proto 87 table main", "-4 route show proto 87 table 51820",
+		"-6 route show proto 87 table main", "-6 route show proto 87 table 51820",
+		"-4 rule show protocol 87", "-6 rule show protocol 87",
+		"-4 -o address show scope global to 10.244.0.0/16", "-6 -o address show scope global to fd00:10:244::/48",
+	} {
+		fmt.Fprintf(&got, "$ ip %s\n%s", command, m.shows(command))
+	}
+	compare(t, filepath.Join("testdata", "host", "ip.txt"), readable(got.String(), m.cfg.Link))
+}
+
+// readable has warren0 for the unique name, and neither indices of interfaces nor what ip(8) shows of others: older ones
+// do not filter rules.
+func readable(text, link string) string {
+	var b strings.Builder
+	for line := range strings.Lines(strings.ReplaceAll(text, link, "warren0")) {
+		line = strings.Join(strings.Fields(brief.ReplaceAllString(line, "")), " ")
+		if !strings.Contains(line, " lookup ") || strings.HasSuffix(line, " proto 87") {
+			fmt.Fprintln(&b, line)
+		}
+	}
+	return b.String()
+}
+
+// brief leaves out how ip -o begins a line, and a line break of it.
+var brief = regexp.MustCompile(`^\d+: +|\\`)
+
+func compare(t *testing.T, golden, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got)\n%s", golden, diff)
+	}
+}

@@ -1,0 +1,156 @@
+package linux
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/meshtest"
+)
+
+// small is what the machine should look like in a mesh of two other nodes.
+func (m *machine) small() mesh.State {
+	m.Helper()
+	cfg := mesh.Defaults()
+	cfg.Link, cfg.Bridge, cfg.MTU = m.cfg.Link, m.cfg.Bridge, 1320
+	state, problems, err := mesh.Desired(cfg, self(m.cfg.PrivateKey.Public()), others(2))
+	if err != nil || len(problems) > 0 {
+		m.Fatal(err, problems)
+	}
+	return state
+}
+
+func (m *machine) observe() mesh.State {
+	m.Helper()
+	s, err := m.Observe(m.Context())
+	if err != nil {
+		m.Fatal(err)
+	}
+	return s
+}
+
+// Without its process there is no userspace device to configure: the Host says what it waits for, with all guards up.
+func TestPrivilegedWaitsForTheDeviceProcess(t *testing.T) {
+	meshtest.Privileged(t)
+	m := newBareMachine(t, Userspace)
+	want := m.small()
+	err := m.Apply(t.Context(), mesh.Diff(want, m.observe()))
+	if !errors.Is(err, ErrNoDevice) || !errors.Is(err, mesh.ErrWaiting) || strings.Count(err.Error(), "\n") != 0 {
+		t.Fatalf("applied without a device: %v, want %v alone", err, ErrNoDevice)
+	}
+	have := m.observe()
+	guards := mesh.State{Routes: unreachableOnly(want.Routes), Rules: want.Rules, Firewall: want.Firewall}
+	have.Sysctls = nil
+	if have.String() != guards.String() {
+		t.Errorf("have\n%s, want\n%s", have, guards)
+	}
+	startDevice(t, m.cfg.Link)
+	if err := m.Apply(t.Context(), mesh.Diff(want, m.observe())); err != nil {
+		t.Error(err)
+	}
+	if left := mesh.Diff(want, m.observe()); !left.Empty() {
+		t.Errorf("with a device there is left to do: %v", left.Lines())
+	}
+}
+
+func unreachableOnly(routes []mesh.Route) (all []mesh.Route) {
+	for _, r := range routes {
+		if unreachable(r) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// A persistent TUN keeps addresses and routes while its process is away.
+func TestPrivilegedDeviceProcessDies(t *testing.T) {
+	meshtest.Privileged(t)
+	m := newBareMachine(t, Userspace)
+	process := startDevice(t, m.cfg.Link, deviceEnv+"_PERSIST=1")
+	want := m.small()
+	if err := m.Apply(t.Context(), mesh.Diff(want, m.observe())); err != nil {
+		t.Fatal(err)
+	}
+	poked := m.watch()
+	process.kill()
+	<-poked
+	dead := m.observe()
+	left := mesh.Diff(want, dead)
+	if dead.Device != (mesh.Device{}) || left.Device == nil || len(left.Peers.Add) != len(want.Peers) {
+		t.Errorf("without its process the host has\n%s", dead)
+	}
+	left.Device, left.Peers = nil, mesh.PeerEdits{}
+	if !left.Empty() {
+		t.Errorf("more than the device is gone: %v", left.Lines())
+	}
+	if err := m.Apply(t.Context(), mesh.Diff(want, dead)); !errors.Is(err, ErrNoDevice) {
+		t.Errorf("applied without a device: %v, want %v", err, ErrNoDevice)
+	}
+	startDevice(t, m.cfg.Link)
+	<-poked
+	if err := m.Apply(t.Context(), mesh.Diff(want, m.observe())); err != nil {
+		t.Error(err)
+	}
+	if left := mesh.Diff(want, m.observe()); !left.Empty() {
+		t.Errorf("with a device there is left to do: %v", left.Lines())
+	}
+}
+
+// A key that is not the Host's is not set: the device would have neither.
+func TestPrivilegedForeignKey(t *testing.T) {
+	meshtest.Privileged(t)
+	m := newMachine(t)
+	want := m.small()
+	want.Device.PublicKey[0]++
+	if err := m.Apply(t.Context(), mesh.Diff(want, m.observe())); err == nil || !strings.Contains(err.Error(), "private key at hand") {
+		t.Errorf("another's key: %v", err)
+	}
+	if have := m.observe(); !have.Device.PublicKey.IsZero() || len(have.Peers) > 0 {
+		t.Errorf("the device has a key and peers:\n%s", have)
+	}
+}
+
+// What uninstalling leaves behind is what was there before.
+func TestPrivilegedRemove(t *testing.T) {
+	meshtest.Privileged(t)
+	m := newBareMachine(t, Auto)
+	if m.mode == Userspace {
+		startDevice(t, m.cfg.Link, deviceEnv+"_PERSIST=1")
+	}
+	others := &meddler{machine: m}
+	others.Clutter()
+	before := others.Foreign()
+	if err := m.Apply(t.Context(), mesh.Diff(m.small(), m.observe())); err != nil {
+		t.Fatal(err)
+	}
+	others.AddBridge(1420)
+	for i := range 2 {
+		if err := Remove(t.Context(), Config{Link: m.cfg.Link, Bridge: m.cfg.Bridge}); err != nil {
+			t.Fatalf("time %d: %v", i+1, err)
+		}
+	}
+	have := m.observe()
+	have.Sysctls = nil
+	if have.String() != "" {
+		t.Errorf("left behind:\n%s", have)
+	}
+	if links := m.shows("-o link"); strings.Contains(links, m.cfg.Link) || strings.Contains(links, m.cfg.Bridge) {
+		t.Errorf("interfaces left behind:\n%s", links)
+	}
+	if after := others.Foreign(); after != before {
+		t.Errorf("others' before:\n%s, after:\n%s", before, after)
+	}
+}
+
+// Remove leaves alone what only has the name.
+func TestPrivilegedRemoveSpares(t *testing.T) {
+	meshtest.Privileged(t)
+	newNetns(t)
+	run(t, "ip link add warren0 type bridge\nip link add warren-br0 type veth peer name other")
+	if err := Remove(t.Context(), Config{Link: "warren0", Bridge: "warren-br0"}); err != nil {
+		t.Error(err)
+	}
+	run(t, fmt.Sprintf("ip link show %s\nip link show %s", "warren0", "warren-br0"))
+}
