@@ -67,10 +67,19 @@ func (b *builder) rules() []Rule {
 			Rule{IPv6: f == ipv6, Priority: priorityUnderlay, Mark: b.cfg.Mark, Mask: b.cfg.Mark, Table: TableMain},
 			Rule{IPv6: f == ipv6, Priority: priorityMesh, Incoming: b.cfg.Link, Table: TableMesh})
 	}
-	for _, p := range b.self.PodCIDRs {
+	for _, p := range b.podSources() {
 		rules = append(rules, Rule{IPv6: familyOf(p.Addr()) == ipv6, Priority: priorityPods, From: p, Table: TableMesh})
 	}
 	return rules
+}
+
+// podSources are the ranges that pods of this node may send from: all of the cluster's where they are configured, because
+// after a change of pod CIDR there are pods left with addresses of the old one, and they must not lose their rule.
+func (b *builder) podSources() []netip.Prefix {
+	if len(b.cfg.ClusterCIDRs) > 0 {
+		return b.cfg.ClusterCIDRs
+	}
+	return b.self.PodCIDRs
 }
 
 // familiesWith are the address families of the cluster CIDRs and of podCIDRs.
