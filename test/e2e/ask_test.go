@@ -81,3 +81,26 @@ func question(ctx context.Context, conn net.Conn) (answer string, err error) {
 	body, err := io.ReadAll(response.Body)
 	return string(body), err
 }
+
+// write sends one datagram.
+func write(t *testing.T, conn net.PacketConn, to netip.AddrPort, text string) {
+	t.Helper()
+	if _, err := conn.WriteTo([]byte(text), net.UDPAddrFromAddrPort(to)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// next waits for the next datagram.
+func next(t *testing.T, conn net.PacketConn) (text string, from netip.AddrPort) {
+	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	datagram := make([]byte, 2048)
+	n, addr, err := conn.ReadFrom(datagram)
+	if err != nil {
+		t.Fatalf("on %v: %v", conn.LocalAddr(), err)
+	}
+	seen := addr.(*net.UDPAddr).AddrPort()
+	return string(datagram[:n]), netip.AddrPortFrom(seen.Addr().Unmap(), seen.Port())
+}

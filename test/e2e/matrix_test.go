@@ -80,6 +80,7 @@ func checkAll(t *testing.T, paths []path) {
 
 func TestPrivilegedMatrix(t *testing.T) {
 	meshtest.Privileged(t)
+	t.Parallel()
 	for _, family := range []lab.Family{lab.IPv4, lab.IPv6, lab.Dual} {
 		t.Run(family.String(), func(t *testing.T) {
 			t.Parallel()

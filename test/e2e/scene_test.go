@@ -69,9 +69,12 @@ func (s *scene) crossing(t *testing.T) lab.Flows {
 // pass waits until each flow has sent so many more packets.
 func pass(t *testing.T, flows lab.Flows, packets int) {
 	t.Helper()
-	for _, f := range flows {
-		enough := f.Report().Sent + packets
-		lab.Wait(t, time.Minute, "packets to be sent", func() error { return want("packets", f.Report().Sent, enough) })
+	enough := make([]int, len(flows))
+	for i, f := range flows {
+		enough[i] = f.Report().Sent + packets
+	}
+	for i, f := range flows {
+		lab.Wait(t, time.Minute, "packets to be sent", func() error { return want("packets", f.Report().Sent, enough[i]) })
 	}
 }
 

@@ -33,3 +33,17 @@ func (c *counter) add(seq uint64, at time.Time) {
 	c.seen[word] |= bit
 	c.received++
 }
+
+// missing are the first few numbers below next that have not arrived, counted from first.
+func (c *counter) missing(next uint64, most int) (numbers []uint64) {
+	for n := range next - c.first {
+		word, bit := int(n/64), uint64(1)<<(n%64)
+		if word >= len(c.seen) || c.seen[word]&bit == 0 {
+			numbers = append(numbers, n)
+		}
+		if len(numbers) == most {
+			break
+		}
+	}
+	return numbers
+}

@@ -16,6 +16,8 @@ type FlowReport struct {
 	// Refused are those of Sent (and Lost) that the sender's own kernel would not take, Error the last reason.
 	Refused int
 	Error   error
+	// Missing are the numbers of the first 10 lost, of packets counted from 0: divided by the rate, when that was.
+	Missing []uint64
 	// LongestGap is the longest time without an arrival.
 	LongestGap time.Duration
 }
@@ -24,6 +26,9 @@ type FlowReport struct {
 func (r FlowReport) String() string {
 	text := fmt.Sprintf("%s → %s %v: %d sent, %d received, %d lost, %d duplicated, longest gap %v",
 		r.From, r.To, r.Target.Addr(), r.Sent, r.Received, r.Lost, r.Duplicated, r.LongestGap.Round(time.Millisecond))
+	if r.Lost > 0 {
+		text += fmt.Sprintf(", missing %v", r.Missing)
+	}
 	if r.Refused > 0 {
 		text += fmt.Sprintf(", %d refused (%v)", r.Refused, r.Error)
 	}
@@ -42,7 +47,7 @@ func (f *Flow) Report() FlowReport {
 	return FlowReport{
 		From: f.from.Name, To: f.to.Name, Target: f.destination,
 		Sent: sent, Received: f.count.received, Lost: sent - f.count.received, Duplicated: f.count.duplicated,
-		Refused: f.refused, Error: f.err, LongestGap: gap,
+		Refused: f.refused, Error: f.err, Missing: f.count.missing(f.next, 10), LongestGap: gap,
 	}
 }
 

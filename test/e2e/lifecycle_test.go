@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab"
+)
+
+// unattended is how many packets each flow sends while no daemon runs: two seconds.
+const unattended = 400
+
+// The data path belongs to the kernel and the device process: all daemons may end at once, however they end.
+func TestPrivilegedDaemonsEndAndReturn(t *testing.T) {
+	meshtest.Privileged(t)
+	s := newScene(t, lab.Options{Family: lab.Dual})
+	for _, n := range s.Nodes() {
+		if operations(t, n) == 0 {
+			t.Errorf("%s: the first daemon has counted no writes to the host", n.Name)
+		}
+	}
+	flows := s.crossing(t)
+	for _, way := range []struct {
+		name string
+		end  func(*lab.Node, lab.TB)
+	}{
+		{"SIGTERM", (*lab.Node).StopDaemon},
+		{"SIGKILL", (*lab.Node).KillDaemon},
+	} {
+		t.Run(way.name, func(t *testing.T) { s.endAll(t, flows, way.end) })
+	}
+	wantNoLoss(t, flows)
+}
+
+// endAll ends all daemons, starts them again, and wants the same mesh as before without a write to get there.
+func (s *scene) endAll(t *testing.T, flows lab.Flows, end func(*lab.Node, lab.TB)) {
+	t.Helper()
+	before := s.record(t)
+	var watched []*changes
+	for _, n := range s.Nodes() {
+		watched = append(watched, watchChanges(t, n))
+	}
+	for _, n := range s.Nodes() {
+		end(n, t)
+	}
+	pass(t, flows, unattended)
+	for _, n := range s.Nodes() {
+		n.StartDaemon(t)
+	}
+	for _, n := range s.Nodes() {
+		n.WaitReady(t)
+	}
+	s.WaitMeshed(t)
+	pass(t, flows, unattended)
+	for i, n := range s.Nodes() {
+		watched[i].wantNone(t)
+		if count := operations(t, n); count != 0 {
+			t.Errorf("%s: the restarted daemon has counted %d writes to the host", n.Name, count)
+		}
+	}
+	before.wantSameHosts(t)
+	before.wantSameObjects(t)
+}
+
+// A node that has booted knows yesterday's keys and addresses, but its guard is gone: no pod may start before the daemon
+// has programmed it. What is sent to it and its pods meanwhile stays in the tunnel or nowhere.
+func TestPrivilegedReboot(t *testing.T) {
+	meshtest.Privileged(t)
+	l := lab.Start(t, lab.Options{Nodes: 2, Family: lab.Dual})
+	captured(t, l)
+	l.StartMesh(t)
+	stays, boots := l.Node(1), l.Node(2)
+	a, b := stays.AddPod(t, "a"), boots.AddPod(t, "b")
+	for _, own := range a.Addrs() {
+		o := lab.FlowOptions{IPv6: own.Is6()}
+		lab.Flows{l.Flow(t, a.Host, b.Host, o), l.Flow(t, a.Host, boots.Host, o)}.WaitEstablished(t)
+	}
+
+	l.StopAPI(t)
+	boots.Reboot(t)
+	wantNoPod(t, boots, "the machine is up, its daemon is not")
+	boots.StartDevice(t)
+	boots.StartDaemon(t)
+	waitWaiting(t, boots, "API server")
+	wantNoPod(t, boots, "the daemon waits")
+
+	begin := time.Now()
+	l.StartAPI(t)
+	b = firstPod(t, boots, "c")
+	t.Logf("the first pod was attached %v after the API server's start", time.Since(begin).Round(time.Millisecond))
+	for _, own := range a.Addrs() {
+		for _, p := range []path{
+			{from: a.Host, to: b.Host, target: b.Addr(own), source: own},
+			{from: b.Host, to: a.Host, target: own, source: b.Addr(own)},
+			{from: b.Host, to: stays.Host, target: stays.Addr(own), source: b.Addr(own)},
+			{from: a.Host, to: boots.Host, target: boots.Addr(own), source: own},
+		} {
+			p.check(t)
+		}
+	}
+	boots.WaitReady(t)
+}
+
+// wantNoPod wants a pod's attachment to fail because there is no CNI configuration.
+func wantNoPod(t *testing.T, n *lab.Node, when string) {
+	t.Helper()
+	if _, err := n.TryPod("early"); err == nil || !strings.Contains(err.Error(), "10-warren.conflist") {
+		t.Fatalf("%s: attach a pod while %s: error %v, want that of a configuration that is missing", n.Name, when, err)
+	}
+}
+
+// waitWaiting waits until the daemon says on /readyz that it waits for this, while /healthz is green.
+func waitWaiting(t *testing.T, n *lab.Node, what string) {
+	t.Helper()
+	lab.Wait(t, time.Minute, n.Name+" to say that it waits for the "+what, func() error {
+		if err := n.Ready(); err == nil || !strings.Contains(err.Error(), "waiting for") || !strings.Contains(err.Error(), what) {
+			return fmt.Errorf("/readyz: %w", err)
+		}
+		return n.Healthy()
+	})
+}
+
+// firstPod attaches a pod as soon as the node lets it, by when the node must be programmed: the guard, its peers and the
+// routes to them.
+func firstPod(t *testing.T, n *lab.Node, name string) (pod *lab.Pod) {
+	t.Helper()
+	lab.Wait(t, time.Minute, "the first pod on "+n.Name, func() (err error) {
+		pod, err = n.TryPod(name)
+		return err
+	})
+	for inquiry, lines := range standing(t, n) {
+		if len(lines) == 0 {
+			t.Errorf("%s: a pod was attached while %s showed nothing", n.Name, inquiry)
+		}
+	}
+	if peers := standing(t, n)["wg show warren0 allowed-ips"]; !slices.ContainsFunc(peers, func(line string) bool { return strings.Contains(line, "/24") }) {
+		t.Errorf("%s: a pod was attached without a peer: %q", n.Name, peers)
+	}
+	return pod
+}

@@ -1,0 +1,69 @@
+package e2e
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab"
+)
+
+// outage is how long the API server is away.
+const outage = time.Minute
+
+// An outage of the API server freezes the mesh, for the daemons that it finds running and for those that start meanwhile.
+func TestPrivilegedAPIOutage(t *testing.T) {
+	meshtest.Privileged(t)
+	// It waits for most of its time.
+	t.Parallel()
+	s := newScene(t, lab.Options{Family: lab.Dual})
+	flows, paths, before := s.crossing(t), s.paths(t), s.record(t)
+
+	s.StopAPI(t)
+	back := time.Now().Add(outage)
+	terminated, killed, untouched := s.Node(1), s.Node(2), s.Node(3)
+	terminated.StopDaemon(t)
+	killed.KillDaemon(t)
+	pass(t, flows, unattended)
+	for _, n := range []*lab.Node{terminated, killed} {
+		n.StartDaemon(t)
+		waitWaiting(t, n, "API server")
+	}
+	if err := untouched.Healthy(); err != nil {
+		t.Errorf("%s: %v", untouched.Name, err)
+	}
+	before.wantSameHosts(t)
+	s.checkNewcomer(t, untouched)
+	checkAll(t, paths)
+	before.wantSameHosts(t)
+
+	lab.Wait(t, 2*outage, "the outage to last", func() error {
+		if time.Now().Before(back) {
+			return errors.New("not over yet")
+		}
+		return nil
+	})
+	before.wantSameHosts(t)
+	s.StartAPI(t)
+	for _, n := range s.Nodes() {
+		n.WaitReady(t)
+	}
+	s.WaitMeshed(t)
+	pass(t, flows, unattended)
+	before.wantSameHosts(t)
+	before.wantSameObjects(t)
+	wantNoLoss(t, flows)
+}
+
+// checkNewcomer attaches a pod to a node and tries its ways from and to a pod of every node.
+func (s *scene) checkNewcomer(t *testing.T, n *lab.Node) {
+	t.Helper()
+	newcomer := n.AddPod(t, "newcomer")
+	for _, own := range newcomer.Addrs() {
+		for _, pod := range s.pods {
+			path{from: newcomer.Host, to: pod.Host, target: pod.Addr(own), source: own}.check(t)
+			path{from: pod.Host, to: newcomer.Host, target: own, source: pod.Addr(own)}.check(t)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package e2e
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/test/lab"
+)
+
+// inquiries are what shows a node's mesh as its administrator would see it, without counters and times.
+var inquiries = []string{
+	"ip -br link show dev warren0",
+	"ip -br address show dev warren0",
+	"ip -4 route show table all proto 87",
+	"ip -6 route show table all proto 87",
+	"ip -4 rule",
+	"ip -6 rule",
+	"wg show warren0 public-key",
+	"wg show warren0 listen-port",
+	"wg show warren0 endpoints",
+	"wg show warren0 allowed-ips",
+	"wg show warren0 persistent-keepalive",
+	"nft --stateless list table inet warren",
+	// Inode and time of the last change: a file written anew with the same content is a change too.
+	"stat --dereference --format=%n:%i:%Y /etc/cni/net.d/10-warren.conflist",
+	"stat --format=%n:%i:%Y /etc/cni/net.d/10-warren.conflist",
+}
+
+// standing is how the mesh stands on a node: each inquiry's lines, sorted.
+func standing(t *testing.T, n *lab.Node) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for _, inquiry := range inquiries {
+		command := strings.Fields(inquiry)
+		lines := slices.Sorted(strings.Lines(n.MustExec(t, command[0], command[1:]...)))
+		if len(lines) == 0 && !strings.Contains(inquiry, "route") {
+			t.Fatalf("%s: %s shows nothing", n.Name, inquiry)
+		}
+		all[inquiry] = lines
+	}
+	return all
+}
+
+// record is how the whole mesh stood at some time.
+type record struct {
+	scene *scene
+	// nodes are by name, and versions their objects' resourceVersions.
+	nodes    map[string]map[string][]string
+	versions map[string]string
+	// asked is how many requests the API server had had by then.
+	asked int
+}
+
+func (s *scene) record(t *testing.T) record {
+	t.Helper()
+	r := record{scene: s, nodes: map[string]map[string][]string{}, versions: map[string]string{}, asked: len(s.Audit(t))}
+	for _, n := range s.Nodes() {
+		r.nodes[n.Name] = standing(t, n)
+		r.versions[n.Name] = n.Object(t).ResourceVersion
+	}
+	return r
+}
+
+// wantSameHosts fails the test where a node's mesh does not stand as it did.
+func (r record) wantSameHosts(t *testing.T) {
+	t.Helper()
+	for _, n := range r.scene.Nodes() {
+		if diff := cmp.Diff(r.nodes[n.Name], standing(t, n)); diff != "" {
+			t.Errorf("%s has changed (-before +after):\n%s", n.Name, diff)
+		}
+	}
+}
+
+// wantSameObjects fails the test where a Node has changed, or was asked to.
+func (r record) wantSameObjects(t *testing.T) {
+	t.Helper()
+	for _, n := range r.scene.Nodes() {
+		if now := n.Object(t).ResourceVersion; now != r.versions[n.Name] {
+			t.Errorf("Node %s has changed: resourceVersion %s, was %s", n.Name, now, r.versions[n.Name])
+		}
+	}
+	for _, request := range r.scene.Audit(t)[r.asked:] {
+		if writes(request) {
+			t.Errorf("the API server was asked to write: %+v", request)
+		}
+	}
+}
+
+func writes(r lab.Request) bool { return !slices.Contains([]string{"get", "list", "watch"}, r.Verb) }
+
+// operations is the daemon's own count of what it has written to the host since its start.
+func operations(t *testing.T, n *lab.Node) (count int) {
+	t.Helper()
+	for series, value := range n.Metrics(t) {
+		if strings.HasPrefix(series, "warren_host_operations_total{") {
+			count += int(value)
+		}
+	}
+	return count
+}
