@@ -1,0 +1,119 @@
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/packet"
+)
+
+// journey is a question that is translated on its way, and who must be seen at its end.
+type journey struct {
+	name string
+	from *lab.Host
+	to   netip.AddrPort
+	seen netip.Addr
+	// underlay says that question and answer both travel on the underlay between the asker and the translating node;
+	// otherwise neither does. The capture sees what nodes send: not the outside's questions.
+	underlay bool
+}
+
+// The kinds of packets of a journey.
+const (
+	kindQuestion lab.Kind = "question"
+	kindAnswer   lab.Kind = "answer"
+	// kindBehind is what was translated already: in plain text on the underlay, it leaks.
+	kindBehind lab.Kind = "behind"
+	kindElse   lab.Kind = "else"
+)
+
+// judge tells the journey's packets on the underlay. What the ClusterIP stands for is not seen there by that address.
+func (j journey) judge(_ string, h packet.Header) lab.Kind {
+	switch {
+	case h.Protocol != packet.TCP && h.Protocol != packet.UDP:
+		return kindElse
+	case h.Destination == j.to.Addr() && h.DestinationPort == j.to.Port():
+		return kindQuestion
+	case h.Source == j.to.Addr() && h.SourcePort == j.to.Port():
+		return kindAnswer
+	case h.SourcePort == lab.EchoPort || h.DestinationPort == lab.EchoPort:
+		return kindBehind
+	default:
+		return kindElse
+	}
+}
+
+// check makes the journey over TCP and UDP and looks at the underlay meanwhile.
+func (j journey) check(t *testing.T, l *lab.Lab) {
+	t.Helper()
+	for _, network := range []string{"tcp", "udp"} {
+		watch := l.WatchBy(t, j.judge)
+		_, seen, err := ask(t.Context(), j.from, network, j.to)
+		if err != nil {
+			t.Errorf("%s: %v", j, err)
+		} else if seen.Addr() != j.seen {
+			t.Errorf("%s over %s: seen as %v, want %v", j, network, seen.Addr(), j.seen)
+		}
+		if err := j.wrong(l, watch.Stop()); err != nil {
+			t.Errorf("%s over %s: %v", j, network, err)
+		}
+	}
+}
+
+// wrong says what the underlay should not have seen, or should have.
+func (j journey) wrong(l *lab.Lab, r lab.CaptureReport) error {
+	questions, answers := r.Packets[kindQuestion], r.Packets[kindAnswer]
+	switch {
+	case r.Dropped > 0:
+		return fmt.Errorf("the capture missed %d packets", r.Dropped)
+	case r.Packets[kindBehind] > 0:
+		return fmt.Errorf("in plain text behind the translation: %v", r.Samples[kindBehind])
+	case j.underlay && (answers == 0 || questions == 0 && j.from != l.Outside):
+		return fmt.Errorf("%d questions and %d answers on the underlay, want both there", questions, answers)
+	case !j.underlay && questions+answers > 0:
+		return fmt.Errorf("on the underlay: %v %v", r.Samples[kindQuestion], r.Samples[kindAnswer])
+	}
+	return nil
+}
+
+// String is for failures.
+func (j journey) String() string { return fmt.Sprintf("%s (%s → %v)", j.name, j.from.Name, j.to) }
+
+// counts are the firewall's counters of every node, in packets: "node1 leak-pod".
+type counts map[string]int
+
+func firewallCounts(t *testing.T, l *lab.Lab) counts {
+	t.Helper()
+	all := counts{}
+	for _, n := range l.Nodes() {
+		for series, value := range n.Metrics(t) {
+			name, found := strings.CutPrefix(series, `warren_firewall_packets_total{counter="`)
+			if found {
+				all[n.Name+" "+strings.TrimSuffix(name, `"}`)] = int(value)
+			}
+		}
+	}
+	return all
+}
+
+// wantSame fails the test for every counter that has gone up since; but names those that may.
+func (c counts) wantSame(t *testing.T, l *lab.Lab, but ...string) {
+	t.Helper()
+	if len(c) == 0 {
+		t.Fatal("no firewall counters in the metrics")
+	}
+	before, now := maps.Clone(c), firewallCounts(t, l)
+	for _, name := range but {
+		delete(before, name)
+		delete(now, name)
+	}
+	if diff := cmp.Diff(before, now); diff != "" {
+		t.Errorf("the firewall's counters (-before +now):\n%s", diff)
+	}
+}

@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"net/netip"
+	"testing"
+
+	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab"
+)
+
+// hosts is a dual-stack scene with Services and a host port in front of its pods.
+type hosts struct {
+	*scene
+	// one, two and three are the nodes; a and b are node1's pods, near and far are on node2 and node3.
+	one, two, three *lab.Node
+	a, b, near, far *lab.Pod
+	// web is on node1, behind hostPort.
+	web *lab.Pod
+
+	// plain leads to far and leaves sources alone where it may, masqueraded does not; hostNetwork leads to node3 itself, own
+	// to node1/a, with externalTrafficPolicy: Local.
+	plain, masqueraded, hostNetwork, own service
+}
+
+// hostPort is web's, for its EchoPort.
+const hostPort = 8088
+
+func newHosts(t *testing.T, filter lab.RPFilter) *hosts {
+	t.Helper()
+	h := &hosts{scene: newScene(t, lab.Options{Family: lab.Dual, RPFilter: filter})}
+	h.one, h.two, h.three = h.Node(1), h.Node(2), h.Node(3)
+	h.a, h.b, h.near, h.far = h.pods[0], h.pods[1], h.pods[2], h.pods[4]
+	h.web = h.one.AddPod(t, "web",
+		lab.HostPort{Host: hostPort, Container: lab.EchoPort}, lab.HostPort{Host: hostPort, Container: lab.EchoPort, Protocol: "udp"})
+	h.plain = service{number: 1, endpoint: h.far.Host}
+	h.masqueraded = service{number: 2, endpoint: h.far.Host, masquerade: true}
+	h.hostNetwork = service{number: 3, endpoint: h.three.Host}
+	h.own = service{number: 4, endpoint: h.a.Host, local: true}
+	startProxy(t, h.Lab, h.plain, h.masqueraded, h.hostNetwork, h.own)
+	if filter == lab.Strict {
+		h.renewFirewalls(t)
+	}
+	return h
+}
+
+// renewFirewalls has kube-proxy's chains come before warren's: of NAT chains with the same priority, the kernel asks the one
+// first that was there first.
+func (h *hosts) renewFirewalls(t *testing.T) {
+	t.Helper()
+	for _, n := range h.Nodes() {
+		n.MustExec(t, "nft", "delete", "table", "inet", "warren")
+	}
+	for _, n := range h.Nodes() {
+		lab.Wait(t, patience, "the firewall of "+n.Name, func() error {
+			_, err := n.Exec("nft", "list", "table", "inet", "warren")
+			return err
+		})
+	}
+}
+
+// families calls f for each address family, with an address of it.
+func (h *hosts) families(t *testing.T, f func(t *testing.T, like netip.Addr)) {
+	t.Helper()
+	for _, like := range h.one.Addrs() {
+		name := "ipv4"
+		if like.Is6() {
+			name = "ipv6"
+		}
+		t.Run(name, func(t *testing.T) { f(t, like) })
+	}
+}
+
+// TestPrivilegedHost is about nodes as hosts: what they, their addresses and kube-proxy's translations need of the mesh
+// beyond pod to pod.
+func TestPrivilegedHost(t *testing.T) {
+	meshtest.Privileged(t)
+	t.Parallel()
+	cases := []struct {
+		name string
+		test func(*testing.T, *hosts)
+	}{
+		{"services", testServices},
+		{"services-flows", testServiceFlows},
+		{"gateway", testGateway},
+		{"foreign-source", testForeignSource},
+		{"spoofed-source", testSpoofedSource},
+		{"wireguard-port", testWireGuardPort},
+		{"wireguard-inside", testWireGuardInside},
+		{"deprecated-address", testDeprecatedAddress},
+		{"bulk", testBulk},
+	}
+	for _, filter := range []lab.RPFilter{lab.Loose, lab.Strict} {
+		t.Run("rp_filter="+filter.String(), func(t *testing.T) {
+			t.Parallel()
+			h := newHosts(t, filter)
+			for _, c := range cases {
+				t.Run(c.name, func(t *testing.T) { c.test(t, h) })
+			}
+		})
+	}
+}
