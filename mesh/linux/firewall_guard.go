@@ -8,17 +8,15 @@ import (
 )
 
 // guardIn keeps WireGuard's packets out of WireGuard on the receiving side: else a peer that for a moment sends from a
-// pod address would become known by it, and be sent to inside the tunnel.
+// pod address would become known by it, and be sent to inside the tunnel. Those that come over the underlay from such an
+// address guardSpoof has dropped.
 func (r ruleset) guardIn() chain {
 	toDevice := fmt.Sprintf("udp dport %d", r.port)
 	reason := "WireGuard from a pod or out of the mesh: drop"
 	return chain{
 		name: "guard-in", comment: "no WireGuard from inside the mesh",
 		typ: knftables.FilterType, hook: knftables.InputHook, priority: knftables.FilterPriority + "-10",
-		rules: slices.Concat(
-			[]rule{{"iifname " + r.inside + " " + toDevice + drop(loop), reason}},
-			both(toDevice+" IP saddr @cluster#"+drop(loop), "WireGuard from a pod address: drop"),
-		),
+		rules: []rule{{"iifname " + r.inside + " " + toDevice + drop(loop), reason}},
 	}
 }
 

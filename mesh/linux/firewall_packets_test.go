@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,7 +34,7 @@ func TestPrivilegedFirewallPacketsStrict(t *testing.T) {
 	}
 	for _, f := range families() {
 		for _, c := range crossings() {
-			if strings.HasPrefix(c.name, "spoofed") {
+			if c.counted == spoof || c.counted == forged {
 				w.crosses(t, f, c)
 			}
 		}
@@ -94,7 +93,8 @@ func TestPrivilegedFirewallNeighbours(t *testing.T) {
 	}
 }
 
-// TestPrivilegedFirewallOwnSource keeps this node's pods' addresses off the underlay with the least configuration too.
+// TestPrivilegedFirewallOwnSource keeps this node's pods' addresses off the underlay with the least configuration too, both
+// ways.
 func TestPrivilegedFirewallOwnSource(t *testing.T) {
 	meshtest.Privileged(t)
 	w := newWires(t)
@@ -104,6 +104,8 @@ func TestPrivilegedFirewallOwnSource(t *testing.T) {
 	for _, f := range families() {
 		w.crosses(t, f, crossing{name: f.name + ": pod to the outside, unknown to connection tracking", counted: leakSource,
 			send: func(t *testing.T, w *wires, f family) { w.pod.sendInvalid(t, f) }})
+		w.crosses(t, f, crossing{name: f.name + ": forged, in the name of a pod of this node", counted: forged,
+			send: func(t *testing.T, w *wires, f family) { w.underlay.send(t, f.neighbour, 5000, f.node, 7) }})
 	}
 }
 

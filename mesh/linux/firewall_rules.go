@@ -2,6 +2,7 @@ package linux
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/knftables"
@@ -63,19 +64,28 @@ func (r ruleset) toNodes(text, reason string) []rule {
 // drop counts what it drops.
 func drop(counter string) string { return fmt.Sprintf(" counter name %q drop", counter) }
 
-// guardSpoof is before routing, and before connection tracking: strict rp_filter would drop most of it uncounted. An
-// IPv6 link-local or unspecified source is neighbour discovery's and is never forwarded (RFC 4291, section 2.5.6);
-// 0.0.0.0 is DHCP's, and a martian to IPv4's forwarding. What the bridge carries from pod to pod comes through here too
-// where br_netfilter is on, and fares alike.
+// guardSpoof is before routing, and before connection tracking: strict rp_filter would drop most of it uncounted, and a
+// forged RST would end what conntrack knows of a connection. An IPv6 link-local or unspecified source is neighbour
+// discovery's and is never forwarded (RFC 4291, section 2.5.6); 0.0.0.0 is DHCP's, and a martian to IPv4's forwarding. What
+// the bridge carries from pod to pod comes through here too where br_netfilter is on, and fares alike.
+//
+// The underlay never carries a pod's address as source: pods reach the outside by masquerade, and pods and nodes elsewhere
+// through the mesh. Under loose or no rp_filter, whoever is on the underlay could otherwise speak to pods, to this node and
+// through it to the whole mesh in a pod's name, past WireGuard's check of who sends from where.
 func (r ruleset) guardSpoof() chain {
-	reason := "from a pod, source not in this node's pod CIDRs: drop"
+	spoofed := "from a pod, source not in this node's pod CIDRs: drop"
+	reason := "from the underlay, with a pod's address as source: drop"
 	return chain{
-		name: "guard-spoof", comment: "pods send from their own addresses",
+		name: "guard-spoof", comment: "pods send from their own addresses, and nobody else does",
 		typ: knftables.FilterType, hook: knftables.PreroutingHook, priority: knftables.RawPriority,
-		rules: []rule{
-			{"iifname " + r.bridge + " ip saddr != 0.0.0.0 ip saddr != @own4" + drop(spoof), reason},
-			{"iifname " + r.bridge + " ip6 saddr != { ::, fe80::/10 } ip6 saddr != @own6" + drop(spoof), reason},
-		},
+		rules: slices.Concat(
+			[]rule{
+				{"iifname " + r.bridge + " ip saddr != 0.0.0.0 ip saddr != @own4" + drop(spoof), spoofed},
+				{"iifname " + r.bridge + " ip6 saddr != { ::, fe80::/10 } ip6 saddr != @own6" + drop(spoof), spoofed},
+			},
+			both("iifname != "+r.near+" IP saddr @cluster#"+drop(forged), reason),
+			both("iifname != "+r.near+" IP saddr @own#"+drop(forged), reason),
+		),
 	}
 }
 

@@ -26,6 +26,7 @@ const (
 	loop       = "loop"
 	foreign    = "foreign"
 	spoof      = "spoof"
+	forged     = "forged"
 )
 
 func counters() []counter {
@@ -35,6 +36,7 @@ func counters() []counter {
 		{leakSource, "dropped: to the outside with a pod's address as source"},
 		{loop, "dropped: WireGuard inside WireGuard"},
 		{spoof, "dropped: from a pod, with a source that is no pod's of this node"},
+		{forged, "dropped: from the underlay, with a pod's address as source"},
 		{foreign, "masqueraded into the mesh: from an address that peers do not allow this node"},
 	}
 }

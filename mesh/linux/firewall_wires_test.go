@@ -11,8 +11,8 @@ import (
 
 // wires is a node in the middle of other namespaces: two pods behind the bridge; the underlay, with another node and an
 // address of the outside; and, behind a veth pair that stands in for the WireGuard link, a pod and the address of a
-// third node. The other node on the underlay has the remote pod's address as well, to send from. Everything comes in
-// both families.
+// third node. The other node on the underlay has the remote pod's address as well, and the neighbour's, to send from.
+// Everything comes in both families.
 type wires struct {
 	node, pod, neighbour, underlay, mesh netns
 	*firewall
@@ -125,7 +125,11 @@ ip addr add 198.51.100.1/32 dev lo
 ip addr add 2001:db8::1/128 dev lo nodad
 ip addr add 10.244.2.2/32 dev lo
 ip addr add fd00:10:244:2::2/128 dev lo nodad
+ip addr add 10.244.1.3/32 dev lo
+ip addr add fd00:10:244:1::3/128 dev lo nodad
 ip link set eth0 up
+ip route add 10.244.1.2 via 172.31.9.1
+ip route add fd00:10:244:1::2 via fd00:9::1
 `)
 	w.mesh.run(t, `
 ip addr add 10.244.2.2/32 dev far0
