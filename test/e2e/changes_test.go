@@ -67,7 +67,7 @@ func (c *changes) wantNone(t *testing.T) {
 	c.mark(t, endMark)
 	for file := range monitors {
 		for line := range strings.Lines(c.node.MustExec(t, "cat", file)) {
-			if !ofMark(line) {
+			if !ofMark(line) && !ofTimer(line) {
 				t.Errorf("%s has changed: %s", c.node.Name, line)
 			}
 		}
@@ -77,4 +77,10 @@ func (c *changes) wantNone(t *testing.T) {
 // ofMark also knows nft's line about who made the transaction before it.
 func ofMark(line string) bool {
 	return strings.Contains(line, beginMark) || strings.Contains(line, endMark) || strings.HasPrefix(line, "# new generation")
+}
+
+// ofTimer knows the report of a bridge about its port which comes by itself 15 seconds after the port did: the forward delay, by
+// a message of the bridge's family, which has no qdisc.
+func ofTimer(line string) bool {
+	return strings.Contains(line, " master ") && !strings.Contains(line, " qdisc ")
 }
