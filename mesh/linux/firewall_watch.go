@@ -14,16 +14,6 @@ import (
 // with thousands of Services is some megabytes of them.
 const eventBuffer = 8 << 20
 
-// watch calls changed whenever somebody else has changed the table, or may have, until ctx ends; then it returns nil. It
-// is called once for a transaction, and not for other tables'. Packets that are counted change nothing.
-func (f *firewall) watch(ctx context.Context, changed func()) error {
-	conn, err := subscribeRuleset()
-	if err != nil {
-		return err
-	}
-	return f.follow(ctx, conn, func(uint32) { changed() })
-}
-
 // subscribeRuleset joins the kernel's notifications of changes to nftables in the calling thread's network namespace.
 func subscribeRuleset() (*netlink.Conn, error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
@@ -37,8 +27,9 @@ func subscribeRuleset() (*netlink.Conn, error) {
 	return conn, nil
 }
 
-// follow reads the subscription until ctx ends, and closes it. changed is told the generation, or zero where
-// notifications were lost.
+// follow calls changed whenever somebody else has changed the table, or may have, until ctx ends; then it closes the
+// subscription and returns nil. changed is called once for a transaction, and not for other tables', and is told the
+// generation, or zero where notifications were lost. Packets that are counted change nothing.
 func (f *firewall) follow(ctx context.Context, conn *netlink.Conn, changed func(generation uint32)) error {
 	defer f.own.watch()()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })

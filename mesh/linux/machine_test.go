@@ -34,7 +34,7 @@ func others(n int) []mesh.Node {
 		nodes = append(nodes, mesh.ParseNode(id, mesh.Announcement{
 			PublicKey: keys.Public{1, byte(i >> 8), byte(i)}.String(),
 			Endpoint:  fmt.Sprintf("%s:51820,[%s]:51820", v4, v6),
-			PodCIDRs:  fmt.Sprintf("10.%d.%d.0/24,fd00:10:244:%x::/64", 244+i>>8, i&0xff, i),
+			PodCIDRs:  fmt.Sprintf("10.%d.%d.0/24,fd00:10:244:%x::/64", 244^i>>8, i&0xff, i),
 			NodeIPs:   fmt.Sprintf("%s,%s", v4, v6),
 		}, mesh.Overrides{}))
 	}

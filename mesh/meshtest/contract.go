@@ -101,7 +101,7 @@ func (c *contract) converge(want mesh.State) {
 func (c *contract) is(want mesh.State) {
 	c.t.Helper()
 	have := c.observe()
-	if diff := cmp.Diff(comparable(want, have), comparable(have, have)); diff != "" {
+	if diff := cmp.Diff(wording(want, have), wording(have, have)); diff != "" {
 		c.t.Errorf("host (-want +got)\n%s", diff)
 	}
 	if change := mesh.Diff(want, have); !change.Empty() {
@@ -109,9 +109,9 @@ func (c *contract) is(want mesh.State) {
 	}
 }
 
-// comparable is the text of what can be compared: desired states know names and no handshakes, and say nothing of a
+// wording is the text of what can be compared: desired states know names and no handshakes, and say nothing of a
 // bridge that is not there and of sysctls that the mesh can do without.
-func comparable(s, have mesh.State) string {
+func wording(s, have mesh.State) string {
 	s.Peers = append([]mesh.Peer(nil), s.Peers...)
 	for i := range s.Peers {
 		s.Peers[i].Node = ""

@@ -26,7 +26,7 @@ func newHarness(t *testing.T, userspace bool) meshtest.Harness {
 	for _, ip := range meshtest.UnderlayIPs {
 		kernel.SetUnderlay(ip, meshtest.UnderlayMTU)
 	}
-	var others meshtest.Meddler = kernel.Meddler()
+	others := kernel.Meddler()
 	if userspace {
 		kernel.StartDevice()
 		others = restarting{others, kernel}
