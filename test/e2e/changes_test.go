@@ -11,7 +11,7 @@ import (
 
 // changes are what the kernel reports of one node's network while it is watched: routes, rules, addresses, links and
 // nftables, whoever changes them. What it never reports (an identical route set again, the peers of a device) is for
-// the daemon's own count and for configuration to tell.
+// the daemon's own count and for standing to tell.
 type changes struct {
 	node *lab.Node
 }
@@ -31,12 +31,14 @@ const beginMark, endMark = "192.0.2.1", "192.0.2.2"
 func watchChanges(t *testing.T, n *lab.Node) *changes {
 	t.Helper()
 	for file, monitor := range monitors {
+		// An earlier watch has left its own marks.
+		n.MustExec(t, "truncate", "--size=0", file)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
 			// It ends by being killed.
-			_, _ = n.ExecContext(ctx, "sh", "-c", "exec "+monitor+" >"+file+" 2>&1")
+			_, _ = n.ExecContext(ctx, "sh", "-c", "exec "+monitor+" >>"+file+" 2>&1")
 		}()
 		t.Cleanup(func() { cancel(); <-ended })
 	}
