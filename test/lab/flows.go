@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -101,13 +102,15 @@ func (fs Flows) WantNoLoss(t TB) {
 
 // Stop stops all.
 func (fs Flows) Stop() []FlowReport {
-	// All stop sending before the first one waits for its packets.
+	// All stop sending before the first one waits for its packets, and all wait at once.
 	for _, f := range fs {
 		f.pacer.remove(f)
 	}
 	reports := make([]FlowReport, len(fs))
+	var all sync.WaitGroup
 	for i, f := range fs {
-		reports[i] = f.Stop()
+		all.Go(func() { reports[i] = f.Stop() })
 	}
+	all.Wait()
 	return reports
 }
