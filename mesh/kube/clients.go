@@ -21,6 +21,7 @@ type clients struct {
 }
 
 func newClients(config *rest.Config) (clients, error) {
+	config = dialing(config)
 	transport, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return clients{}, err
