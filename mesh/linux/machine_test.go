@@ -100,3 +100,27 @@ func compare(t *testing.T, golden, got string) {
 		t.Errorf("%s (-want +got)\n%s", golden, diff)
 	}
 }
+
+// Routes that nobody of warren's made, but with its protocol and in its tables, are stale whatever they look like.
+func TestPrivilegedOddRoutes(t *testing.T) {
+	meshtest.Privileged(t)
+	m := newBareMachine(t, Userspace)
+	const odd = "ip route add 198.51.100.0/24 via 192.0.2.9 dev under0 proto 87\n" +
+		"ip route add blackhole 198.51.101.0/24 proto 87 table 51820\n" +
+		"ip route add default dev under0 proto 87 table 51820\n" +
+		"ip route add 198.51.102.0/24 proto 87 nexthop via 192.0.2.9 nexthop via 192.0.2.8\n" +
+		"ip -6 route add prohibit 2001:db8:6::/48 proto 87\n" +
+		"ip -6 route add default via 2001:db8::9 dev under0 proto 87 table 51820 metric 5\n" +
+		"ip -6 route add 2001:db8:7::/48 dev under0 proto 87 src 2001:db8::1\n"
+	run(t, odd)
+	have := m.observe()
+	if want := strings.Count(odd, "\n"); len(have.Routes) != want {
+		t.Fatalf("%d routes, want %d:\n%s", len(have.Routes), want, have)
+	}
+	if err := m.Apply(t.Context(), mesh.Diff(mesh.State{}, have)); err != nil {
+		t.Error(err)
+	}
+	if left := m.observe().Routes; len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}

@@ -101,7 +101,7 @@ func (r *routing) resolve(route mesh.Route, index int) error {
 	return r.write(opRouteReplace, route, index)
 }
 
-// remove deletes the routes. With their interface, they are gone already.
+// remove deletes the routes, and goes on past those that fail.
 func (r *routing) remove(routes []mesh.Route) error {
 	var failed failures
 	for _, route := range routes {
@@ -112,17 +112,15 @@ func (r *routing) remove(routes []mesh.Route) error {
 	return failed.err()
 }
 
-// removeOne names protocol and type in its request: the kernel then removes no route but warren's.
+// removeOne names the slot and the protocol in its request, and not how the route looks besides: so it removes what of
+// warren's protocol a mesh.Route describes only in part (via a gateway, say), and never somebody else's.
 func (r *routing) removeOne(route mesh.Route) error {
 	index, err := r.index(route.Link)
 	if err != nil {
 		return err
 	}
-	if index == 0 && through(route) {
-		return nil
-	}
 	old := fromRoute(route, index)
-	old.Scope = netlink.SCOPE_NOWHERE
+	old.Scope, old.Type = netlink.SCOPE_NOWHERE, unix.RTN_UNSPEC
 	r.host.counts.add(opRouteDel)
 	if err := r.host.netlink.RouteDel(old); err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
