@@ -1,0 +1,4 @@
+package meshtest
+
+// Missing is what Privileged fails for.
+var Missing = missing
