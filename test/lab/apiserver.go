@@ -23,6 +23,9 @@ const (
 	controllersName = "kube-controller-manager"
 )
 
+// kubeletClientName is the API server as a client of kubelets: for logs, exec and port-forward.
+const kubeletClientName = "kube-apiserver-kubelet-client"
+
 // startTimeout bounds the API server's start: 4 s on a quiet machine.
 const startTimeout = 90 * time.Second
 
@@ -45,6 +48,9 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 	if err := l.serve(controllersName, l.programs.component(controllersName), l.controllerArgs()); err != nil {
 		return err
 	}
+	if l.options.Kubelets {
+		return nil
+	}
 	return l.loadManifests(ctx)
 }
 
@@ -55,7 +61,8 @@ func (l *Lab) issue() (err error) {
 	}
 	masters := []string{"system:masters"}
 	for _, s := range []pki.Subject{
-		{File: apiServerName, CommonName: apiServerName, Addrs: pick(l.options.Family, controlIPs)},
+		{File: apiServerName, CommonName: apiServerName, Names: l.serverNames(), Addrs: l.serverAddrs()},
+		{File: kubeletClientName, CommonName: kubeletClientName, Organizations: masters},
 		{File: "admin", CommonName: "admin", Organizations: masters},
 		{File: controllersName, CommonName: "system:" + controllersName, Organizations: masters},
 	} {

@@ -22,7 +22,7 @@ func (l *Lab) etcdArgs() []string {
 func (l *Lab) apiServerArgs() []string {
 	pki, f := l.authority.File, l.options.Family
 	address := pick(f, controlIPs)[0].String()
-	return []string{
+	args := []string{
 		"--etcd-servers=" + etcdURL,
 		"--bind-address=" + address, "--advertise-address=" + address, "--secure-port=6443",
 		"--service-cluster-ip-range=" + commas(l.ServiceCIDRs()),
@@ -32,19 +32,30 @@ func (l *Lab) apiServerArgs() []string {
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 		"--service-account-key-file=" + pki("sa.pub"), "--service-account-signing-key-file=" + pki("sa.key"),
 		"--audit-policy-file=" + l.auditPolicyFile(), "--audit-log-path=" + l.auditFile(), "--audit-log-mode=blocking",
-		// The Service "kubernetes" has no use here, and its endpoints would be written at every start.
-		"--endpoint-reconciler-type=none",
 		"--allow-privileged=true", "--profiling=false",
 	}
+	if l.options.Kubelets {
+		return append(args,
+			"--kubelet-certificate-authority="+pki("ca.crt"), "--kubelet-preferred-address-types=InternalIP",
+			"--kubelet-client-certificate="+pki(kubeletClientName+".crt"), "--kubelet-client-key="+pki(kubeletClientName+".key"))
+	}
+	// The Service "kubernetes" has no use without pods, and its endpoints would be written at every start.
+	return append(args, "--endpoint-reconciler-type=none")
 }
 
-// controllerArgs start what a mesh needs: pod CIDRs, and accounts for its pods. No node-lifecycle and no pod garbage collection,
+// controllers are those that a mesh needs: pod CIDRs, and accounts for its pods. No node-lifecycle and no pod garbage collection,
 // because no kubelet reports anything here; no DaemonSet controller, because the lab runs the daemons itself.
+const controllers = "node-ipam-controller,serviceaccount-controller,serviceaccount-token-controller"
+
 func (l *Lab) controllerArgs() []string {
 	pki := l.authority.File
+	chosen := controllers
+	if l.options.Kubelets {
+		chosen = "*"
+	}
 	args := []string{
 		"--kubeconfig=" + pki(controllersName+".kubeconfig"),
-		"--controllers=node-ipam-controller,serviceaccount-controller,serviceaccount-token-controller",
+		"--controllers=" + chosen,
 		"--service-account-private-key-file=" + pki("sa.key"), "--root-ca-file=" + pki("ca.crt"),
 		"--allocate-node-cidrs=true", "--cluster-cidr=" + commas(l.ClusterCIDRs()),
 		"--service-cluster-ip-range=" + commas(l.ServiceCIDRs()),

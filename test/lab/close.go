@@ -46,6 +46,7 @@ func (l *Lab) stop() error {
 	for _, m := range l.machines() {
 		errs = append(errs, m.kill())
 	}
+	errs = append(errs, removeCgroups(cgroupOf(l.options.Name, "*")))
 	l.control, l.outside, l.nodes = nil, nil, nil
 	return errors.Join(errs...)
 }

@@ -47,7 +47,9 @@ func (l *Lab) AddNode(t TB, o NodeOptions) *Node {
 	if err := l.save(); err != nil {
 		t.Fatalf("add %s: %v", o.Name, err)
 	}
-	n.CreateObject(t, o.PodCIDRs...)
+	if !l.options.Kubelets {
+		n.CreateObject(t, o.PodCIDRs...)
+	}
 	return n
 }
 
@@ -66,6 +68,10 @@ func (n *Node) powerOn() (err error) {
 	l := n.lab
 	b := boot{program: l.programs.lab, log: l.logFile(n.Name)}
 	b.machine = inside.Machine{Hostname: n.Name, Disk: filepath.Join(l.Dir, "disks", n.Name), Private: private}
+	if l.options.Kubelets {
+		b.machine.Private = append(b.machine.Private, kubeletPrivate...)
+		b.machine.Cgroup = n.cgroup()
+	}
 	if n.machine, err = b.start(); err != nil {
 		return err
 	}
@@ -91,7 +97,7 @@ func (n *Node) powerOff() error {
 	}
 	n.leave()
 	n.pods, n.daemon, n.device = nil, nil, nil
-	err := n.machine.kill()
+	err := errors.Join(n.machine.kill(), removeCgroups(n.cgroup()))
 	return errors.Join(err, n.lab.control.set.Do(func() error {
 		cable, err := netlink.LinkByName(n.Name)
 		if errors.As(err, &netlink.LinkNotFoundError{}) {

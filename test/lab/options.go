@@ -53,6 +53,9 @@ type Options struct {
 	MTU int
 	// Keep leaves the lab running when the process that started it ends, unless the test failed.
 	Keep bool
+	// Kubelets makes the nodes machines for container runtimes and kubelets, which whoever starts the lab starts there: they
+	// register themselves. All controllers run, and no manifests are loaded.
+	Kubelets bool
 }
 
 // NodeOptions describe a node that joins. The zero value is the next one in line.

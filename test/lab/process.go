@@ -17,6 +17,8 @@ type program struct {
 	args []string
 	// log is appended to.
 	log string
+	// files are inherited, from descriptor 3 on.
+	files []*os.File
 }
 
 // process is a program that runs, or has ended.
@@ -41,7 +43,7 @@ func (p program) run(set *namespace.Set) (*process, error) {
 	}
 	defer log.Close()
 	c := exec.Command(p.path, p.args...)
-	c.Stdout, c.Stderr, c.Env, c.Dir = log, log, environment, "/"
+	c.Stdout, c.Stderr, c.Env, c.Dir, c.ExtraFiles = log, log, environment, "/", p.files
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := set.Start(c); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)

@@ -26,7 +26,7 @@ type programs struct {
 }
 
 // components are the names that Kubernetes' multi-call binary is called by.
-var components = []string{"kube-apiserver", "kube-controller-manager", "kubectl"}
+var components = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"}
 
 // prepare builds what the cache does not have, and the lab binary, into dir/bin.
 func prepare(ctx context.Context, dir string, progress func(string, ...any)) (*programs, error) {

@@ -93,6 +93,9 @@ func Down(name string) error {
 			return fmt.Errorf("end %s of lab %s: %w", machine, name, err)
 		}
 	}
+	if err := removeCgroups(cgroupOf(name, "*")); err != nil {
+		return fmt.Errorf("end lab %s: %w", name, err)
+	}
 	return os.RemoveAll(directory(name))
 }
 

@@ -20,6 +20,8 @@ type Artifact struct {
 	Module string
 	// Args follow `go build -o OUTPUT`: flags and packages.
 	Args []string
+	// Test says that it is a test binary: `go test -c`.
+	Test bool
 	// Directory says that there are several programs, and that Path is of a directory.
 	Directory bool
 	// Cost is what to expect where nothing is cached, for people.
@@ -52,40 +54,17 @@ func (c Cache) Get(ctx context.Context, a Artifact) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("hash the sources of %s: %w", a.Name, err)
 	}
-	path := filepath.Join(c.Dir, a.Name+"-"+key, a.Name)
-	if exists(path) {
-		return path, nil
-	}
-	unlock, err := c.lock(ctx, a.Name+"-"+key)
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	if exists(path) {
-		return path, nil
-	}
-	return path, c.build(ctx, a, path)
+	return c.get(ctx, key, Made{Name: a.Name, Cost: a.Cost, Make: a.build})
 }
 
-// build makes the artifact beside its place and renames the directory, so that what is there is whole.
-func (c Cache) build(ctx context.Context, a Artifact, path string) error {
-	partial := filepath.Dir(path) + ".partial"
-	if err := os.RemoveAll(partial); err != nil {
-		return err
-	}
-	output := filepath.Join(partial, a.Name)
-	if err := os.MkdirAll(partial, 0o755); err != nil {
-		return err
-	}
+func (a Artifact) build(ctx context.Context, output string) error {
 	if a.Directory {
 		output += string(filepath.Separator)
 	}
-	c.Progress("building %s: %s, the first time", a.Name, a.Cost)
-	defer c.Report(a.Name)()
-	if err := Build(ctx, a.Module, output, a.Args...); err != nil {
-		return err
+	if a.Test {
+		return run(ctx, a.Module, append([]string{"test", "-c", "-o", output}, a.Args...))
 	}
-	return os.Rename(partial, filepath.Dir(path))
+	return Build(ctx, a.Module, output, a.Args...)
 }
 
 // heartbeat is how often people hear that something still goes on.

@@ -2,7 +2,9 @@ package artifact
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,12 +14,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Build runs `go build -o output args` in the module: for what changes often, where Go's own cache is the best one.
-// A trailing separator in output makes a directory of programs.
-func Build(ctx context.Context, module, output string, args ...string) error {
-	args = append([]string{"build", "-o", output}, args...)
-	build := command(ctx, module, args...)
-	if out, err := build.CombinedOutput(); err != nil {
+// Fresh builds one of the module's own programs as its sources are now, and copies it to path. What go builds stays in the
+// cache, where go finds that it is up to date and does not link it again.
+func (c Cache) Fresh(ctx context.Context, a Artifact, path string) error {
+	unlock, err := c.lock(ctx, a.Name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	defer c.Report(a.Name)()
+	latest := filepath.Join(c.Dir, "latest", a.Name)
+	if err := build(ctx, a.Module, latest, a.Args...); err != nil {
+		return err
+	}
+	return duplicate(latest, path)
+}
+
+func duplicate(from, to string) error {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	target, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(target, source)
+	return errors.Join(err, target.Close())
+}
+
+// build runs `go build -o output args` in the module. A trailing separator in output makes a directory of programs.
+func build(ctx context.Context, module, output string, args ...string) error {
+	return run(ctx, module, append([]string{"build", "-o", output}, args...))
+}
+
+func run(ctx context.Context, module string, args []string) error {
+	if out, err := command(ctx, module, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("go %s in %s: %w\n%s", strings.Join(args, " "), module, err, out)
 	}
 	return nil

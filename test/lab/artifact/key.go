@@ -23,20 +23,28 @@ func (a Artifact) key(ctx context.Context) (string, error) {
 	}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s %q\n", version, a.Args)
-	files, err := sources(a.Module)
+	if a.Test {
+		fmt.Fprintln(sum, "test")
+	}
+	files, err := Sources(a.Module)
 	if err != nil {
 		return "", err
 	}
+	return digest(sum, a.Module, files)
+}
+
+// digest adds the files to sum and returns its text.
+func digest(sum hash.Hash, dir string, files []string) (string, error) {
 	for _, file := range files {
-		if err := hashFile(sum, a.Module, file); err != nil {
+		if err := hashFile(sum, dir, file); err != nil {
 			return "", err
 		}
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
 }
 
-// sources are the module's go.mod, go.sum and Go files, but tests and nested modules, relative and sorted.
-func sources(module string) ([]string, error) {
+// Sources are the module's go.mod, go.sum and Go files, but tests and nested modules, relative and sorted.
+func Sources(module string) ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(module, func(path string, d fs.DirEntry, err error) error {
 		switch {

@@ -22,6 +22,9 @@ type Machine struct {
 	Disk string
 	// Private are the directories that the machine has to itself and that survive its reboot.
 	Private []string
+	// Cgroup is the name of the cgroup, in every hierarchy, that the machine's containers are in; it is made where it is absent.
+	// Empty: the machine runs no containers.
+	Cgroup string `json:",omitempty"`
 }
 
 // Ready is what Init prints once the machine is set up, Keep what it is told to outlive who started it.
@@ -56,7 +59,11 @@ func (m Machine) setUp() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make all mounts private: %w", err)
 	}
-	return errors.Join(m.mountKernel(), m.mountRun(), m.mountDisk(), loopbackUp())
+	cgroups, err := m.openCgroups()
+	if err != nil {
+		return err
+	}
+	return errors.Join(m.mountKernel(), m.mountRun(), m.mountDisk(), loopbackUp(), m.prepareContainers(cgroups))
 }
 
 // mountKernel makes /proc show the machine's processes and /sys its network interfaces.

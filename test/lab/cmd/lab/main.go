@@ -20,7 +20,7 @@ func main() {
 		Use: "lab", Short: "A cluster of network namespaces on this machine",
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(newBuild(), newDemo(), newDown(), newExec(), newInit(), newAttach(), newDetach())
+	root.AddCommand(newBuild(), newDemo(), newDown(), newExec(), newInit(), newAttach(), newDetach(), newRelay())
 	err := root.ExecuteContext(context.Background())
 	// What `lab exec` ran has said itself what went wrong.
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// newInit, newAttach and newDetach are for the lab package, which passes JSON.
+// newInit, newAttach, newDetach and newRelay are for the lab package, which passes JSON.
 
 func newInit() *cobra.Command {
 	return hidden("init", func(_ context.Context, m inside.Machine) error { return inside.Init(m, os.Stdin, os.Stdout) })
@@ -50,6 +50,10 @@ func newAttach() *cobra.Command {
 
 func newDetach() *cobra.Command {
 	return hidden("detach", func(ctx context.Context, p inside.Pod) error { return p.Detach(ctx) })
+}
+
+func newRelay() *cobra.Command {
+	return hidden("relay", func(ctx context.Context, r inside.Relay) error { return r.Serve(ctx) })
 }
 
 func hidden[T any](name string, run func(context.Context, T) error) *cobra.Command {
