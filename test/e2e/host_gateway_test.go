@@ -13,6 +13,7 @@ import (
 // whichever of the two interfaces was there first: the kernel prefers the older one in places.
 func testGateway(t *testing.T, h *hosts) {
 	n := h.join(t)
+	defer h.WaitMeshed(t)
 	defer n.Remove(t)
 	before := firewallCounts(t, h.Lab)
 
@@ -44,7 +45,7 @@ func (h *hosts) join(t *testing.T) *lab.Node {
 	t.Helper()
 	n := h.AddNode(t, lab.NodeOptions{})
 	n.StartDevice(t)
-	n.StartDaemon(t)
+	n.StartDaemon(t, h.daemonArgs...)
 	n.WaitReady(t)
 	h.WaitMeshed(t)
 	return n

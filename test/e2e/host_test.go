@@ -11,6 +11,7 @@ import (
 // hosts is a dual-stack scene with Services and a host port in front of its pods.
 type hosts struct {
 	*scene
+	manner
 	// one, two and three are the nodes; a and b are node1's pods, near and far are on node2 and node3.
 	one, two, three *lab.Node
 	a, b, near, far *lab.Pod
@@ -22,12 +23,30 @@ type hosts struct {
 	plain, masqueraded, hostNetwork, own service
 }
 
+// manner is what the cases should not depend on.
+type manner struct {
+	name   string
+	filter lab.RPFilter
+	// proxyFirst has kube-proxy's chains come before warren's: of NAT chains with the same priority, the kernel begins with the
+	// one that was there first.
+	proxyFirst bool
+	daemonArgs []string
+}
+
+// manners are two labs with every value once. Where the cluster's ranges are not configured, a node knows only its own
+// and its peers'.
+var manners = []manner{
+	{name: "loose", filter: lab.Loose, daemonArgs: []string{"--cluster-cidrs="}},
+	{name: "strict", filter: lab.Strict, proxyFirst: true},
+}
+
 // hostPort is web's, for its EchoPort.
 const hostPort = 8088
 
-func newHosts(t *testing.T, filter lab.RPFilter) *hosts {
+func newHosts(t *testing.T, m manner) *hosts {
 	t.Helper()
-	h := &hosts{scene: newScene(t, lab.Options{Family: lab.Dual, RPFilter: filter})}
+	h := &hosts{manner: m}
+	h.scene = newScene(t, lab.Options{Family: lab.Dual, RPFilter: m.filter}, m.daemonArgs...)
 	h.one, h.two, h.three = h.Node(1), h.Node(2), h.Node(3)
 	h.a, h.b, h.near, h.far = h.pods[0], h.pods[1], h.pods[2], h.pods[4]
 	h.web = h.one.AddPod(t, "web",
@@ -37,14 +56,13 @@ func newHosts(t *testing.T, filter lab.RPFilter) *hosts {
 	h.hostNetwork = service{number: 3, endpoint: h.three.Host}
 	h.own = service{number: 4, endpoint: h.a.Host, local: true}
 	startProxy(t, h.Lab, h.plain, h.masqueraded, h.hostNetwork, h.own)
-	if filter == lab.Strict {
+	if m.proxyFirst {
 		h.renewFirewalls(t)
 	}
 	return h
 }
 
-// renewFirewalls has kube-proxy's chains come before warren's: of NAT chains with the same priority, the kernel asks the one
-// first that was there first.
+// renewFirewalls has every daemon make its table anew, behind what others have made meanwhile.
 func (h *hosts) renewFirewalls(t *testing.T) {
 	t.Helper()
 	for _, n := range h.Nodes() {
@@ -89,10 +107,10 @@ func TestPrivilegedHost(t *testing.T) {
 		{"deprecated-address", testDeprecatedAddress},
 		{"bulk", testBulk},
 	}
-	for _, filter := range []lab.RPFilter{lab.Loose, lab.Strict} {
-		t.Run("rp_filter="+filter.String(), func(t *testing.T) {
+	for _, m := range manners {
+		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			h := newHosts(t, filter)
+			h := newHosts(t, m)
 			for _, c := range cases {
 				t.Run(c.name, func(t *testing.T) { c.test(t, h) })
 			}

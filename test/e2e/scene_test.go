@@ -17,12 +17,12 @@ type scene struct {
 	pods []*lab.Pod
 }
 
-func newScene(t *testing.T, o lab.Options) *scene {
+func newScene(t *testing.T, o lab.Options, daemonArgs ...string) *scene {
 	t.Helper()
 	begin := time.Now()
 	s := &scene{Lab: lab.Start(t, o)}
 	s.capture = captured(t, s.Lab)
-	s.StartMesh(t)
+	s.StartMesh(t, daemonArgs...)
 	for _, n := range s.Nodes() {
 		s.pods = append(s.pods, n.AddPod(t, "a"), n.AddPod(t, "b"))
 	}
