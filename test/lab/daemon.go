@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -39,8 +40,13 @@ func (n *Node) StartDevice(t TB, args ...string) {
 	}
 }
 
+// prompt has a command run before everything else on this machine, where that may be asked for. A node of its own would
+// have the processor for its data path; here, packets would be lost to nothing but the scheduler, because a TUN device
+// holds no more than 500 of them.
+var prompt = []string{"sh", "-c", `chrt --rr --pid 1 $$ 2>/dev/null; exec "$@"`, "sh"}
+
 func (n *Node) startDevice(ctx context.Context, args []string) (err error) {
-	n.device, err = n.start(ctx, "wireguard", n.deviceLog(), append([]string{"wireguard"}, args...))
+	n.device, err = n.start(ctx, "wireguard", prompt, args)
 	return err
 }
 
@@ -66,13 +72,14 @@ func (n *Node) startDaemon(ctx context.Context, args []string) error {
 		return err
 	}
 	args = append([]string{
-		"daemon", "--node-name=" + n.Name, "--kubeconfig=" + kubeconfig, "--cluster-cidrs=" + commas(n.lab.ClusterCIDRs()),
+		"--node-name=" + n.Name, "--kubeconfig=" + kubeconfig, "--cluster-cidrs=" + commas(n.lab.ClusterCIDRs()),
 	}, args...)
-	n.daemon, err = n.start(ctx, "daemon", n.daemonLog(), args)
+	n.daemon, err = n.start(ctx, "daemon", nil, args)
 	return err
 }
 
-func (n *Node) start(ctx context.Context, what, log string, args []string) (*process, error) {
+// start starts a subcommand of warren on the node, behind a command that executes it (or none).
+func (n *Node) start(ctx context.Context, subcommand string, behind, args []string) (*process, error) {
 	warren, err := n.lab.programs.warren(ctx)
 	if err != nil {
 		return nil, err
@@ -81,7 +88,9 @@ func (n *Node) start(ctx context.Context, what, log string, args []string) (*pro
 	if err != nil {
 		return nil, err
 	}
-	return program{name: what + " of " + n.Name, path: warren, args: args, log: log}.run(set)
+	command := slices.Concat(behind, []string{warren, subcommand}, args)
+	p := program{name: subcommand + " of " + n.Name, path: command[0], args: command[1:], log: n.subcommandLog(subcommand)}
+	return p.run(set)
 }
 
 // StopDaemon sends SIGTERM and waits for the end, which must be a success.
@@ -137,5 +146,9 @@ func (n *Node) WaitDaemon(t TB) (code int) {
 	}
 }
 
-func (n *Node) daemonLog() string { return n.lab.logFile(n.Name + "-daemon") }
-func (n *Node) deviceLog() string { return n.lab.logFile(n.Name + "-wireguard") }
+func (n *Node) daemonLog() string { return n.subcommandLog("daemon") }
+func (n *Node) deviceLog() string { return n.subcommandLog("wireguard") }
+
+func (n *Node) subcommandLog(subcommand string) string {
+	return n.lab.logFile(n.Name + "-" + subcommand)
+}
