@@ -114,6 +114,8 @@ func (m *machine) kill() error {
 // keep has the machine outlive this process.
 func (m *machine) keep() error {
 	_, err := io.WriteString(m.lifeline, inside.Keep)
+	// Whoever ends it later, it is this process that it would linger for.
+	go func() { _ = m.process.Wait() }()
 	return errors.Join(err, m.lifeline.Close())
 }
 

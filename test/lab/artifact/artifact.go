@@ -64,7 +64,7 @@ func (a Artifact) build(ctx context.Context, output string) error {
 	if a.Test {
 		return run(ctx, a.Module, append([]string{"test", "-c", "-o", output}, a.Args...))
 	}
-	return Build(ctx, a.Module, output, a.Args...)
+	return build(ctx, a.Module, output, a.Args...)
 }
 
 // heartbeat is how often people hear that something still goes on.

@@ -101,6 +101,10 @@ func (s *Set) enter(kind string) error {
 	return nil
 }
 
+// The main thread cannot end with a goroutine: one that were left in another namespace would stay there for good, and
+// /proc/self tells of it to everybody. Locked in init, it belongs to the main goroutine alone.
+func init() { runtime.LockOSThread() }
+
 // onThread runs f on a locked thread. It is never unlocked: the runtime ends a thread whose goroutine ends while locked,
 // so that no other goroutine ever finds itself in the wrong namespace.
 func onThread(f func() error) error {

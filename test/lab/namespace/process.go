@@ -19,43 +19,41 @@ type Identity struct {
 
 // Identify reads the identity of a running process. The error wraps os.ErrNotExist where there is none.
 func Identify(pid int) (Identity, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return Identity{}, fmt.Errorf("identify process %d: %w", pid, err)
-	}
-	start, err := startTime(stat)
+	start, _, err := stat(pid)
 	if err != nil {
 		return Identity{}, fmt.Errorf("identify process %d: %w", pid, err)
 	}
 	return Identity{PID: pid, Start: start}, nil
 }
 
-// startTime parses field 22; field 2 is the command in parentheses and may hold anything, parentheses and spaces included.
-func startTime(stat []byte) (uint64, error) {
-	_, rest, ok := cutLast(stat, []byte(") "))
-	fields := bytes.Fields(rest)
-	if !ok || len(fields) < 20 {
-		return 0, fmt.Errorf("not a /proc/PID/stat: %q", stat)
-	}
-	return strconv.ParseUint(string(fields[19]), 10, 64)
-}
-
-func cutLast(b, separator []byte) (before, after []byte, found bool) {
-	i := bytes.LastIndex(b, separator)
-	if i < 0 {
-		return b, nil, false
-	}
-	return b[:i], b[i+len(separator):], true
-}
-
-// Alive reports whether this very process still runs (or is dead, but not yet waited for).
+// Alive reports whether this very process still runs. One that has ended, but that its parent has not waited for, does not.
 func (id Identity) Alive() bool {
-	now, err := Identify(id.PID)
-	return err == nil && now == id
+	start, state, err := stat(id.PID)
+	return err == nil && start == id.Start && state != 'Z'
+}
+
+func stat(pid int) (start uint64, state byte, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	return parseStat(text)
+}
+
+// parseStat reads fields 22 and 3; field 2 is the command in parentheses and may hold anything, parentheses and spaces
+// included.
+func parseStat(text []byte) (start uint64, state byte, err error) {
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	if len(fields) < 20 {
+		return 0, 0, fmt.Errorf("not a /proc/PID/stat: %q", text)
+	}
+	start, err = strconv.ParseUint(string(fields[19]), 10, 64)
+	return start, fields[0][0], err
 }
 
 // Kill sends SIGKILL to this very process, waits until it has ended, and does nothing where it already had. Of the first
-// process of a PID namespace that means that all others in it have ended too.
+// process of a PID namespace that means that all others in it have ended too, and that whoever started any of those from
+// outside has waited for it.
 func (id Identity) Kill(within time.Duration) error {
 	fd, err := unix.PidfdOpen(id.PID, 0)
 	if err == unix.ESRCH {
