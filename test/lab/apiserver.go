@@ -150,7 +150,11 @@ func (l *Lab) StartAPI(t TB) {
 }
 
 func (l *Lab) loadManifests(ctx context.Context) error {
-	if _, err := l.kubectl(ctx, "", "apply", "-k", filepath.Join(l.programs.root, "manifests")); err != nil {
+	args := []string{"apply", "-k", filepath.Join(l.programs.root, "manifests")}
+	if l.options.NoPolicies {
+		args = append(args, "--selector=app.kubernetes.io/component!=policy")
+	}
+	if _, err := l.kubectl(ctx, "", args...); err != nil {
 		return fmt.Errorf("load the manifests: %w", err)
 	}
 	return nil

@@ -51,6 +51,8 @@ type Options struct {
 	RPFilter RPFilter
 	// MTU is of the underlay, in bytes; 0 means 1500.
 	MTU int
+	// NoPolicies leaves warren's admission policies out: for what they would not let anybody write.
+	NoPolicies bool
 	// Keep leaves the lab running when the process that started it ends, unless the test failed.
 	Keep bool
 	// Kubelets makes the nodes machines for container runtimes and kubelets, which whoever starts the lab starts there: they
