@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	"warren.mesh/mesh/meshtest"
@@ -105,7 +107,10 @@ func wantNothingElse(t *testing.T, r lab.CaptureReport) {
 		switch kind {
 		case lab.KindWireGuard, lab.KindAPI, lab.KindARP, lab.KindND:
 		default:
-			t.Errorf("%d packets of kind %s on the underlay, of which the first are:\n%v", n, kind, r.Samples[kind])
+			others := slices.DeleteFunc(slices.Clone(r.Samples[kind]), refused)
+			if n > len(r.Samples[kind]) || len(others) > 0 {
+				t.Errorf("%d packets of kind %s on the underlay, some of which are:\n%v", n, kind, others)
+			}
 		}
 	}
 	for _, kind := range []lab.Kind{lab.KindWireGuard, lab.KindAPI} {
@@ -113,4 +118,10 @@ func wantNothingElse(t *testing.T, r lab.CaptureReport) {
 			t.Errorf("no packet of kind %s on the underlay: the capture proves nothing", kind)
 		}
 	}
+}
+
+// refused knows the answer of a node, announced already, whose device does not listen yet: "port unreachable", with the
+// handshake (148 bytes) that was too early.
+func refused(p lab.Packet) bool {
+	return strings.HasSuffix(p.Text, "ICMP type 3, 204 bytes") || strings.HasSuffix(p.Text, "ICMPv6 type 1, 244 bytes")
 }
