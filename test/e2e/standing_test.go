@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -32,16 +33,29 @@ var inquiries = []string{
 // standing is how the mesh stands on a node: each inquiry's lines, sorted.
 func standing(t *testing.T, n *lab.Node) map[string][]string {
 	t.Helper()
+	all, err := stands(n)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return all
+}
+
+// stands is standing for a node whose mesh may be broken.
+func stands(n *lab.Node) (map[string][]string, error) {
 	all := map[string][]string{}
 	for _, inquiry := range inquiries {
 		command := strings.Fields(inquiry)
-		lines := slices.Sorted(strings.Lines(n.MustExec(t, command[0], command[1:]...)))
+		answer, err := n.Exec(command[0], command[1:]...)
+		if err != nil {
+			return nil, err
+		}
+		lines := slices.Sorted(strings.Lines(answer))
 		if len(lines) == 0 && !strings.Contains(inquiry, "route") {
-			t.Fatalf("%s: %s shows nothing", n.Name, inquiry)
+			return nil, fmt.Errorf("%s: %s shows nothing", n.Name, inquiry)
 		}
 		all[inquiry] = lines
 	}
-	return all
+	return all, nil
 }
 
 // record is how the whole mesh stood at some time.

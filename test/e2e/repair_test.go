@@ -1,0 +1,133 @@
+package e2e
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"warren.mesh/test/lab"
+)
+
+// repairTime is what the daemon has to find and mend what somebody else has done.
+const repairTime = 2 * time.Second
+
+// damage is one small thing that somebody else does to a node's mesh while the daemon runs.
+type damage struct {
+	name string
+	// command does it, in a shell on the node; inquiry is the one of inquiries that shows it.
+	command, inquiry string
+	// logged is in the one line of the log about the repair.
+	logged string
+}
+
+// damages are what is done to the first node, in every family.
+func (v *victim) damages(t *testing.T) []damage {
+	t.Helper()
+	all := v.deviceDamages(t)
+	for _, own := range v.node.Addrs() {
+		all = append(all, v.routingDamages(t, own)...)
+	}
+	return append(all, v.firewallDamages()...)
+}
+
+func (v *victim) deviceDamages(t *testing.T) []damage {
+	t.Helper()
+	peer := publicKey(t, v.Node(2))
+	const allowedIPs = "wg show warren0 allowed-ips"
+	return []damage{
+		{"peer", "wg set warren0 peer " + peer + " remove", allowedIPs, `msg="peer added" node=node2 `},
+		{"allowed-ips", "wg set warren0 peer " + peer + " allowed-ips 192.0.2.1/32", allowedIPs, `msg="peer updated" node=node2 `},
+		{"key", "wg genkey | wg set warren0 private-key /dev/stdin", "wg show warren0 public-key", `msg="device set" `},
+		{"port", "wg set warren0 listen-port 40000", "wg show warren0 listen-port", `msg="device set" `},
+		{"mtu", "ip link set warren0 mtu 1300", "ip link show dev warren0", `msg="interface set" iface=warren0 `},
+	}
+}
+
+func (v *victim) routingDamages(t *testing.T, like netip.Addr) []damage {
+	t.Helper()
+	ip, inet, bits := "ip -4 ", "inet", 32
+	if like.Is6() {
+		ip, inet, bits = "ip -6 ", "inet6", 128
+	}
+	other, gateway := v.Node(2), netip.PrefixFrom(v.node.Gateway(t, like), bits)
+	cluster, pods, host := sameFamily(v.ClusterCIDRs(), like), sameFamily(other.PodCIDRs(t), like), netip.PrefixFrom(other.Addr(like), bits)
+	routes, rules := ip+"route show table all proto 87", ip+"rule"
+	all := []damage{
+		{"route", ip + "route delete " + pods.String() + " dev warren0", routes, fmt.Sprintf(`msg="route added" value="%v dev warren0 `, pods)},
+		{"unreachable-route", ip + "route delete unreachable " + cluster.String(), routes, fmt.Sprintf(`msg="route added" value="unreachable %v `, cluster)},
+		{"node-route", ip + "route delete " + host.String() + " dev warren0 table 51820", routes, fmt.Sprintf(`msg="route added" value="%v dev warren0 `, host)},
+		{"rule", ip + "rule delete priority 100", rules, fmt.Sprintf(`msg="rule added" value="100: %s from `, inet)},
+		{"address", ip + "address delete " + gateway.String() + " dev warren0", "ip -br address show dev warren0",
+			fmt.Sprintf(`msg="interface address added" value=%v`, gateway)},
+	}
+	for i := range all {
+		all[i].name += "-" + inet
+	}
+	return all
+}
+
+func (v *victim) firewallDamages() []damage {
+	const table, replaced = "nft --stateless list table inet warren", `msg="firewall table replaced" `
+	addr := v.Node(2).Addrs()[0]
+	return []damage{
+		{"table", "nft delete table inet warren", table, replaced},
+		{"chain", "nft flush chain inet warren guard-out", table, replaced},
+		{"node-address", fmt.Sprintf("nft delete element inet warren nodes4 '{ %v }'", addr), table,
+			fmt.Sprintf(`msg="guarded node address added" value=%v`, addr)},
+	}
+}
+
+// repaired does damage, measures how long it lasts, and wants one line of log about it and peace thereafter.
+func (v *victim) repaired(t *testing.T, d damage) {
+	n := v.node
+	logged := len(n.Log())
+	before := inquire(n, d.inquiry)
+	n.MustExec(t, "sh", "-c", d.command)
+	took := lab.Wait(t, time.Minute, "repair of "+d.name, func() error {
+		if now := inquire(n, d.inquiry); !slices.Equal(now, before) {
+			return fmt.Errorf("%s shows %q", d.inquiry, now)
+		}
+		return nil
+	})
+	t.Logf("repaired after %v", took.Round(time.Millisecond))
+	if took > repairTime {
+		t.Errorf("repaired after %v, want %v at most", took, repairTime)
+	}
+	v.whole(t)
+	written := operations(t, n)
+	pass(t, v.flows, peaceful)
+	if now := operations(t, n); now != written {
+		t.Errorf("%d writes to the host after the repair", now-written)
+	}
+	wantOnce(t, n.Log()[logged:], d.logged)
+}
+
+// peaceful is how many packets each flow sends while nothing may be repaired any more: a second, in which the daemon also
+// looks at its device by itself.
+const peaceful = 200
+
+// inquire is an answer's lines, sorted; or the error's, of what is absent.
+func inquire(n *lab.Node, inquiry string) []string {
+	command := strings.Fields(inquiry)
+	answer, _ := n.Exec(command[0], command[1:]...)
+	return slices.Sorted(strings.Lines(answer))
+}
+
+// wantOnce wants one line with this text, and none twice.
+func wantOnce(t *testing.T, log, text string) {
+	t.Helper()
+	if n := strings.Count(log, text); n != 1 {
+		t.Errorf("%d lines of log with %s, want 1, in:\n%s", n, text, log)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(log) {
+		_, line, _ = strings.Cut(line, " ") // without its time
+		if seen[line] {
+			t.Errorf("logged again: %s", line)
+		}
+		seen[line] = true
+	}
+}
