@@ -260,16 +260,23 @@ func rootNetwork(t *testing.T) string {
 func TestPrivilegedStartFails(t *testing.T) {
 	meshtest.Privileged(t)
 	name := Options{}.complete(t.Name()).Name
-	failures := record(t, func(t TB) { Start(t, Options{Name: name, Nodes: 1, MTU: 10}) })
-	if len(failures) == 0 || !strings.Contains(failures[0], "start lab "+name) {
-		t.Errorf("it failed with %q", failures)
+	t.Run("start", func(t *testing.T) {
+		failures := record(t, func(t TB) { Start(t, Options{Name: name, Nodes: 1, MTU: 10}) })
+		if len(failures) == 0 || !strings.Contains(failures[0], "start lab "+name) {
+			t.Errorf("it failed with %q", failures)
+		}
+	})
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if s, err := load(name); err == nil {
-		if err := runs(s.Machines); err != nil {
-			t.Error(err)
+	for _, file := range lines {
+		// Processes come and go.
+		if line, err := os.ReadFile(file); err == nil && bytes.Contains(line, []byte(directory(name))) {
+			t.Errorf("there is still %q", line)
 		}
 	}
-	if err := os.RemoveAll(filepath.Dir(filepath.Join(directory(name), stateFile))); err != nil {
+	if err := Down(name); err != nil {
 		t.Error(err)
 	}
 }

@@ -35,7 +35,7 @@ func ipv6(next uint8, payload []byte) []byte {
 	h[6] = next
 	copy(h[8:], netip.MustParseAddr("fd00::1").AsSlice())
 	copy(h[24:], netip.MustParseAddr("fd00::2").AsSlice())
-	return append(h, payload...)
+	return slices.Concat(h, payload)
 }
 
 // ports are the first bytes of a UDP or TCP header.

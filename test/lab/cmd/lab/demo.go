@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -160,7 +161,7 @@ func lost(r lab.FlowReport) error {
 // onlyWireGuard expects nothing on the underlay but WireGuard and what the nodes' own work needs: neighbours, API server.
 func onlyWireGuard(r lab.CaptureReport) error {
 	if r.Packets[lab.KindWireGuard] == 0 {
-		return fmt.Errorf("no WireGuard")
+		return errors.New("no WireGuard")
 	}
 	for _, kind := range []lab.Kind{lab.KindLeak, lab.KindOther} {
 		if n := r.Packets[kind]; n > 0 {

@@ -37,7 +37,8 @@ func TestStoryThatGoesWrong(t *testing.T) {
 		t.Cleanup(func() { t.Logf("cleaned, failed is %v", t.Failed()) })
 		t.Cleanup(func() { t.Fatalf("cannot clean this") })
 		t.Errorf("this is wrong")
-		t.Fatalf("this is fatal")
+		end := t.Fatalf
+		end("this is fatal")
 		t.Logf("never said")
 	})
 	if err == nil || err.Error() != "demo: 3 things went wrong" {

@@ -1,0 +1,18 @@
+package main
+
+import (
+	"testing"
+
+	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab"
+)
+
+// What `make demo` shows, and that all of it is right.
+func TestPrivilegedDemo(t *testing.T) {
+	meshtest.Privileged(t)
+	terminal := &terminal{ctx: t.Context(), name: t.Name(), out: t.Output()}
+	story := func(terminal *terminal) { demonstrate(terminal, lab.Options{Family: lab.Dual}) }
+	if err := terminal.run(story); err != nil {
+		t.Error(err)
+	}
+}
