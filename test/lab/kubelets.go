@@ -89,6 +89,11 @@ func (l *Lab) Issue(s pki.Subject) (string, error) {
 	return l.authority.Kubeconfig(l.server(), s.File)
 }
 
+// TryKubectl is Kubectl with the error.
+func (l *Lab) TryKubectl(ctx context.Context, input string, args ...string) (string, error) {
+	return l.kubectl(ctx, input, args...)
+}
+
 // Adopt makes a Host of a container runtime's pod: netns is the path of its network namespace on the node.
 func (n *Node) Adopt(t TB, name, netns string, addrs ...netip.Addr) *Host {
 	t.Helper()

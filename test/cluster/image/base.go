@@ -1,0 +1,129 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"warren.mesh/test/lab/artifact"
+)
+
+// The names under which the Dockerfile's base images are imported.
+const (
+	debianName = "docker.io/library/debian:bookworm-slim"
+	goName     = "docker.io/library/golang:1.26-bookworm"
+)
+
+const suite, mirror = "bookworm", "http://deb.debian.org/debian"
+
+// slim is what Debian's slim images leave out (debuerreotype, slimify-excludes).
+var slim = []string{"/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/lintian/*", "/usr/share/groff/*"}
+
+const sources = `deb http://deb.debian.org/debian bookworm main
+deb http://deb.debian.org/debian bookworm-updates main
+deb http://deb.debian.org/debian-security bookworm-security main
+`
+
+// base is a root file system of Debian's smallest variant.
+func base() artifact.Made {
+	return artifact.Made{
+		Name:   "debian.tar",
+		Inputs: append([]string{suite, mirror, sources}, slim...),
+		Cost:   "Debian by debootstrap, about a minute",
+		Make:   debootstrap,
+	}
+}
+
+func debootstrap(ctx context.Context, output string) error {
+	root, err := os.MkdirTemp(filepath.Dir(output), "root-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(root)
+	if err := command(ctx, "debootstrap", "--variant=minbase", suite, root, mirror); err != nil {
+		return err
+	}
+	if err := slimDown(root); err != nil {
+		return err
+	}
+	return command(ctx, "tar", "--create", "--numeric-owner", "--sort=name", "--file="+output, "--directory="+root,
+		"--exclude=./dev/*", "--exclude=./proc/*", "--exclude=./sys/*", ".")
+}
+
+// slimDown removes what the slim images don't have, and tells dpkg to leave it out from now on.
+func slimDown(root string) error {
+	var excludes strings.Builder
+	for _, pattern := range slim {
+		fmt.Fprintf(&excludes, "path-exclude=%s\n", pattern)
+		if err := remove(filepath.Join(root, pattern)); err != nil {
+			return err
+		}
+	}
+	for _, pattern := range []string{"var/cache/apt/archives/*.deb", "var/lib/apt/lists/*", "var/log/*.log"} {
+		if err := remove(filepath.Join(root, pattern)); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "etc/dpkg/dpkg.cfg.d/slim"), []byte(excludes.String()), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(root, "etc/apt/sources.list"), []byte(sources), 0o644)
+}
+
+func remove(pattern string) error {
+	matches, err := filepath.Glob(pattern)
+	if err != nil {
+		return err
+	}
+	for _, match := range matches {
+		if err := os.RemoveAll(match); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// importBases puts the base images into the storage where they are absent: Debian, and Debian with this machine's own Go.
+func (b Builder) importBases(ctx context.Context, archive string) error {
+	if !b.buildah.has(ctx, debianName) {
+		err := b.buildah.commit(ctx, "scratch", debianName,
+			[]string{"add", "--quiet", "CONTAINER", archive, "/"},
+			[]string{"config", "--env=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "--cmd=bash", "CONTAINER"})
+		if err != nil {
+			return err
+		}
+	}
+	if b.buildah.has(ctx, goName) {
+		return nil
+	}
+	return b.importGo(ctx)
+}
+
+// importGo makes the build stage's base. The machine's certificates go along, for networks with an authority of their own, and
+// modules that the machine has already are taken from where Warren mounts them.
+func (b Builder) importGo(ctx context.Context) error {
+	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return fmt.Errorf("ask go for its root (%s): %w", runtime.Version(), err)
+	}
+	return b.buildah.commit(ctx, debianName, goName,
+		[]string{"copy", "--quiet", "CONTAINER", strings.TrimSpace(string(root)), "/usr/local/go"},
+		[]string{"copy", "--quiet", "CONTAINER", "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt"},
+		[]string{
+			"config", "--env=PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+			"--env=GOPATH=/go", "--env=GOTOOLCHAIN=local", "--env=GOPROXY=file://" + modules + ",https://proxy.golang.org,direct", "CONTAINER",
+		})
+}
+
+// command runs a program; the error holds the end of what it said.
+func command(ctx context.Context, name string, args ...string) error {
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, tail(out))
+	}
+	return nil
+}

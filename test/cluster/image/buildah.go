@@ -1,0 +1,68 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// buildah is its command with a storage of its own.
+type buildah struct {
+	// dir holds storage, and the caches of RUN --mount=type=cache.
+	dir string
+}
+
+// run runs one buildah command and returns its standard output.
+func (b buildah) run(ctx context.Context, args ...string) (string, error) {
+	temporary := filepath.Join(b.dir, "tmp")
+	if err := os.MkdirAll(temporary, 0o755); err != nil {
+		return "", err
+	}
+	storage := []string{"--root=" + filepath.Join(b.dir, "root"), "--runroot=" + filepath.Join(b.dir, "run"), "--storage-driver=overlay"}
+	c := exec.CommandContext(ctx, "buildah", append(storage, args...)...)
+	// chroot needs no cgroups and no network namespace.
+	c.Env = append(os.Environ(), "TMPDIR="+temporary, "BUILDAH_ISOLATION=chroot")
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	if err := c.Run(); err != nil {
+		return "", fmt.Errorf("buildah %s: %w\n%s%s", strings.Join(args, " "), err, tail(stdout.Bytes()), tail(stderr.Bytes()))
+	}
+	return strings.TrimSpace(stdout.String()), nil
+}
+
+// has reports whether the storage holds an image of this name.
+func (b buildah) has(ctx context.Context, name string) bool {
+	_, err := b.run(ctx, "inspect", "--type=image", name)
+	return err == nil
+}
+
+// commit makes an image called name from another ("scratch" for none) by buildah commands, whose argument CONTAINER is
+// replaced.
+func (b buildah) commit(ctx context.Context, from, name string, commands ...[]string) error {
+	container, err := b.run(ctx, "from", "--pull-never", from)
+	if err != nil {
+		return err
+	}
+	defer func() { _, _ = b.run(context.WithoutCancel(ctx), "rm", container) }()
+	for _, command := range append(commands, []string{"commit", "--quiet", "CONTAINER", name}) {
+		for i := range command {
+			if command[i] == "CONTAINER" {
+				command[i] = container
+			}
+		}
+		if _, err := b.run(ctx, command...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tail is the end of a command's output: builds say much before they say what is wrong.
+func tail(output []byte) []byte {
+	const enough = 4000
+	return output[max(0, len(output)-enough):]
+}

@@ -1,0 +1,113 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"warren.mesh/test/lab/artifact"
+)
+
+// Image is one that is ready to be imported.
+type Image struct {
+	// Name is its reference, with registry and tag.
+	Name string
+	// Archive is a docker-archive, which `ctr images import` takes.
+	Archive string
+}
+
+// Builder builds images.
+type Builder struct {
+	// Root is the directory of warren's module.
+	Root  string
+	Cache artifact.Cache
+
+	buildah buildah
+}
+
+// The images, by the names that manifests and upstream's tests know them by.
+const (
+	WarrenName  = "warren.mesh/warren:dev"
+	PauseName   = "registry.k8s.io/pause:3.10.2"
+	DNSName     = "registry.k8s.io/coredns/coredns:v1.14.6"
+	AgnhostName = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
+)
+
+// modules is where the build stage finds the module cache of the machine that builds.
+const modules = "/var/cache/modules"
+
+// recipe is what buildah is told.
+type recipe struct {
+	name string
+	// file is the Dockerfile, context the directory that it copies from.
+	file, context string
+	// files, relative to context, are what the image depends on.
+	files []string
+}
+
+// NewBuilder prepares a storage for builds: with base images, which are made where the cache has none.
+func NewBuilder(ctx context.Context, root string, cache artifact.Cache) (Builder, error) {
+	archive, err := cache.GetMade(ctx, base())
+	if err != nil {
+		return Builder{}, err
+	}
+	// Another base, another storage.
+	key := filepath.Base(filepath.Dir(archive))
+	b := Builder{Root: root, Cache: cache, buildah: buildah{filepath.Join(cache.Dir, "buildah-"+key)}}
+	if err := b.importBases(ctx, archive); err != nil {
+		return Builder{}, fmt.Errorf("import base images: %w", err)
+	}
+	return b, nil
+}
+
+// Warren is warren's own, of the work tree as it is.
+func (b Builder) Warren(ctx context.Context) (Image, error) {
+	files, err := artifact.Sources(b.Root)
+	if err != nil {
+		return Image{}, err
+	}
+	product := []string{"Dockerfile", ".dockerignore", "cni/plugins/go.mod", "cni/plugins/go.sum"}
+	for _, file := range files {
+		if !strings.HasPrefix(file, "test"+string(filepath.Separator)) {
+			product = append(product, file)
+		}
+	}
+	return b.build(ctx, recipe{name: WarrenName, file: filepath.Join(b.Root, "Dockerfile"), context: b.Root, files: product})
+}
+
+// build is the image of r, built where the cache does not have it.
+func (b Builder) build(ctx context.Context, r recipe) (Image, error) {
+	dockerfile, err := os.ReadFile(r.file)
+	if err != nil {
+		return Image{}, err
+	}
+	short := strings.TrimSuffix(filepath.Base(r.name), filepath.Ext(r.name))
+	short, _, _ = strings.Cut(short, ":")
+	archive, err := b.Cache.GetMade(ctx, artifact.Made{
+		Name: "image-" + short + ".tar", Dir: r.context, Files: r.files,
+		Inputs: []string{r.name, string(dockerfile), b.buildah.dir},
+		Cost:   "container image " + r.name,
+		Make:   func(ctx context.Context, output string) error { return b.make(ctx, r, output) },
+	})
+	if err != nil {
+		return Image{}, fmt.Errorf("build image %s: %w", r.name, err)
+	}
+	return Image{Name: r.name, Archive: archive}, nil
+}
+
+func (b Builder) make(ctx context.Context, r recipe, output string) error {
+	cache, err := exec.CommandContext(ctx, "go", "env", "GOMODCACHE").Output()
+	if err != nil {
+		return fmt.Errorf("ask go for its module cache: %w", err)
+	}
+	volume := filepath.Join(strings.TrimSpace(string(cache)), "cache", "download") + ":" + modules + ":ro"
+	if _, err := b.buildah.run(ctx, "build", "--pull-never", "--layers", "--network=host", "--volume="+volume,
+		"--tag="+r.name, "--file="+r.file, r.context); err != nil {
+		return err
+	}
+	_, err = b.buildah.run(ctx, "push", "--quiet", r.name, "docker-archive:"+output+":"+r.name)
+	return err
+}

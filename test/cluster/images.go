@@ -1,0 +1,38 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+
+	"warren.mesh/test/cluster/image"
+	"warren.mesh/test/lab/artifact"
+)
+
+// builder prepares the builds of images.
+func builder(ctx context.Context, progress func(string, ...any)) (image.Builder, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "warren.mesh").Output()
+	if err != nil {
+		return image.Builder{}, fmt.Errorf("find warren's module (run this in its work tree): %w", err)
+	}
+	dir, err := artifact.DefaultDir()
+	if err != nil {
+		return image.Builder{}, err
+	}
+	return image.NewBuilder(ctx, strings.TrimSpace(string(out)), artifact.Cache{Dir: dir, Progress: progress})
+}
+
+// DescribeImage builds warren's image and says how large it is and what it holds beyond its base.
+func DescribeImage(ctx context.Context, out io.Writer, progress func(format string, args ...any)) error {
+	b, err := builder(ctx, progress)
+	if err != nil {
+		return err
+	}
+	warren, err := b.Warren(ctx)
+	if err != nil {
+		return err
+	}
+	return warren.Describe(out)
+}

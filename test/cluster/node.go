@@ -1,0 +1,166 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"syscall"
+	"time"
+
+	"warren.mesh/test/cluster/image"
+	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/pki"
+)
+
+// services are what runs on a node besides pods.
+type services struct{ containerd, kubelet, proxy *lab.Process }
+
+const proxyName = "kube-proxy"
+
+// How long services may take to start, and to end after a signal. On a quiet machine it is a second.
+const (
+	startTimeout = 60 * time.Second
+	stopTimeout  = 30 * time.Second
+)
+
+// startNode starts a node's services, on a machine that was just started, and waits until it is registered.
+func (c *Cluster) startNode(ctx context.Context, n *lab.Node) error {
+	if err := c.startContainerd(ctx, n); err != nil {
+		return err
+	}
+	for _, i := range c.images {
+		if err := importImage(ctx, n, i); err != nil {
+			return err
+		}
+	}
+	if err := c.issueKubelet(n); err != nil {
+		return err
+	}
+	if err := errors.Join(c.startKubelet(n), c.startProxy(n)); err != nil {
+		return err
+	}
+	return n.Register(ctx)
+}
+
+func (c *Cluster) of(n *lab.Node) *services {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.services[n.Name] == nil {
+		c.services[n.Name] = &services{}
+	}
+	return c.services[n.Name]
+}
+
+// startContainerd starts it and waits until it answers.
+func (c *Cluster) startContainerd(ctx context.Context, n *lab.Node) error {
+	config, err := c.file("containerd.toml", containerdConfig())
+	if err != nil {
+		return err
+	}
+	s := c.of(n)
+	s.containerd, err = c.Run(n.Host, lab.Program{Name: n.Name + "-containerd", Path: "/usr/bin/containerd", Args: []string{"--config=" + config}})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		_, err := n.ExecContext(ctx, "ctr", "version")
+		if err == nil {
+			return nil
+		}
+		if ended := s.containerd.Running(); ended != nil || ctx.Err() != nil {
+			return fmt.Errorf("wait for containerd: %w", errors.Join(err, ended))
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// importImage gives the node's containerd an image, unless its disk has it from before.
+func importImage(ctx context.Context, n *lab.Node, i image.Image) error {
+	have, err := n.ExecContext(ctx, "ctr", "--namespace=k8s.io", "images", "list", "--quiet", "name=="+i.Name)
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(have) == i.Name {
+		return nil
+	}
+	_, err = n.ExecContext(ctx, "ctr", "--namespace=k8s.io", "images", "import", i.Archive)
+	return err
+}
+
+// issueKubelet makes the node's credential, which is its serving certificate too.
+func (c *Cluster) issueKubelet(n *lab.Node) error {
+	_, err := c.Issue(pki.Subject{
+		File: n.Name, CommonName: "system:node:" + n.Name, Organizations: []string{"system:nodes"},
+		Names: []string{n.Name}, Addrs: n.Addrs(),
+	})
+	return err
+}
+
+func (c *Cluster) startKubelet(n *lab.Node) error {
+	config, err := c.kubeletConfig(n)
+	if err != nil {
+		return err
+	}
+	path, err := c.file(n.Name+"-kubelet.yaml", config)
+	if err != nil {
+		return err
+	}
+	c.of(n).kubelet, err = c.Run(n.Host, lab.Program{Name: n.Name + "-kubelet", Path: c.Component("kubelet"), Args: []string{
+		"--config=" + path, "--kubeconfig=" + c.Authority().File(n.Name+".kubeconfig"),
+		"--hostname-override=" + n.Name, "--node-ip=" + commas(n.Addrs()), "--v=2",
+	}})
+	return err
+}
+
+func (c *Cluster) startProxy(n *lab.Node) error {
+	var err error
+	c.of(n).proxy, err = c.Run(n.Host, lab.Program{Name: n.Name + "-" + proxyName, Path: c.Component(proxyName), Args: []string{
+		"--kubeconfig=" + c.Authority().File(proxyName+".kubeconfig"), "--hostname-override=" + n.Name,
+		"--proxy-mode=" + string(c.options.Proxy), "--cluster-cidr=" + commas(c.ClusterCIDRs()),
+		// The limit is of the whole host, and not a node's to set.
+		"--conntrack-max-per-core=0", "--v=2",
+	}})
+	return err
+}
+
+// Reboot ends every process and namespace of the node and starts it again with its disk: what `reboot` does to a machine. It
+// returns when the kubelet runs again.
+func (c *Cluster) Reboot(t lab.TB, n *lab.Node) {
+	t.Helper()
+	n.Reboot(t)
+	if err := c.startNode(t.Context(), n); err != nil {
+		t.Fatalf("start %s again: %v", n.Name, err)
+	}
+}
+
+// RestartKubelet ends the node's kubelet and starts another.
+func (c *Cluster) RestartKubelet(t lab.TB, n *lab.Node) {
+	t.Helper()
+	if err := errors.Join(c.of(n).kubelet.Signal(syscall.SIGTERM, stopTimeout), c.startKubelet(n)); err != nil {
+		t.Fatalf("restart the kubelet of %s: %v", n.Name, err)
+	}
+}
+
+// RestartContainerd ends the node's containerd and starts another; containers go on meanwhile.
+func (c *Cluster) RestartContainerd(t lab.TB, n *lab.Node) {
+	t.Helper()
+	if err := errors.Join(c.of(n).containerd.Signal(syscall.SIGTERM, stopTimeout), c.startContainerd(t.Context(), n)); err != nil {
+		t.Fatalf("restart containerd of %s: %v", n.Name, err)
+	}
+}
+
+// commas joins values as flags want them.
+func commas[T interface {
+	netip.Addr | netip.Prefix
+	String() string
+}](values []T) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = v.String()
+	}
+	return strings.Join(texts, ",")
+}

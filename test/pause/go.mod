@@ -1,0 +1,3 @@
+module warren.mesh/test/pause
+
+go 1.26.0
