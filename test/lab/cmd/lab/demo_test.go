@@ -10,9 +10,9 @@ import (
 // What `make demo` shows, and that all of it is right.
 func TestPrivilegedDemo(t *testing.T) {
 	meshtest.Privileged(t)
-	terminal := &terminal{ctx: t.Context(), name: t.Name(), out: t.Output()}
-	story := func(terminal *terminal) { demonstrate(terminal, lab.Options{Family: lab.Dual}) }
-	if err := terminal.run(story); err != nil {
+	screen := &terminal{ctx: t.Context(), name: t.Name(), out: t.Output()}
+	story := func(t *terminal) { demonstrate(t, lab.Options{Family: lab.Dual}) }
+	if err := screen.run(story); err != nil {
 		t.Error(err)
 	}
 }
