@@ -52,17 +52,24 @@ func decide(cfg Config, self Self, nodes []Node) decision {
 // keepSelf is for a node that all others leave out: it keeps what is its own, because pods already use it, and leaves
 // out locally whoever that conflicts with. The Problems are its own; the others are in the right. Its endpoint does not
 // count: nothing is sent there from here.
+//
+// With another's key it leaves out everybody. Whoever heard from it would take it for that other node, as WireGuard knows
+// nodes by their keys and follows them wherever they roam, and would send that node's traffic here.
 func (d *decision) keepSelf(cfg Config, own Node, out []Node) (*members, []Node) {
 	own.Endpoints = nil
 	m := newMembers(cfg)
 	m.add(own)
 	peers := d.peers
 	d.peers = nil
+	cloned := slices.ContainsFunc(peers, func(n Node) bool { return n.PublicKey == own.PublicKey })
 	for _, n := range peers {
 		alone := newMembers(cfg)
 		alone.add(n)
-		if problem := alone.conflict(own); problem != nil {
+		problem := alone.conflict(own)
+		if problem != nil {
 			d.problems = append(d.problems, *problem)
+		}
+		if problem != nil || cloned {
 			out = append(out, n)
 			continue
 		}

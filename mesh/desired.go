@@ -12,7 +12,7 @@ import (
 // What is wrong with a node becomes a Problem. The node is left out (but its addresses stay guarded: nothing may go there
 // in plain text) and the others are not affected. Of two nodes in conflict the one created earlier stays, then the one
 // with the lower UID, on every node alike. If that leaves self out, self keeps what is its own and does without those it
-// is in conflict with. One kind of Problem leaves nobody out: a peer with no endpoint in a family that self has.
+// is in conflict with, or without any peers if it has the key of one. One kind of Problem leaves nobody out: a peer with no endpoint in a family that self has.
 //
 // The error is about self or the configuration; it wraps ErrWaiting where self has yet to be given something. Problems of
 // self come with it.
