@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build test test-unit test-privileged test-lab test-race lint demo demo-down bench image clean
+.PHONY: help build test test-unit test-privileged test-lab test-race test-cluster lint demo demo-down cluster cluster-down bench image clean
 
 # Where Debian has nft, tcpdump and conntrack; not every caller's PATH does.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -10,6 +10,10 @@ LANES    := unit privileged lab
 IMAGE    ?= warren.mesh/warren:dev
 # docker, podman or buildah: whichever builds images here.
 BUILDER  ?= $(firstword $(foreach b,docker podman buildah,$(if $(shell command -v $(b)),$(b))) docker)
+# Of make cluster.
+NODES    ?= 2
+FAMILY   ?= ipv4
+PROXY    ?= nftables
 # KEEP=1 leaves the demonstration's cluster running.
 KEEP     ?=
 
@@ -36,7 +40,11 @@ test-privileged: ## what needs root, in network namespaces of its own
 test-lab: ## clusters on this machine, with a real API server
 	@test/install
 	@go run ./test/lab/cmd/lab build
-	@WARREN_PRIVILEGED=1 test/lane lab -timeout=30m -count=1 -p=1 -run='^TestPrivileged' ./test/...
+	@WARREN_PRIVILEGED=1 test/lane lab -timeout=30m -count=1 -p=1 -run='^TestPrivileged' $$(go list ./test/... | grep -v /test/cluster)
+
+test-cluster: ## warren's manifests on real kubelets and containerd
+	@test/install cluster
+	@WARREN_PRIVILEGED=1 test/lane cluster -timeout=40m -count=1 -p=1 -run='^TestPrivileged' ./test/cluster/...
 
 test-race: ## the unit tests under the race detector; needs a C compiler
 	@FORMAT=pkgname test/lane race -race -timeout=10m -skip='^TestPrivileged' ./...
@@ -51,6 +59,13 @@ demo: ## three nodes, what they say and what travels between them; KEEP=1 leaves
 
 demo-down: ## end what make demo KEEP=1 left
 	@go run ./test/lab/cmd/lab down
+
+cluster: ## Kubernetes on this machine, without a CNI plugin; NODES=2 FAMILY=ipv4|ipv6|dual PROXY=nftables|iptables
+	@test/install cluster
+	@go run ./test/cluster/cmd/cluster up --nodes=$(NODES) --family=$(FAMILY) --proxy=$(PROXY)
+
+cluster-down: ## end what make cluster started
+	@go run ./test/cluster/cmd/cluster down
 
 bench: ## benchmarks
 	go test -run='^$$' -bench=. -benchmem ./...

@@ -82,12 +82,11 @@ func (c *Cluster) build(ctx context.Context, progress func(string, ...any)) erro
 	if err != nil {
 		return err
 	}
-	warren, err := b.Warren(ctx)
-	if err != nil {
+	if c.images, err = b.Support(ctx); err != nil {
 		return err
 	}
-	support, err := b.Support(ctx)
-	c.images = append(support, warren)
+	warren, err := b.Warren(ctx)
+	c.images = append(c.images, warren)
 	return err
 }
 
