@@ -46,8 +46,9 @@ func Init(m Machine, in io.Reader, out io.Writer) error {
 		return err
 	}
 	told, err := io.ReadAll(in)
-	if string(told) == Keep {
-		select {}
+	// Not select{}: nothing else runs in this process, and the runtime would take that for a deadlock.
+	for string(told) == Keep {
+		_ = unix.Pause()
 	}
 	return err
 }
