@@ -23,6 +23,14 @@ const suite, mirror = "bookworm", "http://deb.debian.org/debian"
 // slim is what Debian's slim images leave out (debuerreotype, slimify-excludes).
 var slim = []string{"/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/lintian/*", "/usr/share/groff/*"}
 
+// apt keeps what it downloads and indexes out of layers (debuerreotype-minimizing-config).
+const apt = `DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true"; };
+APT::Update::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+Acquire::Languages "none";
+`
+
 const sources = `deb http://deb.debian.org/debian bookworm main
 deb http://deb.debian.org/debian bookworm-updates main
 deb http://deb.debian.org/debian-security bookworm-security main
@@ -32,7 +40,7 @@ deb http://deb.debian.org/debian-security bookworm-security main
 func base() artifact.Made {
 	return artifact.Made{
 		Name:   "debian.tar",
-		Inputs: append([]string{suite, mirror, sources}, slim...),
+		Inputs: append([]string{suite, mirror, sources, apt}, slim...),
 		Cost:   "Debian by debootstrap, about a minute",
 		Make:   debootstrap,
 	}
@@ -63,15 +71,19 @@ func slimDown(root string) error {
 			return err
 		}
 	}
-	for _, pattern := range []string{"var/cache/apt/archives/*.deb", "var/lib/apt/lists/*", "var/log/*.log"} {
+	for _, pattern := range []string{"var/cache/apt/archives/*.deb", "var/cache/apt/*.bin", "var/lib/apt/lists/*", "var/log/*.log"} {
 		if err := remove(filepath.Join(root, pattern)); err != nil {
 			return err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(root, "etc/dpkg/dpkg.cfg.d/slim"), []byte(excludes.String()), 0o644); err != nil {
-		return err
+	for file, content := range map[string]string{
+		"etc/dpkg/dpkg.cfg.d/slim": excludes.String(), "etc/apt/apt.conf.d/slim": apt, "etc/apt/sources.list": sources,
+	} {
+		if err := os.WriteFile(filepath.Join(root, file), []byte(content), 0o644); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(filepath.Join(root, "etc/apt/sources.list"), []byte(sources), 0o644)
+	return nil
 }
 
 func remove(pattern string) error {

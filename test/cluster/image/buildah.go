@@ -12,20 +12,21 @@ import (
 
 // buildah is its command with a storage of its own.
 type buildah struct {
-	// dir holds storage, and the caches of RUN --mount=type=cache.
+	// dir holds its storage.
 	dir string
+	// temporary holds the caches of RUN --mount=type=cache too: they serve whatever the base images are.
+	temporary string
 }
 
 // run runs one buildah command and returns its standard output.
 func (b buildah) run(ctx context.Context, args ...string) (string, error) {
-	temporary := filepath.Join(b.dir, "tmp")
-	if err := os.MkdirAll(temporary, 0o755); err != nil {
+	if err := os.MkdirAll(b.temporary, 0o755); err != nil {
 		return "", err
 	}
 	storage := []string{"--root=" + filepath.Join(b.dir, "root"), "--runroot=" + filepath.Join(b.dir, "run"), "--storage-driver=overlay"}
 	c := exec.CommandContext(ctx, "buildah", append(storage, args...)...)
 	// chroot needs no cgroups and no network namespace.
-	c.Env = append(os.Environ(), "TMPDIR="+temporary, "BUILDAH_ISOLATION=chroot")
+	c.Env = append(os.Environ(), "TMPDIR="+b.temporary, "BUILDAH_ISOLATION=chroot")
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	if err := c.Run(); err != nil {

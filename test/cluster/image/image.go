@@ -56,7 +56,10 @@ func NewBuilder(ctx context.Context, root string, cache artifact.Cache) (Builder
 	}
 	// Another base, another storage.
 	key := filepath.Base(filepath.Dir(archive))
-	b := Builder{Root: root, Cache: cache, buildah: buildah{filepath.Join(cache.Dir, "buildah-"+key)}}
+	b := Builder{Root: root, Cache: cache, buildah: buildah{
+		dir:       filepath.Join(cache.Dir, "buildah-"+key),
+		temporary: filepath.Join(cache.Dir, "buildah-tmp"),
+	}}
 	if err := b.importBases(ctx, archive); err != nil {
 		return Builder{}, fmt.Errorf("import base images: %w", err)
 	}

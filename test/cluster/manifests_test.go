@@ -1,0 +1,253 @@
+package cluster_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/cluster"
+	"warren.mesh/test/lab"
+)
+
+func TestPrivilegedManifests(t *testing.T) {
+	meshtest.Privileged(t)
+	s := setScene(t, cluster.Options{})
+	t.Run("pods", s.pods)
+	t.Run("services", s.services)
+	t.Run("hosts", s.hostNetwork)
+	t.Run("kubectl", s.kubectl)
+	t.Run("mesh", s.mesh)
+	t.Run("sandbox", s.sandbox)
+}
+
+// Pods reach each other without translation, and the API server through its Service.
+func (s *scene) pods(t *testing.T) {
+	for _, from := range s.web {
+		for _, to := range s.web {
+			if from.Name != to.Name {
+				s.untranslated(t, from, to, webPort)
+			}
+		}
+		if out, err := s.Fetch(t, from, "https://kubernetes.default/version"); err != nil || !strings.Contains(out, "gitVersion") {
+			t.Errorf("%s → API server: %q, %v", from.Name, out, err)
+		}
+	}
+}
+
+// untranslated expects that to sees from's own address, in every family.
+func (s *scene) untranslated(t *testing.T, from, to cluster.Pod, port uint16) {
+	t.Helper()
+	for _, addr := range to.Addrs {
+		out, err := s.Fetch(t, from, url(addr, port, "/clientip"))
+		if err != nil {
+			t.Errorf("%s → %s: %v", from.Name, to.Name, err)
+			continue
+		}
+		if seen, err := clientAddr(out); err != nil || seen != like(from.Addrs, addr) {
+			t.Errorf("%s (%v) → %s: seen as %q, %v", from.Name, from.Addrs, to.Name, out, err)
+		}
+	}
+}
+
+// A Service is reached by its cluster IP, by name and by every node's port, from every pod, and from every node.
+func (s *scene) services(t *testing.T) {
+	web := s.Service(t, "web")
+	urls := []string{"http://web/hostname", "http://web.default.svc.cluster.local/hostname"}
+	for _, addr := range web.Addrs {
+		urls = append(urls, url(addr, 80, "/hostname"))
+	}
+	var nodePorts []string
+	for _, n := range s.Nodes() {
+		for _, addr := range n.Addrs() {
+			nodePorts = append(nodePorts, url(addr, web.NodePort, "/hostname"))
+		}
+	}
+	for _, from := range s.web {
+		for _, u := range append(urls, nodePorts...) {
+			s.answered(t, from.Name, u, func() (string, error) { return s.Fetch(t, from, u) })
+		}
+	}
+	for _, n := range s.Nodes() {
+		for _, u := range append(urls[2:], nodePorts...) {
+			s.answered(t, n.Name, u, func() (string, error) { return cluster.FetchFrom(n, u) })
+		}
+	}
+}
+
+// answered asks until every pod behind a Service has answered once; a single failure is one.
+func (s *scene) answered(t *testing.T, from, u string, fetch func() (string, error)) {
+	t.Helper()
+	missing := map[string]bool{}
+	for _, pod := range s.web {
+		missing[pod.Name] = true
+	}
+	// Of two pods chosen at random, one is not chosen in forty times once in 10^12.
+	for range 40 * len(s.web) {
+		out, err := fetch()
+		if err != nil {
+			t.Errorf("%s → %s: %v", from, u, err)
+			return
+		}
+		delete(missing, strings.TrimSpace(out))
+		if len(missing) == 0 {
+			return
+		}
+	}
+	t.Errorf("%s → %s: never answered by %v", from, u, missing)
+}
+
+// Pods on the host network and pods reach each other without translation, on all nodes.
+func (s *scene) hostNetwork(t *testing.T) {
+	for i, pod := range s.web {
+		for j, host := range s.hosts {
+			s.untranslated(t, pod, host, hostPort)
+			if i == j {
+				s.untranslated(t, s.gateway(t, host), pod, webPort)
+				continue
+			}
+			s.untranslated(t, s.gateway(t, host), pod, webPort)
+		}
+	}
+}
+
+// gateway is the host-network pod with the addresses that pods see of it: its node's on the bridge and in the mesh.
+func (s *scene) gateway(t *testing.T, host cluster.Pod) cluster.Pod {
+	t.Helper()
+	own := host.Addrs
+	host.Addrs = nil
+	for _, addr := range own {
+		host.Addrs = append(host.Addrs, host.Node.Gateway(t, addr))
+	}
+	return host
+}
+
+// What goes through API server and kubelet works from outside of the lab.
+func (s *scene) kubectl(t *testing.T) {
+	pod := s.web[len(s.web)-1]
+	if out := s.outside(t, "logs", pod.Name); !strings.Contains(out, "HTTP") {
+		t.Errorf("logs: %q", out)
+	}
+	if out := s.outside(t, "exec", pod.Name, "--", "cat", "/etc/hostname"); strings.TrimSpace(out) != pod.Name {
+		t.Errorf("exec: %q", out)
+	}
+	s.portForward(t, pod)
+}
+
+func (s *scene) command(ctx context.Context, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, s.Component("kubectl"), append([]string{"--kubeconfig=" + s.Kubeconfig}, args...)...)
+}
+
+func (s *scene) outside(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := s.command(t.Context(), args...).CombinedOutput()
+	if err != nil {
+		t.Errorf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+var forwarding = regexp.MustCompile(`Forwarding from (127\.0\.0\.1:\d+)`)
+
+func (s *scene) portForward(t *testing.T, pod cluster.Pod) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	forward := s.command(ctx, "port-forward", "pod/"+pod.Name, ":8080")
+	out, err := forward.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	forward.Stderr = &stderr
+	if err := forward.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		cancel()
+		_ = forward.Wait()
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	at := forwarding.FindStringSubmatch(line)
+	if at == nil {
+		t.Fatalf("port-forward says %q, %v\n%s", line, err, &stderr)
+	}
+	response, err := http.Get("http://" + at[1] + "/hostname")
+	if err != nil {
+		t.Fatalf("port-forward: %v", err)
+	}
+	if err := response.Body.Close(); err != nil || response.StatusCode != http.StatusOK {
+		t.Errorf("port-forward: %s, %v", response.Status, err)
+	}
+}
+
+// wg runs in the daemon's container, and the Node objects say what it prints.
+func (s *scene) mesh(t *testing.T) {
+	for _, pod := range s.Pods(t, "kube-system", "app.kubernetes.io/name=warren") {
+		out, err := s.TryExec(t, pod, "wg", "show", "warren0")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, n := range s.Nodes() {
+			key := n.Object(t).Annotations["warren.mesh/public-key"]
+			if key == "" || !strings.Contains(out, key) {
+				t.Errorf("%s: no key %q of %s in\n%s", pod.Node.Name, key, n.Name, out)
+			}
+		}
+	}
+	out := s.Kubectl(t, "", "--namespace=kube-system", "exec", "daemonset/warren", "--", "wg", "show")
+	if got := strings.Count(out, "latest handshake:"); got != len(s.Nodes())-1 {
+		t.Errorf("%d handshakes in\n%s", got, out)
+	}
+}
+
+// What needs a runtime's own: containers of one pod share localhost, and a host port leads to its pod.
+func (s *scene) sandbox(t *testing.T) {
+	s.Kubectl(t, sandboxPod, "apply", "--filename=-")
+	s.Kubectl(t, "", "wait", "pod/sandbox", "--for=condition=Ready", "--timeout=60s")
+	pod := s.Pods(t, "default", "app=sandbox")[0]
+	if out, err := s.Fetch(t, pod, "http://localhost:8081/hostname"); err != nil || strings.TrimSpace(out) != "sandbox" {
+		t.Errorf("the other container: %q, %v", out, err)
+	}
+	for _, from := range s.Nodes() {
+		if from.Name == pod.Node.Name {
+			continue
+		}
+		for _, addr := range pod.Node.Addrs() {
+			if out, err := cluster.FetchFrom(from, url(addr, 9090, "/hostname")); err != nil || strings.TrimSpace(out) != "sandbox" {
+				t.Errorf("%s → host port of %v: %q, %v", from.Name, addr, out, err)
+			}
+		}
+	}
+	for _, from := range s.web {
+		for _, addr := range pod.Node.Addrs() {
+			if out, err := s.Fetch(t, from, url(addr, 9090, "/hostname")); err != nil || strings.TrimSpace(out) != "sandbox" {
+				t.Errorf("%s → host port of %v: %q, %v", from.Name, addr, out, err)
+			}
+		}
+	}
+}
+
+const sandboxPod = `
+apiVersion: v1
+kind: Pod
+metadata: {name: sandbox, labels: {app: sandbox}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: one
+    image: registry.k8s.io/e2e-test-images/agnhost:2.66.1
+    args: [netexec]
+    ports: [{containerPort: 8080, hostPort: 9090}]
+  - name: two
+    image: registry.k8s.io/e2e-test-images/agnhost:2.66.1
+    args: [netexec, --http-port=8081, --udp-port=8081]
+`
+
+var _ lab.TB = (*testing.T)(nil)

@@ -1,0 +1,52 @@
+package cluster_test
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+
+	"warren.mesh/test/cluster"
+)
+
+// scene is a cluster with warren and with an HTTP server on every node, in a pod and on the host network.
+type scene struct {
+	*cluster.Cluster
+	// web are pods, hosts are pods on their node's network.
+	web, hosts []cluster.Pod
+}
+
+// The ports of the servers: that of the host network is not the lab's own on the nodes.
+const (
+	webPort  = 8080
+	hostPort = 8090
+)
+
+func setScene(t *testing.T, o cluster.Options) *scene {
+	t.Helper()
+	s := &scene{Cluster: cluster.Start(t, o)}
+	s.Install(t)
+	s.web = s.Spread(t, "web", false, "netexec")
+	s.hosts = s.Spread(t, "host", true, "netexec", "--http-port="+strconv.Itoa(hostPort), "--udp-port="+strconv.Itoa(hostPort))
+	return s
+}
+
+func url(addr netip.Addr, port uint16, path string) string {
+	return "http://" + netip.AddrPortFrom(addr, port).String() + path
+}
+
+// clientAddr is what netexec says of who asked.
+func clientAddr(text string) (netip.Addr, error) {
+	seen, err := netip.ParseAddrPort(strings.TrimSpace(text))
+	return seen.Addr().Unmap(), err
+}
+
+// like is the one of addrs that is of the family of addr.
+func like(addrs []netip.Addr, addr netip.Addr) netip.Addr {
+	for _, a := range addrs {
+		if a.Is4() == addr.Is4() {
+			return a
+		}
+	}
+	return netip.Addr{}
+}

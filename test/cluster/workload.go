@@ -1,0 +1,179 @@
+package cluster
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"warren.mesh/test/cluster/image"
+	"warren.mesh/test/lab"
+)
+
+// Pod is a running pod of the cluster.
+type Pod struct {
+	Namespace, Name string
+	Node            *lab.Node
+	// Addrs are its IPs, IPv4 first.
+	Addrs []netip.Addr
+}
+
+// patience bounds what kubelets and controllers do: pods that start, probes that turn.
+const patience = 3 * time.Minute
+
+// Install applies the manifests and waits until warren is ready on every node, the nodes are, and CoreDNS.
+func (c *Cluster) Install(t lab.TB) {
+	t.Helper()
+	c.Kubectl(t, "", "apply", "-k", c.Root()+"/manifests")
+	c.WaitReady(t)
+}
+
+// WaitReady waits for nodes, warren and CoreDNS.
+func (c *Cluster) WaitReady(t lab.TB) {
+	t.Helper()
+	timeout := "--timeout=" + patience.String()
+	c.Kubectl(t, "", "wait", "nodes", "--all", "--for=condition=Ready", timeout)
+	c.WaitRollout(t, "kube-system", "daemonset/warren")
+	c.WaitRollout(t, "kube-system", "deployment/coredns")
+}
+
+// WaitRollout waits until all pods of a workload are of its newest revision and ready.
+func (c *Cluster) WaitRollout(t lab.TB, namespace, workload string) {
+	t.Helper()
+	c.Kubectl(t, "", "--namespace="+namespace, "rollout", "status", workload, "--timeout="+patience.String())
+}
+
+// Spread runs agnhost with these arguments on every node as a DaemonSet, in the namespace default, with a Service of type NodePort
+// from port 80 to the pods' 8080 of the same name, waits until all are ready, and returns them in the order of the nodes.
+func (c *Cluster) Spread(t lab.TB, name string, hostNetwork bool, args ...string) []Pod {
+	t.Helper()
+	list, err := json.Marshal(args)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	c.Kubectl(t, fmt.Sprintf(spread, name, hostNetwork, image.AgnhostName, list), "apply", "--filename=-")
+	c.WaitRollout(t, "default", "daemonset/"+name)
+	return c.Pods(t, "default", "app="+name)
+}
+
+// %[1]s name, %[2]t hostNetwork, %[3]s image, %[4]s arguments. The family policy gives a Service of both families where the cluster
+// has both.
+const spread = `
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: "%[1]s"}
+spec:
+  selector: {matchLabels: {app: "%[1]s"}}
+  template:
+    metadata: {labels: {app: "%[1]s"}}
+    spec:
+      hostNetwork: %[2]t
+      terminationGracePeriodSeconds: 1
+      containers:
+      - {name: agnhost, image: "%[3]s", args: %[4]s}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: "%[1]s"}
+spec:
+  type: NodePort
+  ipFamilyPolicy: PreferDualStack
+  selector: {app: "%[1]s"}
+  ports: [{port: 80, targetPort: 8080}]
+`
+
+// Pods are the running pods with these labels, in the order of the nodes.
+func (c *Cluster) Pods(t lab.TB, namespace, selector string) []Pod {
+	t.Helper()
+	var list struct {
+		Items []struct {
+			Metadata struct{ Name string }
+			Spec     struct{ NodeName string }
+			Status   struct{ PodIPs []struct{ IP netip.Addr } }
+		}
+	}
+	c.get(t, &list, "--namespace="+namespace, "get", "pods", "--selector="+selector, "--field-selector=status.phase=Running")
+	var pods []Pod
+	for _, item := range list.Items {
+		pod := Pod{Namespace: namespace, Name: item.Metadata.Name, Node: c.node(item.Spec.NodeName)}
+		for _, ip := range item.Status.PodIPs {
+			pod.Addrs = append(pod.Addrs, ip.IP)
+		}
+		slices.SortFunc(pod.Addrs, netip.Addr.Compare)
+		pods = append(pods, pod)
+	}
+	slices.SortFunc(pods, func(a, b Pod) int { return strings.Compare(a.Node.Name, b.Node.Name) })
+	return pods
+}
+
+// get decodes kubectl's JSON into list.
+func (c *Cluster) get(t lab.TB, into any, args ...string) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(c.Kubectl(t, "", append(args, "--output=json")...)), into); err != nil {
+		t.Fatalf("kubectl %s: %v", strings.Join(args, " "), err)
+	}
+}
+
+func (c *Cluster) node(name string) *lab.Node {
+	nodes := c.Nodes()
+	return nodes[slices.IndexFunc(nodes, func(n *lab.Node) bool { return n.Name == name })]
+}
+
+// Service is where a Service answers.
+type Service struct {
+	// Addrs are its cluster IPs, IPv4 first; NodePort is that of its first port.
+	Addrs    []netip.Addr
+	NodePort uint16
+}
+
+// Service is the one of this name in the namespace default.
+func (c *Cluster) Service(t lab.TB, name string) Service {
+	t.Helper()
+	var object struct {
+		Spec struct {
+			ClusterIPs []netip.Addr
+			Ports      []struct{ NodePort uint16 }
+		}
+	}
+	c.get(t, &object, "get", "service", name)
+	slices.SortFunc(object.Spec.ClusterIPs, netip.Addr.Compare)
+	return Service{Addrs: object.Spec.ClusterIPs, NodePort: object.Spec.Ports[0].NodePort}
+}
+
+// TryExec runs a command in the pod's first container, through API server and kubelet.
+func (c *Cluster) TryExec(t lab.TB, p Pod, args ...string) (string, error) {
+	return c.TryKubectl(t.Context(), "", append([]string{"--namespace=" + p.Namespace, "exec", p.Name, "--"}, args...)...)
+}
+
+// Fetch asks an HTTP server from the pod; curl gives up after five seconds.
+func (c *Cluster) Fetch(t lab.TB, p Pod, url string) (string, error) {
+	return c.TryExec(t, p, curl(url)...)
+}
+
+// FetchFrom asks from a node.
+func FetchFrom(n *lab.Node, url string) (string, error) {
+	args := curl(url)
+	return n.Exec(args[0], args[1:]...)
+}
+
+func curl(url string) []string {
+	return []string{"curl", "--silent", "--show-error", "--fail", "--globoff", "--insecure", "--max-time", "5", url}
+}
+
+// Adopt gives the pod's network to the lab, for flows and echo servers in it: nothing of its own may listen on their ports.
+func (c *Cluster) Adopt(t lab.TB, p Pod) *lab.Host {
+	t.Helper()
+	const dir = "/run/netns"
+	for _, name := range strings.Fields(p.Node.MustExec(t, "ls", dir)) {
+		netns := path.Join(dir, name)
+		addresses := p.Node.MustExec(t, "nsenter", "--net="+netns, "ip", "-oneline", "address")
+		if strings.Contains(addresses, " "+p.Addrs[0].String()+"/") {
+			return p.Node.Adopt(t, p.Name, netns, p.Addrs...)
+		}
+	}
+	t.Fatalf("no network namespace of %s has the address %v of pod %s", p.Node.Name, p.Addrs[0], p.Name)
+	return nil
+}
