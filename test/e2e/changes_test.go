@@ -67,14 +67,23 @@ func (c *changes) mark(t *testing.T, mark string) {
 // wantNone fails the test for any change since the watch began.
 func (c *changes) wantNone(t *testing.T) {
 	t.Helper()
-	c.mark(t, endMark)
-	for file := range monitors {
-		reported := slices.Collect(strings.Lines(c.node.MustExec(t, "cat", file)))
-		reported = slices.DeleteFunc(reported, func(line string) bool { return ofMark(line) || ofTimer(line) })
+	for file, reported := range c.reported(t) {
 		if n := len(reported); n > 0 {
 			t.Errorf("%s: %d changes in %s, of which the first are:\n%s", c.node.Name, n, file, strings.Join(reported[:min(n, 10)], ""))
 		}
 	}
+}
+
+// reported are the changes since the watch began, by monitor. It ends the watch.
+func (c *changes) reported(t *testing.T) map[string][]string {
+	t.Helper()
+	c.mark(t, endMark)
+	all := map[string][]string{}
+	for file := range monitors {
+		lines := slices.Collect(strings.Lines(c.node.MustExec(t, "cat", file)))
+		all[file] = slices.DeleteFunc(lines, func(line string) bool { return ofMark(line) || ofTimer(line) })
+	}
+	return all
 }
 
 // ofMark also knows nft's line about who made the transaction before it.

@@ -44,6 +44,7 @@ func (v view) sorted() view {
 	return v
 }
 
+// devicePeers are the view's Peers alone.
 func devicePeers(t *testing.T, n *lab.Node) []string {
 	t.Helper()
 	endpoints := map[string]string{}
@@ -57,6 +58,7 @@ func devicePeers(t *testing.T, n *lab.Node) []string {
 		slices.Sort(fields[1:])
 		peers = append(peers, fields[0]+" "+endpoints[fields[0]]+" "+strings.Join(fields[1:], " "))
 	}
+	slices.Sort(peers)
 	return peers
 }
 
@@ -105,28 +107,40 @@ func decode(t *testing.T, text string, into any) {
 	}
 }
 
-// wantView is what node n must hold of these others: no more and no less.
-func wantView(t *testing.T, n *lab.Node, others ...*lab.Node) view {
+// wantView is what node n must hold of the members of its mesh, and of nodes that are left out of it: no more and no less.
+func wantView(t *testing.T, n *lab.Node, members, leftOut []*lab.Node) view {
 	t.Helper()
-	v := view{Guarded: texts(n.Addrs())}
-	for _, other := range others {
-		var allowed []string
-		for _, cidr := range other.PodCIDRs(t) {
-			allowed = append(allowed, cidr.String())
-			v.Routes = append(v.Routes, routeLine("main", cidr.String(), "warren0"))
+	var v view
+	for _, other := range slices.Concat(members, leftOut) {
+		v.Guarded = append(v.Guarded, texts(other.Addrs())...)
+		if other == n {
+			continue
 		}
 		for _, addr := range other.Addrs() {
-			allowed = append(allowed, netip.PrefixFrom(addr, addr.BitLen()).String())
-			v.Guarded = append(v.Guarded, addr.String())
-			for _, device := range []string{"warren0", "unreachable"} {
-				v.Routes = append(v.Routes, routeLine("51820", addr.String(), device))
-			}
+			v.Routes = append(v.Routes, routeLine("51820", addr.String(), "unreachable"))
 		}
-		slices.Sort(allowed)
-		endpoint := netip.AddrPortFrom(other.Addr(n.Addrs()[0]), 51820)
-		v.Peers = append(v.Peers, fmt.Sprintf("%s %v %s", publicKey(t, other), endpoint, strings.Join(allowed, " ")))
+		if !slices.Contains(leftOut, other) {
+			v.addMember(t, n, other)
+		}
 	}
 	return v.sorted()
+}
+
+// addMember adds what n holds of a node that it sends to.
+func (v *view) addMember(t *testing.T, n, other *lab.Node) {
+	t.Helper()
+	var allowed []string
+	for _, cidr := range other.PodCIDRs(t) {
+		allowed = append(allowed, cidr.String())
+		v.Routes = append(v.Routes, routeLine("main", cidr.String(), "warren0"))
+	}
+	for _, addr := range other.Addrs() {
+		allowed = append(allowed, netip.PrefixFrom(addr, addr.BitLen()).String())
+		v.Routes = append(v.Routes, routeLine("51820", addr.String(), "warren0"))
+	}
+	slices.Sort(allowed)
+	endpoint := netip.AddrPortFrom(other.Addr(n.Addrs()[0]), 51820)
+	v.Peers = append(v.Peers, fmt.Sprintf("%s %v %s", publicKey(t, other), endpoint, strings.Join(allowed, " ")))
 }
 
 // publicKey is of the node's device, whatever its Node object says.
@@ -143,13 +157,13 @@ func texts[T fmt.Stringer](values []T) []string {
 	return all
 }
 
-// waitViews waits until each of these nodes holds all the others, and nothing else of anybody.
-func waitViews(t *testing.T, nodes []*lab.Node) {
+// waitViews waits until each of the members holds all the others, of nodes that are left out what keeps packets to them from
+// leaving in plain text, and nothing else of anybody.
+func waitViews(t *testing.T, members []*lab.Node, leftOut ...*lab.Node) {
 	t.Helper()
-	for _, n := range nodes {
-		others := slices.DeleteFunc(slices.Clone(nodes), func(other *lab.Node) bool { return other == n })
+	for _, n := range members {
 		lab.Wait(t, 2*time.Minute, n.Name+" to hold the other nodes and nothing else", func() error {
-			if diff := cmp.Diff(wantView(t, n, others...), viewOf(t, n)); diff != "" {
+			if diff := cmp.Diff(wantView(t, n, members, leftOut), viewOf(t, n)); diff != "" {
 				return fmt.Errorf("(-want +got):\n%s", diff)
 			}
 			return nil

@@ -1,0 +1,109 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab"
+)
+
+// Of two nodes that want the same, the one that had it keeps it, on every node alike.
+func TestPrivilegedConflicts(t *testing.T) {
+	meshtest.Privileged(t)
+	s := newScene(t, lab.Options{Family: lab.Dual, NoPolicies: true})
+	t.Run("announced", s.conflictsAnnounced)
+	t.Run("a running node with another's key", s.clonedNode)
+	t.Run("a running node with another's pod CIDRs", s.overlappingNode)
+}
+
+// conflictsAnnounced registers a node for each thing that only one may have, and wants all nodes to leave them out.
+func (s *scene) conflictsAnnounced(t *testing.T) {
+	flows := s.crossing(t)
+	before := map[string][]string{}
+	for _, n := range s.Nodes() {
+		before[n.Name] = devicePeers(t, n)
+	}
+	one, two, three := s.Node(1), s.Node(2), s.Node(3)
+	v4, v6 := one.PodCIDRs(t)[0], two.PodCIDRs(t)[1]
+	var nodes []pretended
+	var wrong []string
+	for _, c := range []struct {
+		name, field string
+		want        func(*pretended)
+	}{
+		{"key", "public-key", func(p *pretended) { p.announcement.PublicKey = publicKey(t, one) }},
+		{"pod-cidr", "pod-cidrs", func(p *pretended) { p.announcement.PodCIDRs = v4.String() }},
+		{"pod-cidr6", "pod-cidrs", func(p *pretended) { p.announcement.PodCIDRs = v6.String() }},
+		{"inner", "pod-cidrs", func(p *pretended) { p.announcement.PodCIDRs = v4.Addr().String() + "/28" }},
+		{"outer", "pod-cidrs", func(p *pretended) { p.announcement.PodCIDRs = "10.244.0.0/20" }},
+		{"node-ip", "node-ips", func(p *pretended) { p.announcement.NodeIPs = three.Addrs()[0].String() }},
+		{"node-ip-of-pod", "node-ips", func(p *pretended) { p.announcement.NodeIPs = s.pods[0].Addrs()[0].String() }},
+		{"endpoint-of-pod", "endpoint", func(p *pretended) { p.announcement.Endpoint = "[" + s.pods[0].Addrs()[1].String() + "]:51820" }},
+	} {
+		p := pretend("same-"+c.name, len(nodes))
+		c.want(&p)
+		nodes, wrong = append(nodes, p), append(wrong, p.name+" "+c.field)
+	}
+	register(t, s.Lab, nodes...)
+	for _, n := range s.Nodes() {
+		waitProblems(t, n, wrong...)
+		if diff := cmp.Diff(before[n.Name], devicePeers(t, n)); diff != "" {
+			t.Errorf("peers of %s (-before +after):\n%s", n.Name, diff)
+		}
+	}
+	pass(t, flows, watched)
+	wantNoLoss(t, flows)
+	unregister(t, s.Lab, nodes...)
+	waitViews(t, s.Nodes())
+}
+
+// clonedNode starts a machine from a copy of node1's disk, key included, and then gives it a key of its own.
+func (s *scene) clonedNode(t *testing.T) {
+	members := s.Nodes()
+	flows := s.crossing(t)
+	clone := s.AddNode(t, lab.NodeOptions{})
+	key := strings.TrimSpace(s.Node(1).MustExec(t, "cat", "/var/lib/warren/private.key"))
+	clone.MustExec(t, "sh", "-c", "umask 077; echo "+key+" >/var/lib/warren/private.key")
+	clone.StartDevice(t)
+	clone.StartDaemon(t)
+	waitAllProblems(t, s.Nodes(), clone.Name+" public-key")
+	if publicKey(t, clone) != publicKey(t, s.Node(1)) {
+		t.Fatal("the clone does not have node1's key: nothing is shown")
+	}
+	pass(t, flows, unattended)
+	waitViews(t, members, clone)
+
+	clone.MustExec(t, "rm", "/var/lib/warren/private.key")
+	clone.StopDaemon(t)
+	clone.StartDaemon(t)
+	clone.WaitReady(t)
+	waitAllProblems(t, s.Nodes())
+	waitViews(t, s.Nodes())
+	wantNoLoss(t, flows)
+	clone.Remove(t)
+}
+
+// overlappingNode starts a node whose Node object has pod CIDRs of node2's, and pods in them.
+func (s *scene) overlappingNode(t *testing.T) {
+	members := s.Nodes()
+	flows := s.crossing(t)
+	late := s.AddNode(t, lab.NodeOptions{PodCIDRs: s.Node(2).PodCIDRs(t)})
+	late.StartDevice(t)
+	late.StartDaemon(t)
+	waitAllProblems(t, s.Nodes(), late.Name+" pod-cidrs")
+	waitViews(t, members, late)
+	var lost lab.Flows
+	pod := late.AddPod(t, "a")
+	for _, own := range pod.Addrs() {
+		o := lab.FlowOptions{IPv6: own.Is6()}
+		lost = append(lost, s.Flow(t, pod.Host, s.pods[0].Host, o), s.Flow(t, pod.Host, members[0].Host, o))
+	}
+	wantNothing(t, lost)
+	pass(t, flows, watched)
+	wantNoLoss(t, flows)
+	late.Remove(t)
+	waitViews(t, s.Nodes())
+}
