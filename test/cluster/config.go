@@ -20,6 +20,9 @@ var kubeletTemplate string
 //go:embed coredns.yaml
 var dnsTemplate string
 
+//go:embed workload.yaml
+var workloadTemplate string
+
 func containerdConfig() []byte {
 	return expand(containerdTemplate, map[string]any{"Pause": image.PauseName})
 }

@@ -105,13 +105,9 @@ func (s *scene) answered(t *testing.T, from, u string, fetch func() (string, err
 
 // Pods on the host network and pods reach each other without translation, on all nodes.
 func (s *scene) hostNetwork(t *testing.T) {
-	for i, pod := range s.web {
-		for j, host := range s.hosts {
+	for _, pod := range s.web {
+		for _, host := range s.hosts {
 			s.untranslated(t, pod, host, hostPort)
-			if i == j {
-				s.untranslated(t, s.gateway(t, host), pod, webPort)
-				continue
-			}
 			s.untranslated(t, s.gateway(t, host), pod, webPort)
 		}
 	}
@@ -245,9 +241,11 @@ spec:
     image: registry.k8s.io/e2e-test-images/agnhost:2.66.1
     args: [netexec]
     ports: [{containerPort: 8080, hostPort: 9090}]
+    readinessProbe: {httpGet: {path: /hostname, port: 8080}, periodSeconds: 1}
   - name: two
     image: registry.k8s.io/e2e-test-images/agnhost:2.66.1
     args: [netexec, --http-port=8081, --udp-port=8081]
+    readinessProbe: {httpGet: {path: /hostname, port: 8081}, periodSeconds: 1}
 `
 
 var _ lab.TB = (*testing.T)(nil)

@@ -26,8 +26,11 @@ func setScene(t *testing.T, o cluster.Options) *scene {
 	t.Helper()
 	s := &scene{Cluster: cluster.Start(t, o)}
 	s.Install(t)
-	s.web = s.Spread(t, "web", false, "netexec")
-	s.hosts = s.Spread(t, "host", true, "netexec", "--http-port="+strconv.Itoa(hostPort), "--udp-port="+strconv.Itoa(hostPort))
+	s.web = s.Spread(t, cluster.Workload{Name: "web", Args: []string{"netexec"}, Port: webPort})
+	port := strconv.Itoa(hostPort)
+	s.hosts = s.Spread(t, cluster.Workload{
+		Name: "host", HostNetwork: true, Args: []string{"netexec", "--http-port=" + port, "--udp-port=" + port}, Port: hostPort,
+	})
 	return s
 }
 

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/netip"
 	"path"
 	"slices"
@@ -46,44 +45,28 @@ func (c *Cluster) WaitRollout(t lab.TB, namespace, workload string) {
 	c.Kubectl(t, "", "--namespace="+namespace, "rollout", "status", workload, "--timeout="+patience.String())
 }
 
-// Spread runs agnhost with these arguments on every node as a DaemonSet, in the namespace default, with a Service of type NodePort
-// from port 80 to the pods' 8080 of the same name, waits until all are ready, and returns them in the order of the nodes.
-func (c *Cluster) Spread(t lab.TB, name string, hostNetwork bool, args ...string) []Pod {
+// Workload is a DaemonSet in the namespace default, of pods labelled app=NAME.
+type Workload struct {
+	Name        string
+	HostNetwork bool
+	// Args are agnhost's.
+	Args []string
+	// Port is where it serves HTTP; a Service of the same name, of type NodePort, leads there from port 80. 0: it serves nothing.
+	Port uint16
+}
+
+// Spread runs the workload, waits until it is ready on every node, and returns its pods in the order of the nodes.
+func (c *Cluster) Spread(t lab.TB, w Workload) []Pod {
 	t.Helper()
-	list, err := json.Marshal(args)
+	args, err := json.Marshal(w.Args)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	c.Kubectl(t, fmt.Sprintf(spread, name, hostNetwork, image.AgnhostName, list), "apply", "--filename=-")
-	c.WaitRollout(t, "default", "daemonset/"+name)
-	return c.Pods(t, "default", "app="+name)
+	manifest := expand(workloadTemplate, map[string]any{"Workload": w, "Image": image.AgnhostName, "Args": string(args)})
+	c.Kubectl(t, string(manifest), "apply", "--filename=-")
+	c.WaitRollout(t, "default", "daemonset/"+w.Name)
+	return c.Pods(t, "default", "app="+w.Name)
 }
-
-// %[1]s name, %[2]t hostNetwork, %[3]s image, %[4]s arguments. The family policy gives a Service of both families where the cluster
-// has both.
-const spread = `
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: "%[1]s"}
-spec:
-  selector: {matchLabels: {app: "%[1]s"}}
-  template:
-    metadata: {labels: {app: "%[1]s"}}
-    spec:
-      hostNetwork: %[2]t
-      terminationGracePeriodSeconds: 1
-      containers:
-      - {name: agnhost, image: "%[3]s", args: %[4]s}
----
-apiVersion: v1
-kind: Service
-metadata: {name: "%[1]s"}
-spec:
-  type: NodePort
-  ipFamilyPolicy: PreferDualStack
-  selector: {app: "%[1]s"}
-  ports: [{port: 80, targetPort: 8080}]
-`
 
 // Pods are the running pods with these labels, in the order of the nodes.
 func (c *Cluster) Pods(t lab.TB, namespace, selector string) []Pod {

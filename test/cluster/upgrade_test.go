@@ -1,0 +1,178 @@
+package cluster_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/cluster"
+	"warren.mesh/test/lab"
+)
+
+// pace is of every flow between two pods, in packets per second.
+const pace = 1000
+
+// Whatever is restarted of warren, pods talk on. The daemon alone costs no packet; the userspace device has no buffer for what
+// arrives while it is away, so a restart of its container costs what was sent meanwhile, and connections outlive that.
+func TestPrivilegedUpgrade(t *testing.T) {
+	meshtest.Privileged(t)
+	c := cluster.Start(t, cluster.Options{})
+	c.Install(t)
+	var hosts []*lab.Host
+	for _, pod := range c.Spread(t, cluster.Workload{Name: "load", Args: []string{"pause"}}) {
+		hosts = append(hosts, c.Adopt(t, pod))
+	}
+	capture := c.CapturePlaintext(t)
+	conversation := converse(t, hosts[0], hosts[1])
+
+	t.Run("daemon", func(t *testing.T) {
+		flows := load(t, c, hosts)
+		restartDaemons(t, c)
+		for _, r := range flows.Stop() {
+			t.Log(r)
+			if r.Lost > 0 || r.Duplicated > 0 {
+				t.Errorf("a daemon's restart costs packets: %v", r)
+			}
+		}
+	})
+	t.Run("rollout", func(t *testing.T) {
+		flows := load(t, c, hosts)
+		c.Kubectl(t, "", "--namespace=kube-system", "rollout", "restart", "daemonset/warren")
+		c.WaitRollout(t, "kube-system", "daemonset/warren")
+		report(t, flows)
+	})
+	t.Run("image", func(t *testing.T) {
+		const next = "warren.mesh/warren:next"
+		for _, n := range c.Nodes() {
+			n.MustExec(t, "ctr", "--namespace=k8s.io", "images", "tag", "warren.mesh/warren:dev", next)
+		}
+		flows := load(t, c, hosts)
+		c.Kubectl(t, "", "--namespace=kube-system", "set", "image", "daemonset/warren", "*="+next)
+		c.WaitRollout(t, "kube-system", "daemonset/warren")
+		report(t, flows)
+	})
+
+	if err := conversation.stop(); err != nil {
+		t.Errorf("a TCP connection between pods broke: %v", err)
+	}
+	capture.WantNone(t)
+}
+
+func load(t *testing.T, c *cluster.Cluster, hosts []*lab.Host) lab.Flows {
+	t.Helper()
+	flows := c.FlowsAmong(t, lab.FlowOptions{Rate: pace}, hosts...)
+	flows.WaitEstablished(t)
+	return flows
+}
+
+// recovery bounds the time without packets while a device container is replaced: the end of the old one, the start of the new, and a
+// handshake.
+const recovery = 15 * time.Second
+
+// report says what was lost, and expects that the flows went on.
+func report(t *testing.T, flows lab.Flows) {
+	t.Helper()
+	for _, r := range flows.Stop() {
+		t.Log(r)
+		if r.Received == 0 || r.LongestGap > recovery {
+			t.Errorf("no packet for %v: %v", r.LongestGap, r)
+		}
+	}
+}
+
+// restartDaemons ends the daemon's process in every pod of warren's and waits until kubelets have started its containers again.
+func restartDaemons(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	pods := c.Pods(t, "kube-system", "app.kubernetes.io/name=warren")
+	for _, pod := range pods {
+		// The connection ends with the container.
+		_, _ = c.TryKubectl(t.Context(), "", "--namespace=kube-system", "exec", pod.Name, "--container=warren", "--", "sh", "-c", "kill 1")
+	}
+	for _, pod := range pods {
+		lab.Wait(t, time.Minute, "restart of "+pod.Name, func() error { return restarted(t, c, pod) })
+	}
+}
+
+// restarted is nil once the daemon's container, and no other, was started again and is ready.
+func restarted(t *testing.T, c *cluster.Cluster, pod cluster.Pod) error {
+	out := c.Kubectl(t, "", "--namespace=kube-system", "get", "pod", pod.Name, "--output=json")
+	var object struct {
+		Status struct {
+			ContainerStatuses []struct {
+				Name         string
+				RestartCount int
+				Ready        bool
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &object); err != nil {
+		return err
+	}
+	want := map[string]int{"warren": 1, "wireguard": 0}
+	for _, s := range object.Status.ContainerStatuses {
+		if s.RestartCount != want[s.Name] || !s.Ready {
+			return fmt.Errorf("%s was restarted %d times, ready is %t", s.Name, s.RestartCount, s.Ready)
+		}
+	}
+	return nil
+}
+
+// conversation is one TCP connection whose ends answer each other all the time.
+type conversation struct {
+	conn  net.Conn
+	ended chan error
+}
+
+// converse connects two pods until stop is called.
+func converse(t *testing.T, from, to *lab.Host) *conversation {
+	t.Helper()
+	listener := to.Listen(t, "tcp", netip.AddrPortFrom(to.Addrs()[0], 7007).String())
+	go func() {
+		conn, err := listener.Accept()
+		if err == nil {
+			_, _ = io.Copy(conn, conn)
+		}
+	}()
+	conn, err := from.Dial(t.Context(), "tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &conversation{conn: conn, ended: make(chan error, 1)}
+	go func() { c.ended <- c.talk() }()
+	return c
+}
+
+// talk sends a line and expects it back, again and again, until the connection is closed.
+func (c *conversation) talk() error {
+	back := bufio.NewReader(c.conn)
+	for number := 0; ; number++ {
+		line := fmt.Sprintln("line", number)
+		_, err := io.WriteString(c.conn, line)
+		if err == nil {
+			var echo string
+			if echo, err = back.ReadString('\n'); err == nil && echo != line {
+				err = fmt.Errorf("sent %q, got %q", line, echo)
+			}
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("after %d lines: %w", number, err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// stop ends the conversation and says whether it had broken before.
+func (c *conversation) stop() error {
+	closed := c.conn.Close()
+	return errors.Join(<-c.ended, closed)
+}
