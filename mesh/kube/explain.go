@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,10 +19,14 @@ func explain(err error) string {
 	case apierrors.IsUnauthorized(err):
 		return "it does not accept our credentials: check the ServiceAccount's token or the kubeconfig"
 	case apierrors.IsForbidden(err):
-		return err.Error() + ": apply warren's ClusterRole"
+		return bothVerbs.Replace(err.Error()) + ": apply warren's ClusterRole"
 	}
 	return transportReason(err)
 }
+
+// bothVerbs names in the API server's own sentence all that is needed: where both are denied, requests for the one and the
+// other take turns.
+var bothVerbs = strings.NewReplacer(" cannot list resource ", " cannot list and watch resource ", " cannot watch resource ", " cannot list and watch resource ")
 
 // passing errors are not the API server's state: an old server does not know how to stream a list (422), the revision to
 // go on from is gone (410), or a server just started has not reached it yet.

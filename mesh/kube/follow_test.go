@@ -150,7 +150,15 @@ func TestObstacles(t *testing.T) {
 			return refuse(code, reason, message), nil
 		}
 	}
-	const denied = `nodes is forbidden: User "system:serviceaccount:kube-system:warren" cannot watch resource "nodes" in API group "" at the cluster scope`
+	denied := func(verbs string) string {
+		return `nodes is forbidden: User "system:serviceaccount:kube-system:warren" cannot ` + verbs + ` resource "nodes" in API group "" at the cluster scope`
+	}
+	denies := func(r *http.Request) (*http.Response, error) {
+		if r.URL.Query().Get("watch") == "" {
+			return refuse(403, metav1.StatusReasonForbidden, denied("list")), nil
+		}
+		return refuse(403, metav1.StatusReasonForbidden, denied("watch")), nil
+	}
 	for _, test := range []struct {
 		name   string
 		answer func(*http.Request) (*http.Response, error)
@@ -160,7 +168,9 @@ func TestObstacles(t *testing.T) {
 		{"none", nil, true, ""},
 		{"credentials", always(401, metav1.StatusReasonUnauthorized, "Unauthorized"), false,
 			server + "it does not accept our credentials: check the ServiceAccount's token or the kubeconfig"},
-		{"a verb is missing", watches(403, metav1.StatusReasonForbidden, denied), true, server + denied + ": apply warren's ClusterRole"},
+		{"a verb is missing", watches(403, metav1.StatusReasonForbidden, denied("watch")), true,
+			server + denied("list and watch") + ": apply warren's ClusterRole"},
+		{"both verbs are missing", denies, false, server + denied("list and watch") + ": apply warren's ClusterRole"},
 		{"it is starting", always(503, metav1.StatusReasonServiceUnavailable, "etcd is not ready"), false, server + "etcd is not ready"},
 		{"it has too much to do", always(429, metav1.StatusReasonTooManyRequests, "too many requests"), false, server + "too many requests"},
 		{"it cannot stream lists", func(r *http.Request) (*http.Response, error) {

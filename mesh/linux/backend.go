@@ -58,29 +58,37 @@ func chooseExisting(mode Mode, link netlink.Link) (Mode, string, error) {
 	return "", "", mode.owns(link)
 }
 
-// owns is nil for an interface that the backend may have made, and else wraps ErrForeignLink. Whether a TUN is a
-// WireGuard device only its process can tell, which need not be there yet.
+// owns is nil for an interface that the backend may have made, and else wraps ErrForeignLink.
 func (m Mode) owns(link netlink.Link) error {
+	switch {
+	case m.makes(link):
+		return nil
+	case m == Kernel:
+		return notOurs(link, "the kernel's WireGuard")
+	default:
+		return notOurs(link, "a userspace WireGuard device")
+	}
+}
+
+// makes reports whether the interface is of the backend's type. Whether a TUN is a WireGuard device only its process can
+// tell, which need not be there yet.
+func (m Mode) makes(link netlink.Link) bool {
 	switch l := link.(type) {
 	case *netlink.Wireguard:
-		if m == Kernel {
-			return nil
-		}
+		return m == Kernel
 	case *netlink.Tuntap:
-		if m == Userspace && l.Mode == netlink.TUNTAP_MODE_TUN {
-			return nil
-		}
+		return m == Userspace && l.Mode == netlink.TUNTAP_MODE_TUN
 	}
-	if m == Kernel {
-		return notOurs(link, "the kernel's WireGuard")
-	}
-	return notOurs(link, "a userspace WireGuard device")
+	return false
 }
 
 func notOurs(link netlink.Link, want string) error {
 	name, kind := link.Attrs().Name, link.Type()
-	return fmt.Errorf("%w: %s is of type %s and not %s: remove it (ip link delete %s), or change --wireguard",
-		ErrForeignLink, name, kind, want, name)
+	remedy := "remove it (ip link delete " + name + ")"
+	if Kernel.makes(link) || Userspace.makes(link) {
+		remedy += ", or change --wireguard"
+	}
+	return fmt.Errorf("%w: %s is of type %s and not %s: %s", ErrForeignLink, name, kind, want, remedy)
 }
 
 // KernelWireGuard tries whether the kernel has WireGuard: it creates an interface of that type, which loads the module
