@@ -209,3 +209,8 @@ func removeCgroup(top string) error {
 	}
 	return nil
 }
+
+// AdminKubeconfig is the path of the administrator's kubeconfig of the lab with this name, for its control machine.
+func AdminKubeconfig(name string) string {
+	return filepath.Join(directory(name), "pki", "admin.kubeconfig")
+}

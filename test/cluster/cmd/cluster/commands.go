@@ -75,3 +75,18 @@ func newExec() *cobra.Command {
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }
+
+func newConform() *cobra.Command {
+	var s cluster.Specs
+	cmd := &cobra.Command{
+		Use: "conform FOCUS", Short: "Run those of Kubernetes' own tests whose names match a regular expression",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s.Focus = args[0]
+			return cluster.Conform(cmd.Context(), clusterName, s, progress)
+		},
+	}
+	cmd.Flags().StringVar(&s.Skip, "skip", "", "but not those that match this")
+	cmd.Flags().IntVar(&s.Processes, "procs", 1, "how many run at once")
+	return cmd
+}

@@ -19,7 +19,7 @@ func main() {
 		Use: "cluster", Short: "A Kubernetes cluster of network namespaces on this machine",
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(newUp(), newDown(), newExec(), newImage())
+	root.AddCommand(newUp(), newDown(), newExec(), newConform(), newImage())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		stop()
