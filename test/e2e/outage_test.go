@@ -46,10 +46,12 @@ func TestPrivilegedAPIOutage(t *testing.T) {
 	})
 	before.wantSameHosts(t)
 	s.StartAPI(t)
+	begin := time.Now()
 	for _, n := range s.Nodes() {
 		n.WaitReady(t)
 	}
 	s.WaitMeshed(t)
+	t.Logf("all daemons ready %v after the API server was", time.Since(begin).Round(time.Millisecond))
 	pass(t, flows, unattended)
 	before.wantSameHosts(t)
 	before.wantSameObjects(t)
