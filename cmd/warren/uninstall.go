@@ -15,6 +15,7 @@ import (
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/linux"
+	"warren.mesh/mesh/userspace"
 )
 
 // uninstall is what `warren uninstall` is configured by.
@@ -63,6 +64,7 @@ func (u *uninstall) run(ctx context.Context) error {
 		u.attachments.Remove(),
 		u.unpublish(ctx),
 		linux.Remove(ctx, linux.Config{Link: defaults.Link, Bridge: defaults.Bridge}),
+		userspace.Remove(defaults.Link),
 		u.plugins.Remove(),
 		u.removeKey(),
 	}
