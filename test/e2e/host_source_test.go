@@ -90,56 +90,75 @@ func (h *hosts) inquire(t *testing.T, from *lab.Host, local netip.Addr, to netip
 	return netip.MustParseAddrPort(conn.LocalAddr().String()).Addr(), netip.MustParseAddrPort(answer).Addr()
 }
 
-// testSpoofedSource has a pod send from addresses that are not its node's to give.
+// testSpoofedSource has a pod send from addresses that are not its node's to give, and somebody on the underlay from
+// pods'.
 func testSpoofedSource(t *testing.T, h *hosts) {
-	const each = 5
 	h.families(t, func(t *testing.T, like netip.Addr) {
 		for _, source := range []netip.Addr{h.near.Addr(like), h.two.Addr(like), h.Outside.Addr(like)} {
 			for _, victim := range []*lab.Host{h.far.Host, h.three.Host, h.Outside} {
 				if victim.Addr(like) != source {
-					h.spoof(t, spoof{source: source, victim: victim, packets: each})
+					spoof{from: h.a.Host, source: source, victim: victim, counter: "node1 spoof"}.check(t, h.Lab)
 				}
 			}
+		}
+		for _, source := range []netip.Addr{h.near.Addr(like), h.a.Addr(like), h.two.Gateway(t, like)} {
+			spoof{from: h.Outside, source: source, victim: h.one.Host, counter: "node1 forged"}.check(t, h.Lab)
 		}
 	})
 }
 
-// spoof is a number of datagrams from pod a to the victim.
+// spoof is a burst of datagrams from a host to its victim, with a source that is another's.
 type spoof struct {
-	source  netip.Addr
-	victim  *lab.Host
-	packets int
+	from   *lab.Host
+	source netip.Addr
+	victim *lab.Host
+	// counter is where they must be counted: "node1 spoof".
+	counter string
 }
 
-// spoofPort is where victims listen.
-const spoofPort = 9000
+const (
+	// spoofPort is where victims listen.
+	spoofPort = 9000
+	burst     = 5
+)
 
-// spoof sends them and then an honest one, which must be the only one to arrive: packets don't overtake each other here.
-func (h *hosts) spoof(t *testing.T, s spoof) {
+// check sends the burst and then an honest datagram, which must be the only one to arrive: packets don't overtake each
+// other here.
+func (s spoof) check(t *testing.T, l *lab.Lab) {
 	t.Helper()
-	h.a.MustExec(t, "ip", "address", "add", s.source.String(), "dev", "lo")
-	defer h.a.MustExec(t, "ip", "address", "delete", s.source.String(), "dev", "lo")
+	s.from.MustExec(t, "ip", "address", "add", s.source.String(), "dev", "lo")
+	defer s.from.MustExec(t, "ip", "address", "delete", s.source.String(), "dev", "lo")
 	to := netip.AddrPortFrom(s.victim.Addr(s.source), spoofPort)
 	received := s.victim.ListenPacket(t, "udp", fmt.Sprintf(":%d", spoofPort))
 	defer received.Close()
 
-	before := firewallCounts(t, h.Lab)
-	conn, err := h.a.DialFrom(t.Context(), netip.AddrPortFrom(s.source, 0), "udp", to.String())
+	before := firewallCounts(t, l)
+	s.send(t, to)
+	lab.Wait(t, patience, fmt.Sprintf("%v to be counted", s), func() error {
+		return want("spoofed packets", firewallCounts(t, l)[s.counter]-before[s.counter], burst)
+	})
+	send(t, s.from, to)
+	if text, _ := next(t, received); text != "in plain text" {
+		t.Errorf("%v: received %q", s, text)
+	}
+	before.wantSame(t, l, s.counter)
+}
+
+func (s spoof) send(t *testing.T, to netip.AddrPort) {
+	t.Helper()
+	conn, err := s.from.DialFrom(t.Context(), netip.AddrPortFrom(s.source, 0), "udp", to.String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	for range s.packets {
+	for range burst {
 		if _, err := io.WriteString(conn, "spoofed"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	lab.Wait(t, patience, fmt.Sprintf("packets from %v to %v to be counted", s.source, to), func() error {
-		return want("spoofed packets", firewallCounts(t, h.Lab)["node1 spoof"]-before["node1 spoof"], s.packets)
-	})
-	send(t, h.a.Host, to)
-	if text, _ := next(t, received); text != "in plain text" {
-		t.Errorf("%v has received %q from %v", to, text, s.source)
-	}
-	before.wantSame(t, h.Lab, "node1 spoof")
+}
+
+// String is for failures.
+func (s spoof) String() string {
+	return fmt.Sprintf("datagrams from %s to %s in the name of %v", s.from.Name, s.victim.Name, s.source)
 }

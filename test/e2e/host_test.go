@@ -104,7 +104,6 @@ func TestPrivilegedHost(t *testing.T) {
 		{"spoofed-source", testSpoofedSource},
 		{"wireguard-port", testWireGuardPort},
 		{"wireguard-inside", testWireGuardInside},
-		{"deprecated-address", testDeprecatedAddress},
 		{"bulk", testBulk},
 	}
 	for _, m := range manners {

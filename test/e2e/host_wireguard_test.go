@@ -3,9 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"testing"
-	"time"
 
 	"warren.mesh/test/lab"
 )
@@ -54,100 +52,4 @@ func testWireGuardInside(t *testing.T, h *hosts) {
 			before.wantSame(t, h.Lab, counter)
 		}
 	})
-}
-
-// recovery is how long the mesh of a node may take once its address is preferred again: a handshake is retried every five
-// seconds (REKEY_TIMEOUT of the WireGuard paper) and a bit.
-const recovery = 10 * time.Second
-
-// testDeprecatedAddress has node1's IPv6 address deprecated while the mesh runs over IPv6: the kernel then prefers node1's
-// gateway address as source of what the device sends, and peers that took it for node1's would send into the mesh
-// what carries the mesh.
-func testDeprecatedAddress(t *testing.T, h *hosts) {
-	defer h.overIPv6(t)()
-	flows := h.crossing(t)
-	before := firewallCounts(t, h.Lab)
-
-	h.prefer(t, h.one, "0")
-	pass(t, flows, 200)
-	h.wantNoRoaming(t)
-	// A device that starts now knows no source that has ever worked.
-	h.one.KillDevice(t)
-	h.one.StartDevice(t)
-	lab.Wait(t, time.Minute, "the guard to have dropped the device's packets", func() error {
-		return want("packets", firewallCounts(t, h.Lab)["node1 loop"]-before["node1 loop"], 1)
-	})
-	h.wantNoRoaming(t)
-	flows.Stop()
-
-	h.prefer(t, h.one, "forever")
-	begin := time.Now()
-	flows = h.crossing(t)
-	took := time.Since(begin)
-	t.Logf("recovered in %v", took.Round(time.Millisecond))
-	if took > recovery {
-		t.Errorf("recovered in %v, want %v at most", took, recovery)
-	}
-	h.wantNoRoaming(t)
-	pass(t, flows, 200)
-	wantNoLoss(t, flows)
-	before.wantSame(t, h.Lab, "node1 loop")
-}
-
-// overIPv6 has all nodes know each other by their IPv6 endpoints only, until back is called.
-func (h *hosts) overIPv6(t *testing.T) (back func()) {
-	t.Helper()
-	families := h.one.Addrs()
-	force := func(like netip.Addr, endpoint func(*lab.Node) string) {
-		t.Helper()
-		for _, n := range h.Nodes() {
-			n.Annotate(t, map[string]string{"warren.mesh/force-endpoint": endpoint(n)})
-		}
-		lab.Wait(t, patience, "endpoints of the other family", func() error { return h.endpointsLike(t, like) })
-	}
-	force(families[1], func(n *lab.Node) string { return netip.AddrPortFrom(n.Addr(families[1]), wireguardPort).String() })
-	return func() { t.Helper(); force(families[0], func(*lab.Node) string { return "" }) }
-}
-
-// endpointsLike is nil where all are of the family of like.
-func (h *hosts) endpointsLike(t *testing.T, like netip.Addr) error {
-	t.Helper()
-	for _, e := range h.endpoints(t) {
-		if e.Addr().Is4() != like.Is4() {
-			return fmt.Errorf("still %v", e)
-		}
-	}
-	return nil
-}
-
-// endpoints are all that all nodes' devices have.
-func (h *hosts) endpoints(t *testing.T) (all []netip.AddrPort) {
-	t.Helper()
-	for _, n := range h.Nodes() {
-		for line := range strings.Lines(n.MustExec(t, "wg", "show", "warren0", "endpoints")) {
-			if _, endpoint, _ := strings.Cut(strings.TrimSpace(line), "\t"); endpoint != "(none)" {
-				all = append(all, netip.MustParseAddrPort(endpoint))
-			}
-		}
-	}
-	return all
-}
-
-// wantNoRoaming fails the test for endpoints inside the mesh.
-func (h *hosts) wantNoRoaming(t *testing.T) {
-	t.Helper()
-	for _, e := range h.endpoints(t) {
-		for _, pods := range h.ClusterCIDRs() {
-			if pods.Contains(e.Addr()) {
-				t.Errorf("a peer has roamed to %v", e)
-			}
-		}
-	}
-}
-
-// prefer sets how long, in seconds or forever, the node's IPv6 address is preferred.
-func (h *hosts) prefer(t *testing.T, n *lab.Node, lifetime string) {
-	t.Helper()
-	own := netip.PrefixFrom(n.Addrs()[1], 64)
-	n.MustExec(t, "ip", "address", "change", own.String(), "dev", "eth0", "valid_lft", "forever", "preferred_lft", lifetime)
 }
