@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
 )
@@ -157,23 +155,19 @@ func (v *victim) whole(t *testing.T) {
 	begin := time.Now()
 	resume(t, v.flows)
 	resumed := time.Since(begin)
-	lab.Wait(t, time.Minute, "the mesh of "+v.node.Name+" to stand as before", func() error { return v.differs(t) })
+	lab.Wait(t, time.Minute, "the mesh of "+v.node.Name+" to stand as before", func() error { return v.differs() })
 	t.Logf("all %d flows arrive again after %v; all stands after %v",
 		len(v.flows), resumed.Round(time.Millisecond), time.Since(begin).Round(time.Millisecond))
 	v.wantNoLeak(t)
 }
 
 // differs is nil where the node's mesh stands as before.
-func (v *victim) differs(t *testing.T) error {
-	t.Helper()
+func (v *victim) differs() error {
 	now, err := stands(v.node)
 	if err != nil {
 		return err
 	}
-	if diff := cmp.Diff(v.before, byDaemon(now)); diff != "" {
-		return differs(diff)
-	}
-	return nil
+	return differing(v.before, byDaemon(now))
 }
 
 // byDaemon leaves out what is the kernel's own and differs with each device: the operational state, the link-local address.
@@ -190,11 +184,6 @@ func byDaemon(standing map[string][]string) map[string][]string {
 	}
 	return standing
 }
-
-// differs is an error of several lines.
-type differs string
-
-func (d differs) Error() string { return "it differs (-before +now):\n" + string(d) }
 
 // wantNoLeak fails this test, and not the next one too, for what was in plain text.
 func (v *victim) wantNoLeak(t *testing.T) {

@@ -108,7 +108,7 @@ func TestPrivilegedReboot(t *testing.T) {
 // wantNoPod wants a pod's attachment to fail because there is no CNI configuration.
 func wantNoPod(t *testing.T, n *lab.Node, when string) {
 	t.Helper()
-	if _, err := n.TryPod("early"); err == nil || !strings.Contains(err.Error(), "10-warren.conflist") {
+	if _, err := n.TryPod("early"); err == nil || !strings.Contains(err.Error(), "/etc/cni/net.d") {
 		t.Fatalf("%s: attach a pod while %s: error %v, want that of a configuration that is missing", n.Name, when, err)
 	}
 }

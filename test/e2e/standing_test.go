@@ -58,6 +58,14 @@ func stands(n *lab.Node) (map[string][]string, error) {
 	return all, nil
 }
 
+// differing is nil where a node's mesh stands as before.
+func differing(before, now map[string][]string) error {
+	if diff := cmp.Diff(before, now); diff != "" {
+		return fmt.Errorf("it differs (-before +now):\n%s", diff)
+	}
+	return nil
+}
+
 // record is how the whole mesh stood at some time.
 type record struct {
 	scene *scene
@@ -82,9 +90,15 @@ func (s *scene) record(t *testing.T) record {
 func (r record) wantSameHosts(t *testing.T) {
 	t.Helper()
 	for _, n := range r.scene.Nodes() {
-		if diff := cmp.Diff(r.nodes[n.Name], standing(t, n)); diff != "" {
-			t.Errorf("%s has changed (-before +after):\n%s", n.Name, diff)
-		}
+		wantStanding(t, n, r.nodes[n.Name])
+	}
+}
+
+// wantStanding fails the test where the node's mesh does not stand as before.
+func wantStanding(t *testing.T, n *lab.Node, before map[string][]string) {
+	t.Helper()
+	if err := differing(before, standing(t, n)); err != nil {
+		t.Errorf("%s: %v", n.Name, err)
 	}
 }
 

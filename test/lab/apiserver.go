@@ -45,7 +45,7 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 	if err := l.startAPI(ctx); err != nil {
 		return err
 	}
-	if err := l.serve(controllersName, l.programs.component(controllersName), l.controllerArgs()); err != nil {
+	if err := l.startControllers(); err != nil {
 		return err
 	}
 	if l.options.Kubelets {
@@ -147,6 +147,26 @@ func (l *Lab) StartAPI(t TB) {
 	if err := l.startAPI(t.Context()); err != nil {
 		t.Fatalf("%v", err)
 	}
+}
+
+// StopControllers ends the controllers: Nodes that join then have no pod CIDR.
+func (l *Lab) StopControllers(t TB) {
+	t.Helper()
+	if err := l.servers[controllersName].signal(syscall.SIGKILL, killTimeout); err != nil {
+		t.Fatalf("stop the controllers: %v", err)
+	}
+}
+
+// StartControllers starts the controllers again, and waits for nothing.
+func (l *Lab) StartControllers(t TB) {
+	t.Helper()
+	if err := l.startControllers(); err != nil {
+		t.Fatalf("%v", err)
+	}
+}
+
+func (l *Lab) startControllers() error {
+	return l.serve(controllersName, l.programs.component(controllersName), l.controllerArgs())
 }
 
 func (l *Lab) loadManifests(ctx context.Context) error {

@@ -72,6 +72,16 @@ func (p *programs) warren(ctx context.Context) (string, error) {
 	return p.component("warren"), p.warrenErr
 }
 
+// Warren is the path of the program under test, on every machine too.
+func (l *Lab) Warren(t TB) string {
+	t.Helper()
+	path, err := l.programs.warren(t.Context())
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return path
+}
+
 // own builds a program of this module for this lab. The version stamp would have it linked anew after every commit.
 func (p *programs) own(ctx context.Context, name, pkg string) (path string, err error) {
 	path = p.component(name)
