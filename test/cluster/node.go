@@ -127,6 +127,16 @@ func (c *Cluster) startProxy(n *lab.Node) error {
 	return err
 }
 
+// Join adds a node and waits until it is registered. One that was removed before, and joins by its name again, has its disk.
+func (c *Cluster) Join(t lab.TB, o lab.NodeOptions) *lab.Node {
+	t.Helper()
+	n := c.AddNode(t, o)
+	if err := c.startNode(t.Context(), n); err != nil {
+		t.Fatalf("start %s: %v", n.Name, err)
+	}
+	return n
+}
+
 // Reboot ends every process and namespace of the node and starts it again with its disk: what `reboot` does to a machine. It
 // returns when the kubelet runs again.
 func (c *Cluster) Reboot(t lab.TB, n *lab.Node) {
