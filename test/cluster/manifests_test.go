@@ -208,7 +208,7 @@ func (s *scene) sandbox(t *testing.T) {
 	s.Kubectl(t, sandboxPod, "apply", "--filename=-")
 	s.Kubectl(t, "", "wait", "pod/sandbox", "--for=condition=Ready", "--timeout=60s")
 	pod := s.Pods(t, "default", "app=sandbox")[0]
-	if out, err := s.Fetch(t, pod, "http://localhost:8081/hostname"); err != nil || strings.TrimSpace(out) != "sandbox" {
+	if out, err := s.Fetch(t, pod, "http://localhost:8082/hostname"); err != nil || strings.TrimSpace(out) != "sandbox" {
 		t.Errorf("the other container: %q, %v", out, err)
 	}
 	for _, from := range s.Nodes() {
@@ -244,8 +244,8 @@ spec:
     readinessProbe: {httpGet: {path: /hostname, port: 8080}, periodSeconds: 1}
   - name: two
     image: registry.k8s.io/e2e-test-images/agnhost:2.66.1
-    args: [netexec, --http-port=8081, --udp-port=8081]
-    readinessProbe: {httpGet: {path: /hostname, port: 8081}, periodSeconds: 1}
+    args: [netexec, --http-port=8082, --udp-port=8082]
+    readinessProbe: {httpGet: {path: /hostname, port: 8082}, periodSeconds: 1}
 `
 
 var _ lab.TB = (*testing.T)(nil)
