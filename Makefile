@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build test test-unit test-privileged test-lab test-race test-cluster lint demo demo-down cluster cluster-down bench image clean
+.PHONY: help build test test-unit test-privileged test-lab test-race test-cluster lint demo demo-down cluster cluster-down bench image image-local clean
 
 # Where Debian has nft, tcpdump and conntrack; not every caller's PATH does.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -72,6 +72,10 @@ bench: ## benchmarks
 
 image: ## the container image, IMAGE=name:tag
 	$(BUILDER) build -t $(IMAGE) .
+
+image-local: ## the same without a registry: base images by debootstrap, built by buildah, listed
+	@test/install cluster
+	@go run ./test/cluster/cmd/cluster image
 
 clean: ## what the targets above left in the tree
 	rm -rf bin

@@ -27,12 +27,12 @@ func containerdConfig() []byte {
 	return expand(containerdTemplate, map[string]any{"Pause": image.PauseName})
 }
 
-func (c *Cluster) kubeletConfig(n *lab.Node) ([]byte, error) {
+func (c *Cluster) kubeletConfig(n *lab.Node) []byte {
 	pki := c.Authority()
 	return expand(kubeletTemplate, map[string]any{
 		"CA": pki.File("ca.crt"), "Certificate": pki.File(n.Name + ".crt"), "Key": pki.File(n.Name + ".key"),
 		"Cgroup": n.Cgroup(), "DNS": c.dnsAddr(),
-	}), nil
+	})
 }
 
 // applyDNS creates CoreDNS; its pods wait for a network.

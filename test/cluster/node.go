@@ -101,11 +101,7 @@ func (c *Cluster) issueKubelet(n *lab.Node) error {
 }
 
 func (c *Cluster) startKubelet(n *lab.Node) error {
-	config, err := c.kubeletConfig(n)
-	if err != nil {
-		return err
-	}
-	path, err := c.file(n.Name+"-kubelet.yaml", config)
+	path, err := c.file(n.Name+"-kubelet.yaml", c.kubeletConfig(n))
 	if err != nil {
 		return err
 	}

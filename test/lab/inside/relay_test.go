@@ -1,6 +1,7 @@
 package inside
 
 import (
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -39,7 +40,7 @@ func TestRelayToNobody(t *testing.T) {
 	}
 	near, far := net.Pipe()
 	go Relay{To: gone.Addr().String()}.relay(t.Context(), far)
-	if n, err := near.Read(make([]byte, 1)); err != io.EOF {
+	if n, err := near.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("got %d bytes, %v", n, err)
 	}
 }

@@ -1,0 +1,83 @@
+package cluster_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/cluster"
+	"warren.mesh/test/cluster/image"
+	"warren.mesh/test/lab"
+)
+
+// Deleting the manifests and uninstalling by hand leaves nodes and their objects as they were.
+func TestPrivilegedUninstall(t *testing.T) {
+	meshtest.Privileged(t)
+	c := cluster.Start(t, cluster.Options{})
+	before := map[string]string{}
+	for _, n := range c.Nodes() {
+		before[n.Name] = traces(t, n)
+	}
+	c.Install(t)
+	c.Spread(t, cluster.Workload{Name: "web", Args: []string{"netexec"}, Port: webPort})
+
+	// Pods first: without a network they cannot be taken off it.
+	c.Kubectl(t, "", "delete", "daemonset/web", "service/web", "--wait")
+	c.Kubectl(t, "", "--namespace=kube-system", "scale", "deployment/coredns", "--replicas=0")
+	c.Kubectl(t, "", "--namespace=kube-system", "wait", "pods", "--selector=k8s-app=kube-dns", "--for=delete", "--timeout=60s")
+	c.Kubectl(t, "", "delete", "--wait", "-k", c.Root()+"/manifests")
+	c.Kubectl(t, "", "--namespace=kube-system", "wait", "pods", "--selector=app.kubernetes.io/name=warren", "--for=delete", "--timeout=60s")
+	for _, n := range c.Nodes() {
+		uninstall(t, n)
+		n.Annotate(t, map[string]string{
+			"warren.mesh/public-key": "", "warren.mesh/endpoint": "", "warren.mesh/pod-cidrs": "", "warren.mesh/node-ips": "",
+		})
+	}
+	for _, n := range c.Nodes() {
+		// Interfaces of pods go some time after the pods.
+		lab.Wait(t, 30*time.Second, n.Name+" as it was", func() error { return same(before[n.Name], traces(t, n)) })
+		for key := range n.Object(t).Annotations {
+			if strings.HasPrefix(key, "warren.mesh/") {
+				t.Errorf("%s has kept %s", n.Name, key)
+			}
+		}
+	}
+}
+
+// uninstall runs warren's own from its image, without a container: there is no network, and perhaps no API server, to start one by.
+func uninstall(t *testing.T, n *lab.Node) {
+	t.Helper()
+	const at = "/run/uninstall"
+	n.MustExec(t, "mkdir", at)
+	n.MustExec(t, "ctr", "--namespace=k8s.io", "images", "mount", image.WarrenName, at)
+	n.MustExec(t, at+"/opt/warren/warren", "uninstall", "--node-annotations=false")
+	n.MustExec(t, "ctr", "--namespace=k8s.io", "images", "unmount", "--rm", at)
+}
+
+// traces are what warren could leave on a node, as the node's own tools tell it. kube-proxy's tables come and go with Services, so
+// that of tables the names count.
+func traces(t *testing.T, n *lab.Node) string {
+	t.Helper()
+	return n.MustExec(t, "sh", "-c", `
+ip -oneline link | awk '{print $2}'
+ip rule; ip -6 rule
+ip route show table all; ip -6 route show table all | grep -v ' expires '
+nft list tables
+find /etc/cni /opt/cni /var/lib/warren /run/warren /run/wireguard /var/run/wireguard ! -type d 2>/dev/null | sort`)
+}
+
+// different is what is not as it was.
+type different string
+
+// Error is the difference.
+func (d different) Error() string { return string(d) }
+
+func same(before, now string) error {
+	if diff := cmp.Diff(strings.Split(before, "\n"), strings.Split(now, "\n")); diff != "" {
+		return different("(-before +now):\n" + diff)
+	}
+	return nil
+}
