@@ -20,6 +20,9 @@ var kubeletTemplate string
 //go:embed coredns.yaml
 var dnsTemplate string
 
+//go:embed overlay.yaml
+var overlayTemplate string
+
 //go:embed workload.yaml
 var workloadTemplate string
 

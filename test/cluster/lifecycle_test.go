@@ -53,6 +53,7 @@ func recreateNode(t *testing.T, c *cluster.Cluster) {
 	s := &scene{Cluster: c, web: web}
 	s.pods(t)
 
+	after = n.Object(t)
 	peers := c.Node(1).MustExec(t, "wg", "show", "warren0", "allowed-ips")
 	want := fmt.Sprintf("%s\t%s %v/32\n", after.Annotations["warren.mesh/public-key"], after.Spec.PodCIDR, n.Addrs()[0])
 	if peers != want {

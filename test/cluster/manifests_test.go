@@ -18,7 +18,16 @@ import (
 
 func TestPrivilegedManifests(t *testing.T) {
 	meshtest.Privileged(t)
-	s := setScene(t, cluster.Options{})
+	setScene(t, cluster.Options{}).accept(t)
+}
+
+// The same in both families, and with the other kube-proxy.
+func TestPrivilegedManifestsDualStack(t *testing.T) {
+	meshtest.Privileged(t)
+	setScene(t, cluster.Options{Nodes: 3, Family: lab.Dual, Proxy: cluster.IPTables}).accept(t)
+}
+
+func (s *scene) accept(t *testing.T) {
 	t.Run("pods", s.pods)
 	t.Run("services", s.services)
 	t.Run("hosts", s.hostNetwork)
@@ -247,5 +256,3 @@ spec:
     args: [netexec, --http-port=8082, --udp-port=8082]
     readinessProbe: {httpGet: {path: /hostname, port: 8082}, periodSeconds: 1}
 `
-
-var _ lab.TB = (*testing.T)(nil)

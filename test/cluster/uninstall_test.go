@@ -28,7 +28,11 @@ func TestPrivilegedUninstall(t *testing.T) {
 	c.Kubectl(t, "", "delete", "daemonset/web", "service/web", "--wait")
 	c.Kubectl(t, "", "--namespace=kube-system", "scale", "deployment/coredns", "--replicas=0")
 	c.Kubectl(t, "", "--namespace=kube-system", "wait", "pods", "--selector=k8s-app=kube-dns", "--for=delete", "--timeout=60s")
-	c.Kubectl(t, "", "delete", "--wait", "-k", c.Root()+"/manifests")
+	manifests, err := c.Manifests()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Kubectl(t, "", "delete", "--wait", "-k", manifests)
 	c.Kubectl(t, "", "--namespace=kube-system", "wait", "pods", "--selector=app.kubernetes.io/name=warren", "--for=delete", "--timeout=60s")
 	for _, n := range c.Nodes() {
 		uninstall(t, n)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -26,8 +27,29 @@ const patience = 3 * time.Minute
 // Install applies the manifests and waits until warren is ready on every node, the nodes are, and CoreDNS.
 func (c *Cluster) Install(t lab.TB) {
 	t.Helper()
-	c.Kubectl(t, "", "apply", "-k", c.Root()+"/manifests")
+	dir, err := c.Manifests()
+	if err != nil {
+		t.Fatalf("write an overlay of the manifests: %v", err)
+	}
+	c.Kubectl(t, "", "apply", "-k", dir)
 	c.WaitReady(t)
+}
+
+// Manifests is the directory to apply: warren's own for the cluster range that they name, an overlay with the cluster's ranges
+// where it has IPv6.
+func (c *Cluster) Manifests() (dir string, err error) {
+	base := filepath.Join(c.Root(), "manifests")
+	if c.options.Family == lab.IPv4 {
+		return base, nil
+	}
+	// kustomize takes relative paths only.
+	relative, err := filepath.Rel(filepath.Join(c.Dir, "etc", "overlay"), base)
+	if err != nil {
+		return "", err
+	}
+	overlay := expand(overlayTemplate, map[string]any{"Base": relative, "CIDRs": commas(c.ClusterCIDRs())})
+	file, err := c.file(filepath.Join("overlay", "kustomization.yaml"), overlay)
+	return filepath.Dir(file), err
 }
 
 // WaitReady waits for nodes, warren and CoreDNS.
