@@ -61,15 +61,15 @@ func uninstall(t *testing.T, n *lab.Node) {
 	n.MustExec(t, "ctr", "--namespace=k8s.io", "images", "unmount", "--rm", at)
 }
 
-// traces are what warren could leave on a node, as the node's own tools tell it. kube-proxy's tables come and go with Services, so
-// that of tables the names count.
+// traces are what warren could leave on a node, as the node's own tools tell it: of nftables the names of tables, but those that
+// kube-proxy and kubelets make when they get to it, iptables' among them.
 func traces(t *testing.T, n *lab.Node) string {
 	t.Helper()
 	return n.MustExec(t, "sh", "-c", `
 ip -oneline link | awk '{print $2}'
 ip rule; ip -6 rule
 ip route show table all; ip -6 route show table all | grep -v ' expires '
-nft list tables
+nft list tables | grep -v -e kube-proxy -e ' \(nat\|filter\|mangle\|raw\|security\)$'
 find /etc/cni /opt/cni /var/lib/warren /run/warren /run/wireguard /var/run/wireguard ! -type d 2>/dev/null | sort`)
 }
 
