@@ -127,13 +127,13 @@ func TestSuspectsInDoubt(t *testing.T) {
 }
 
 func TestPollInterval(t *testing.T) {
-	for cost, want := range map[time.Duration]time.Duration{
-		0:                      time.Second,
-		20 * time.Millisecond:  time.Second,
-		200 * time.Millisecond: 10 * time.Second,
+	for peers, want := range map[int]time.Duration{
+		0:    500 * time.Millisecond,
+		1000: 500 * time.Millisecond,
+		5000: 2500 * time.Millisecond,
 	} {
-		if got := pollInterval(cost); got != want {
-			t.Errorf("cost %v: %v, want %v", cost, got, want)
+		if got := pollInterval(peers); got != want {
+			t.Errorf("%d peers: %v, want %v", peers, got, want)
 		}
 	}
 }

@@ -124,26 +124,28 @@ func (i iface) equal(other iface) bool {
 	return i.name == other.name && i.mtu == other.mtu && i.up == other.up && maps.Equal(i.addresses, other.addresses)
 }
 
-// deviceDiffers compares what only the configuration changes of the device.
-func (h *Host) deviceDiffers() bool {
+// deviceDiffers compares what only the configuration changes of the device, and says how many peers that has.
+func (h *Host) deviceDiffers() (differs bool, peers int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	device, err := h.readDevice()
 	s := &h.shadow
 	switch {
 	case err != nil || (device != nil) != s.answers:
-		return true
+		return true, 0
 	case !s.known || device == nil:
-		return false
+		return false, 0
 	}
-	return toDevice(device) != s.device || !maps.EqualFunc(shapes(toPeers(device)), s.peers, peerShape.equal)
+	differs = toDevice(device) != s.device || !maps.EqualFunc(shapes(toPeers(device)), s.peers, peerShape.equal)
+	return differs, len(device.Peers)
 }
 
 // Limits of how often the device is read: no notification tells of changes to WireGuard's peers, and reading 5,000 of
-// them takes a while. Reading takes no more than one part in pollShare of the time.
+// them takes some 50 ms. By their number and not by the time that the last reading took: a busy machine's delays would
+// count too, and the next would come late just then.
 const (
-	pollEvery = time.Second
-	pollShare = 50
+	pollEvery   = 500 * time.Millisecond
+	pollPerPeer = 500 * time.Microsecond
 )
 
-func pollInterval(cost time.Duration) time.Duration { return max(pollEvery, pollShare*cost) }
+func pollInterval(peers int) time.Duration { return max(pollEvery, time.Duration(peers)*pollPerPeer) }

@@ -107,11 +107,11 @@ func (w *watch) check(ctx context.Context) {
 				w.poke()
 			}
 		case <-timer.C:
-			start := time.Now()
-			if w.host.deviceDiffers() {
+			differs, peers := w.host.deviceDiffers()
+			if differs {
 				w.poke()
 			}
-			timer.Reset(pollInterval(time.Since(start)))
+			timer.Reset(pollInterval(peers))
 		}
 	}
 }
