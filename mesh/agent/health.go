@@ -46,13 +46,19 @@ func (j *journal) stuck(now time.Time) []string {
 	return []string{fmt.Sprintf("a pass has been under way for %v", now.Sub(j.started).Round(time.Second))}
 }
 
-// unready says what the mesh lacks on this node; nothing is the good answer.
+// unready says what the mesh lacks on this node; nothing is the good answer. A step that is no longer blocked is done only
+// when the pass that found it so has ended well: until then, what the last one lacked is lacking.
 func (j *journal) unready() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.passes == 0 {
-		return []string{"waiting for the first pass"}
+	if reasons := j.reasons(); len(reasons) > 0 {
+		return reasons
 	}
+	return j.undone
+}
+
+// reasons are the steps that are blocked, and why.
+func (j *journal) reasons() []string {
 	var reasons []string
 	for _, s := range slices.Sorted(maps.Keys(j.blocked)) {
 		reasons = append(reasons, fmt.Sprintf("%s: %s", s, j.blocked[s].text))

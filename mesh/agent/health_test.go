@@ -76,3 +76,27 @@ func TestNotReadyBeforeTheFirstPass(t *testing.T) {
 		t.Error("ready without a Node")
 	}
 }
+
+// What was waited for is there, and the pass that makes use of it under way: pods cannot be attached yet.
+func TestNotReadyBeforeThePassHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var api meshtest.API
+		api.Create(object(1))
+		api.SetDown(true)
+		m := newMachine(&api, 1)
+		m.start()
+		settle()
+		release := m.host.hold()
+		api.SetDown(false)
+		settle()
+		if code, _ := m.get("/readyz"); code != 503 {
+			t.Error("ready before the host was programmed")
+		}
+		release()
+		settle()
+		if code, body := m.get("/readyz"); code != 200 {
+			t.Errorf("not ready: %s", body)
+		}
+		m.end()
+	})
+}

@@ -25,8 +25,8 @@ type journal struct {
 	mu sync.Mutex
 	// started is when the pass under way began; zero between passes.
 	started time.Time
-	// passes counts those that ended.
-	passes int
+	// undone are the reasons why the last pass that ended has not done everything.
+	undone []string
 	// blocked are the steps that wait or fail.
 	blocked map[step]blockage
 	// wrong are the Problems by what they are about.
@@ -49,7 +49,10 @@ func (b blockage) end() string {
 }
 
 func newJournal(log *slog.Logger, m *metrics) *journal {
-	return &journal{log: log, metrics: m, blocked: map[step]blockage{}, wrong: map[mesh.Problem]bool{}}
+	return &journal{
+		log: log, metrics: m, blocked: map[step]blockage{}, wrong: map[mesh.Problem]bool{},
+		undone: []string{"waiting for the first pass"},
+	}
 }
 
 // begin starts a pass.
@@ -66,7 +69,7 @@ func (j *journal) end(now time.Time) outcome {
 	result := j.outcome()
 	j.metrics.pass(result, now, now.Sub(j.started))
 	j.started = time.Time{}
-	j.passes++
+	j.undone = j.reasons()
 	return result
 }
 
