@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -121,9 +122,7 @@ func wantReservations(t *testing.T, c *cluster.Cluster, n *lab.Node) {
 	for _, path := range strings.Fields(n.MustExec(t, "find", "/run/warren/ipam", "-type", "f", "-name", "[0-9]*")) {
 		reserved[path[strings.LastIndexByte(path, '/')+1:]] = true
 	}
-	out := c.Kubectl(t, "", "get", "pods", "--all-namespaces", "--field-selector=spec.nodeName="+n.Name,
-		"--output=jsonpath={range .items[?(@.spec.hostNetwork!=true)]}{.status.podIP}{\"\\n\"}{end}")
-	for _, addr := range strings.Fields(out) {
+	for _, addr := range podAddrs(t, c, n) {
 		if !reserved[addr] {
 			t.Errorf("%s: %s of a pod is not reserved", n.Name, addr)
 		}
@@ -132,4 +131,26 @@ func wantReservations(t *testing.T, c *cluster.Cluster, n *lab.Node) {
 	if len(reserved) > 0 {
 		t.Errorf("%s: reserved and of no pod: %v", n.Name, reserved)
 	}
+}
+
+// podAddrs are those of the node's pods that have their own.
+func podAddrs(t *testing.T, c *cluster.Cluster, n *lab.Node) []string {
+	t.Helper()
+	out := c.Kubectl(t, "", "get", "pods", "--all-namespaces", "--field-selector=spec.nodeName="+n.Name, "--output=json")
+	var list struct {
+		Items []struct {
+			Spec   struct{ HostNetwork bool }
+			Status struct{ PodIP string }
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		t.Fatal(err)
+	}
+	var addrs []string
+	for _, pod := range list.Items {
+		if !pod.Spec.HostNetwork {
+			addrs = append(addrs, pod.Status.PodIP)
+		}
+	}
+	return addrs
 }

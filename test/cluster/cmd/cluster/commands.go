@@ -10,16 +10,17 @@ import (
 	"warren.mesh/test/lab"
 )
 
-// clusterName is the one that `make cluster` starts.
-const clusterName = "cluster"
+// defaultName is of the cluster that `make cluster` starts.
+const defaultName = "cluster"
 
-func newUp() *cobra.Command {
-	o := cluster.Options{Name: clusterName, Keep: true}
+func newUp(name *string) *cobra.Command {
+	o := cluster.Options{Keep: true}
 	var family, proxy string
 	cmd := &cobra.Command{
 		Use: "up", Short: "Start a cluster, in the place of one that runs, and leave it running",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			o.Name = *name
 			if o.Family, err = parseFamily(family); err != nil {
 				return err
 			}
@@ -58,32 +59,32 @@ func parseProxy(text string) (cluster.Proxy, error) {
 	return proxy, nil
 }
 
-func newDown() *cobra.Command {
+func newDown(name *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "down", Short: "End the cluster",
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return lab.Down(clusterName) },
+		RunE: func(*cobra.Command, []string) error { return lab.Down(*name) },
 	}
 }
 
-func newExec() *cobra.Command {
+func newExec(name *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "exec MACHINE COMMAND [ARGUMENT]...", Short: "Run a command on a machine of the cluster: node1, control, outside",
 		Args: cobra.MinimumNArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error { return lab.Enter(clusterName, args[0], args[1:]) },
+		RunE: func(_ *cobra.Command, args []string) error { return lab.Enter(*name, args[0], args[1:]) },
 	}
 	cmd.Flags().SetInterspersed(false)
 	return cmd
 }
 
-func newConform() *cobra.Command {
+func newConform(name *string) *cobra.Command {
 	var s cluster.Specs
 	cmd := &cobra.Command{
 		Use: "conform FOCUS", Short: "Run those of Kubernetes' own tests whose names match a regular expression",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.Focus = args[0]
-			return cluster.Conform(cmd.Context(), clusterName, s, progress)
+			return cluster.Conform(cmd.Context(), *name, s, progress)
 		},
 	}
 	cmd.Flags().StringVar(&s.Skip, "skip", "", "but not those that match this")

@@ -19,7 +19,8 @@ func main() {
 		Use: "cluster", Short: "A Kubernetes cluster of network namespaces on this machine",
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(newUp(), newDown(), newExec(), newConform(), newImage())
+	name := root.PersistentFlags().String("name", defaultName, "tells clusters apart")
+	root.AddCommand(newUp(name), newDown(name), newExec(name), newConform(name), newImage())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		stop()
