@@ -66,13 +66,18 @@ func (c *Cluster) SetNetworkAvailable(ctx context.Context) error {
 	if self.NetworkAvailable {
 		return nil
 	}
-	// A strategic merge patch finds the condition by its type; a JSON merge patch would replace the whole list.
+	// An apply finds the condition by its type. A JSON merge patch would replace the whole list; a strategic one would make
+	// warren one more updater of the Node, and of more than ten the API server joins the eldest, which looks as if warren had
+	// forged the managedFields of others.
 	err := c.write(ctx, patch{
-		kind:         types.StrategicMergePatchType,
+		kind:         types.ApplyPatchType,
+		force:        true,
 		subresources: []string{"status"},
 		body: map[string]any{
-			"metadata": map[string]any{"uid": self.UID},
-			"status":   map[string]any{"conditions": []corev1.NodeCondition{available(metav1.Now())}},
+			"apiVersion": "v1",
+			"kind":       "Node",
+			"metadata":   map[string]any{"name": c.name, "uid": self.UID},
+			"status":     map[string]any{"conditions": []corev1.NodeCondition{available(metav1.Now())}},
 		},
 	})
 	if err != nil {

@@ -55,7 +55,7 @@ func TestWrites(t *testing.T) {
 
 // TestSetNetworkAvailable shows that it writes where Self differs only.
 func TestSetNetworkAvailable(t *testing.T) {
-	const written = `{"metadata":{"uid":"uid-a"},"status":{"conditions":[{"type":"NetworkUnavailable","status":"False",` +
+	const written = `{"apiVersion":"v1","kind":"Node","metadata":{"name":"a","uid":"uid-a"},"status":{"conditions":[{"type":"NetworkUnavailable","status":"False",` +
 		`"lastHeartbeatTime":"2000-01-01T00:00:00Z","lastTransitionTime":"2000-01-01T00:00:00Z",` +
 		`"reason":"WarrenIsUp","message":"warren has connected this node to the mesh"}]}}`
 	for _, test := range []struct {
@@ -64,8 +64,8 @@ func TestSetNetworkAvailable(t *testing.T) {
 		want  []patched
 		stale bool
 	}{
-		{"no condition", []*corev1.Node{ownNode()}, []patched{{"/api/v1/nodes/a/status", "application/strategic-merge-patch+json", "fieldManager=warren", written}}, false},
-		{"unavailable", []*corev1.Node{ownNode(condition(corev1.ConditionTrue))}, []patched{{"/api/v1/nodes/a/status", "application/strategic-merge-patch+json", "fieldManager=warren", written}}, false},
+		{"no condition", []*corev1.Node{ownNode()}, []patched{{"/api/v1/nodes/a/status", "application/apply-patch+yaml", "fieldManager=warren&force=true", written}}, false},
+		{"unavailable", []*corev1.Node{ownNode(condition(corev1.ConditionTrue))}, []patched{{"/api/v1/nodes/a/status", "application/apply-patch+yaml", "fieldManager=warren&force=true", written}}, false},
 		{"available already", []*corev1.Node{ownNode(condition(corev1.ConditionFalse))}, nil, false},
 		{"no such Node", nil, nil, true},
 	} {
