@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build test test-unit test-privileged test-lab test-race test-cluster lint demo demo-down cluster cluster-down bench image image-local clean
+.PHONY: help build test test-unit test-privileged test-lab test-race test-cluster lint demo demo-down cluster cluster-down bench image image-local manifests clean
 
 # Where Debian has nft, tcpdump and conntrack; not every caller's PATH does.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -66,6 +66,9 @@ cluster: ## Kubernetes on this machine, without a CNI plugin; NODES=2 FAMILY=ipv
 
 cluster-down: ## end what make cluster started
 	@go run ./test/cluster/cmd/cluster down
+
+manifests: ## manifests/warren.yaml, rendered from the kustomization; needs root
+	@WARREN_PRIVILEGED=1 go test ./test/manifests -count=1 -run='^TestPrivilegedRendered$$' -update
 
 bench: ## benchmarks
 	go test -run='^$$' -bench=. -benchmem ./...

@@ -12,26 +12,39 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	authorization "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	client "k8s.io/client-go/kubernetes/typed/authorization/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
 )
 
-const account = "system:serviceaccount:kube-system:warren"
+// warren is the account of the daemons.
+var warren = types.NamespacedName{Namespace: "kube-system", Name: "warren"}
 
 func TestPrivilegedManifests(t *testing.T) {
 	meshtest.Privileged(t)
-	l := lab.Start(t, lab.Options{Nodes: 1})
-	base, err := filepath.Abs("../../manifests")
+	l := lab.Start(t, lab.Options{Nodes: 1, Family: lab.Dual, NoPolicies: true})
+	f := newFixture(t, l)
+	// An unknown or misspelt field is an error, a default comes back in the answer.
+	answer := l.Kubectl(t, "", "apply", "--validate=strict", "--output=json", "-k", base(t))
+	inForce(t, l)
+	t.Run("pod", func(t *testing.T) { testPod(t, daemonSet(t, answer).Spec.Template.Spec) })
+	t.Run("rights", func(t *testing.T) { testRights(t, l) })
+	t.Run("policies", func(t *testing.T) { testPolicies(t, f) })
+	if *hunt {
+		t.Run("mutants", func(t *testing.T) { testMutants(t, f) })
+	}
+	t.Run("overlays", func(t *testing.T) { testOverlays(t, f) })
+}
+
+// base is the directory of the kustomization.
+func base(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../../manifests")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// An unknown or misspelt field is an error, a default comes back in the answer.
-	answer := l.Kubectl(t, "", "apply", "--dry-run=server", "--validate=strict", "--output=json", "-k", base)
-	t.Run("pod", func(t *testing.T) { testPod(t, daemonSet(t, answer).Spec.Template.Spec) })
-	t.Run("rights", func(t *testing.T) { testRights(t, l) })
+	return dir
 }
 
 func daemonSet(t *testing.T, list string) appsv1.DaemonSet {
@@ -82,10 +95,6 @@ func testPod(t *testing.T, pod corev1.PodSpec) {
 
 // The lab has applied the manifests: the API server's authorizer answers for the account.
 func testRights(t *testing.T, l *lab.Lab) {
-	reviews, err := client.NewForConfig(l.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
 	verbs := []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"}
 	for resource, want := range map[string]string{
 		"nodes": "list watch patch", "nodes/status": "patch", "nodes/proxy": "", "pods": "", "secrets": "", "configmaps": "",
@@ -93,21 +102,16 @@ func testRights(t *testing.T, l *lab.Lab) {
 		var got []string
 		for _, verb := range verbs {
 			name, sub, _ := strings.Cut(resource, "/")
-			review := &authorization.SubjectAccessReview{Spec: authorization.SubjectAccessReviewSpec{
-				User:               account,
-				Groups:             []string{"system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"},
-				ResourceAttributes: &authorization.ResourceAttributes{Verb: verb, Resource: name, Subresource: sub, Namespace: "", Version: "v1"},
-			}}
-			answer, err := reviews.SubjectAccessReviews().Create(t.Context(), review, metav1.CreateOptions{})
+			ok, err := may(t, l, warren, authorization.ResourceAttributes{Verb: verb, Resource: name, Subresource: sub, Version: "v1"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if answer.Status.Allowed {
+			if ok {
 				got = append(got, verb)
 			}
 		}
 		if strings.Join(got, " ") != want {
-			t.Errorf("%s may %v %s, want %q", account, got, resource, want)
+			t.Errorf("%v may %v %s, want %q", warren, got, resource, want)
 		}
 	}
 }

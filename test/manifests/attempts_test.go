@@ -1,0 +1,261 @@
+package manifests_test
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// What the policies say. Where two of them deny, the API server says what either does.
+const (
+	foreignNode       verdict = "warren may write to its own Node only"
+	otherSpec         verdict = "warren may not change a Node's spec"
+	otherMetadata     verdict = "warren may not change a Node's labels"
+	otherAnnotations  verdict = "warren may change its four annotations only"
+	otherStatus       verdict = "warren may change the condition NetworkUnavailable only"
+	otherOwners       verdict = "warren may not change who owns the fields"
+	byKubelet         verdict = "a kubelet may not write warren's annotations"
+	foreignAnnotation verdict = foreignNode + or + byAccount
+	byAccount         verdict = "a ServiceAccount may write warren's annotations only of the Node that its token was issued for"
+	notTogether       verdict = "are set together or not at all"
+	badKey            verdict = "warren.mesh/public-key must be"
+	badPodCIDRs       verdict = "warren.mesh/pod-cidrs must be what spec.podCIDRs says"
+	badNodeIPs        verdict = "warren.mesh/node-ips must be InternalIPs"
+	badEndpoint       verdict = "warren.mesh/endpoint and force-endpoint must be"
+	foreignEndpoint   verdict = "the addresses of warren.mesh/endpoint must be in status.addresses"
+	badKeepalive      verdict = "warren.mesh/persistent-keepalive must be"
+	podCIDRsByKubelet verdict = "a kubelet may not choose the spec.podCIDRs"
+)
+
+func attempts() []attempt {
+	return slices.Concat(duties(), temptations(), forgeries(), identities(), contents(), overrides(), kubelets())
+}
+
+// duties are what a daemon has its token for.
+func duties() []attempt {
+	return []attempt{
+		{"announce", fresh, fresh, false, announce, allowed},
+		{"another key", own, own, false, newKey, allowed},
+		{"withdraw", own, own, false, unset(published...), allowed},
+		{"change nothing", own, own, false, all(), allowed},
+		{"take annotations over", taken, taken, false, newKey, allowed},
+		{"take annotations away", taken, taken, false, unset(published...), allowed},
+		{"withdraw among many writers", busy, busy, false, unset(published...), allowed},
+		{"announce where no field has an owner", unowned, unowned, false, announce, allowed},
+		{"mend what has become wrong", stale, stale, false, announce, allowed},
+		{"announce what is not in canonical text", odd, odd, false, announce, allowed},
+		{"network available", own, own, true, networkAvailable, allowed},
+		{"network available at last", taken, taken, true, networkAvailable, allowed},
+		{"network available where no field has an owner", unowned, unowned, true, networkAvailable, allowed},
+	}
+}
+
+// temptations are all else that a daemon's token could do to its own Node.
+func temptations() []attempt {
+	var list []attempt
+	add := func(status bool, want verdict, changes map[string]change) {
+		for name, c := range changes {
+			list = append(list, attempt{name, own, own, status, c, want})
+		}
+	}
+	metadata := map[string]change{
+		"label": label, "new label": addLabel, "no label": removeLabel, "finalizer": finalizer, "no finalizers": removeFinalizers,
+		"owner": owner, "label beside a duty": all(newKey, label),
+	}
+	annotations := map[string]change{
+		"annotation": annotation, "no annotation": removeAnnotation, "annotation beside a duty": all(newKey, annotation),
+		"force-endpoint": set(force, "203.0.113.2:4500"), "no force-endpoint": unset(force),
+		"persistent-keepalive": set(keepalive, "1"), "no persistent-keepalive": unset(keepalive),
+	}
+	add(false, otherMetadata, metadata)
+	add(true, otherMetadata, metadata)
+	add(false, otherAnnotations, annotations)
+	add(true, otherAnnotations, annotations)
+	add(true, otherAnnotations, map[string]change{"key through status": newKey, "withdraw through status": unset(published...)})
+
+	specs := map[string]change{"taint": taint, "no taints": removeTaints, "cordon": cordon, "provider": providerID}
+	status := map[string]change{
+		"not ready": notReady, "heartbeat": heartbeat, "pressure": pressure, "no conditions": removeConditions, "capacity": capacity,
+		"kernel": kernel, "image": image, "address": address, "new address": addAddress,
+		"pressure beside a duty": all(networkAvailable, pressure),
+	}
+	add(false, otherSpec, specs)
+	add(true, otherStatus, status)
+	// The API server takes no status from the one, and no spec from the other.
+	delete(status, "pressure beside a duty")
+	add(true, ignored, specs)
+	add(false, ignored, status)
+	add(false, ignored, map[string]change{"network available": networkAvailable})
+	return append(list, attempt{"pod CIDR", bare, bare, false, choosePodCIDR, otherSpec})
+}
+
+// forgeries are of the account that the API server keeps of who wrote which field. By the next apply of an owner, all that it
+// owns and no longer says is removed.
+func forgeries() (list []attempt) {
+	const labels = `{"f:metadata":{"f:labels":{"f:example.com/team":{},"f:example.com/zone":{}}}}`
+	const notes = `{"f:metadata":{"f:annotations":{"f:example.com/note":{},"f:warren.mesh/force-endpoint":{}}}}`
+	const taints = `{"f:spec":{"f:taints":{}}}`
+	for name, c := range map[string]change{
+		"labels for another":                 forge("gitops", "Apply", labels),
+		"annotations for another":            forge("gitops", "Apply", notes),
+		"taints for another":                 forge("gitops", "Apply", taints),
+		"labels for somebody new":            forge("kubectl", "Apply", labels),
+		"labels for itself":                  forge("warren", "Apply", labels),
+		"annotations for itself":             forge("warren", "Update", notes),
+		"labels for before-first-apply":      forge("before-first-apply", "Update", labels),
+		"labels for ancient-changes":         forge("ancient-changes", "Update", labels),
+		"labels for client-side apply":       forge("kubectl-client-side-apply", "Update", labels),
+		"another without its fields":         disown("gitops"),
+		"the kubelet without its fields":     disown("kubelet"),
+		"nobody with any field":              forgetOwners,
+		"labels for another, beside a duty":  all(newKey, forge("gitops", "Apply", labels)),
+		"another without, beside a withdraw": all(unset(published...), disown("gitops")),
+	} {
+		list = append(list, attempt{name, own, own, false, c, otherOwners})
+		if !strings.Contains(name, "beside") {
+			// Through the status the API server takes none.
+			list = append(list, attempt{name, own, own, true, c, ignored})
+		}
+	}
+	return append(list,
+		attempt{"labels for another, among many writers", busy, busy, false, forge("gitops", "Apply", labels), otherOwners},
+		attempt{"labels for somebody new, among many writers", busy, busy, false, forge("kubectl", "Update", labels), otherOwners},
+		attempt{"nobody with any field, among many writers", busy, busy, false, forgetOwners, otherOwners},
+		attempt{"conditions for another", own, own, false, forge("gitops", "Apply", `{"f:status":{"f:conditions":{"k:{\"type\":\"NetworkUnavailable\"}":{".":{},"f:type":{}}}}}`), otherOwners},
+		attempt{"addresses for another", own, own, false, forge("gitops", "Apply", `{"f:status":{"f:addresses":{}}}`), otherOwners},
+	)
+}
+
+// identities are tokens of the right account that are not of the Node in question, and accounts that are not warren's.
+func identities() (list []attempt) {
+	for _, as := range []string{other, absent, "unbound"} {
+		list = append(list,
+			attempt{"another key", as, own, false, newKey, foreignAnnotation},
+			attempt{"withdraw", as, own, false, unset(published...), foreignAnnotation},
+			attempt{"announce", as, fresh, false, announce, foreignAnnotation},
+			attempt{"network available", as, own, true, networkAvailable, foreignNode},
+			attempt{"label", as, own, false, label, foreignNode},
+			attempt{"nothing", as, own, false, all(), foreignNode},
+		)
+	}
+	return append(list,
+		attempt{"another key", "bound to the Node", own, false, newKey, allowed},
+		attempt{"another key", "bound to the Node", other, false, newKey, foreignAnnotation},
+		attempt{"label", "bound to the Node", own, false, label, otherMetadata},
+		// An account of another name is held by what it writes.
+		attempt{"another key", "stranger", other, false, newKey, byAccount},
+		attempt{"withdraw", "stranger", other, false, unset(published...), byAccount},
+		attempt{"another key", "stranger", own, false, newKey, allowed},
+		attempt{"force-endpoint", "stranger", other, false, set(force, "203.0.113.2:4500"), allowed},
+		attempt{"label", "stranger", other, false, label, allowed},
+	)
+}
+
+// contents are announcements that a daemon's token may write to where, and yet not what; nor may an administrator.
+func contents() (list []attempt) {
+	for _, c := range []struct {
+		name, node string
+		change     change
+		want       verdict
+	}{
+		{"no key", own, unset(publicKey), notTogether},
+		{"no endpoint", own, unset(endpoint), notTogether},
+		{"no pod CIDRs", own, unset(podCIDRs), notTogether},
+		{"no node IPs", own, unset(nodeIPs), notTogether},
+		{"a key alone", fresh, newKey, notTogether},
+		{"a key on half an announcement", stale, newKey, notTogether},
+		{"empty key", own, set(publicKey, ""), badKey},
+		{"short key", own, set(publicKey, "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8yg=="), badKey},
+		{"long key", own, set(publicKey, "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykwA"), badKey},
+		{"key in two lines", own, set(publicKey, "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=\n"), badKey},
+		{"key with a bit too much", own, set(publicKey, "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykx="), badKey},
+		{"zero key", own, set(publicKey, strings.Repeat("A", 43)+"="), badKey},
+		{"another's pod CIDRs", own, set(podCIDRs, announcement(other)[podCIDRs]), badPodCIDRs},
+		{"one more pod CIDR", own, set(podCIDRs, announcement(own)[podCIDRs]+",10.0.0.0/8"), badPodCIDRs},
+		{"one pod CIDR of two", own, set(podCIDRs, first(strings.Split(announcement(own)[podCIDRs], ","))), badPodCIDRs},
+		{"a wider pod CIDR", own, set(podCIDRs, strings.Replace(announcement(own)[podCIDRs], "/24", "/16", 1)), badPodCIDRs},
+		{"empty pod CIDRs", own, set(podCIDRs, ""), badPodCIDRs},
+		{"pod CIDRs where there are none", bare, announce, badPodCIDRs},
+		{"empty pod CIDRs where there are none", bare, all(announce, set(podCIDRs, "")), badPodCIDRs},
+		{"pod CIDRs word for word", odd, all(announce, func(n *corev1.Node) { set(podCIDRs, strings.Join(n.Spec.PodCIDRs, ","))(n) }), badPodCIDRs},
+		{"another's node IPs", own, set(nodeIPs, announcement(other)[nodeIPs]), badNodeIPs},
+		{"one more node IP", own, set(nodeIPs, announcement(own)[nodeIPs]+",192.0.2.1"), badNodeIPs},
+		{"external IP as node IP", own, set(nodeIPs, "203.0.113.100"), badNodeIPs},
+		{"name as node IP", own, set(nodeIPs, own), badNodeIPs},
+		{"link-local node IP", odd, all(announce, set(nodeIPs, "169.254.1.1")), badNodeIPs},
+		{"empty node IPs", own, set(nodeIPs, ""), badNodeIPs},
+		{"nine node IPs", own, set(nodeIPs, strings.Repeat(first(strings.Split(announcement(own)[nodeIPs], ","))+",", 8)+"172.31.9.100"), badNodeIPs},
+		{"another's endpoint", own, set(endpoint, announcement(other)[endpoint]), foreignEndpoint},
+		{"one's own and another's endpoint", own, set(endpoint, "172.31.9.100:51820,[fd00:9::101]:51820"), foreignEndpoint},
+		{"endpoint that begins like one's own", own, set(endpoint, "172.31.9.10:51820"), foreignEndpoint},
+		{"link-local endpoint", odd, all(announce, set(endpoint, "169.254.1.1:51820")), badEndpoint},
+	} {
+		list = append(list, attempt{c.name, c.node, c.node, false, c.change, c.want}, attempt{c.name, "admin", c.node, false, c.change, c.want})
+	}
+	for _, value := range badEndpoints {
+		list = append(list, attempt{"endpoint " + value, own, own, false, set(endpoint, value), badEndpoint})
+	}
+	for _, value := range []string{"172.31.9.100:1", "[fd00:9::100]:65535", "[FD00:9:0::100]:51820", "203.0.113.100:51820", "[fd00:9::100]:51820,172.31.9.100:51820"} {
+		list = append(list, attempt{"endpoint " + value, own, own, false, set(endpoint, value), allowed})
+	}
+	return append(list,
+		attempt{"node IPs in another text", own, own, false, set(nodeIPs, "FD00:9::100"), allowed},
+		attempt{"eight node IPs", own, own, false, set(nodeIPs, strings.Repeat("172.31.9.100,", 7)+"172.31.9.100"), allowed},
+	)
+}
+
+var badEndpoints = []string{
+	"", "172.31.9.100", "172.31.9.100:", "172.31.9.100:0", "172.31.9.100:65536", "172.31.9.100:051820", "172.31.9.100:+1", ":51820",
+	"own:51820", "172.31.9.100:51820,", "172.31.9.100:51820, [fd00:9::100]:51820", "172.31.9.100:51820,172.31.9.100:51821",
+	"[fd00:9::100]:51820,[fd00:9::100]:51821", "172.31.9.100:51820,[fd00:9::100]:51820,172.31.9.100:51820", "fd00:9::100:51820",
+	"[172.31.9.100]:51820", "[fd00:9::100%eth0]:51820", "[::ffff:172.31.9.100]:51820", "172.31.9.256:51820", "172.31.9.0100:51820",
+	"127.0.0.1:51820", "0.0.0.0:51820", "[::]:51820", "[::1]:51820", "224.0.0.1:51820", "[ff02::1]:51820", "[fe80::1]:51820",
+	"255.255.255.255:51820", "172.31.9.100:51820\n",
+}
+
+// overrides are an administrator's: of any address, but well formed.
+func overrides() (list []attempt) {
+	for _, value := range badEndpoints {
+		list = append(list, attempt{"force-endpoint " + value, "admin", fresh, false, set(force, value), badEndpoint})
+	}
+	for _, value := range []string{"203.0.113.9:4500", "[2001:DB8::9]:4500", "203.0.113.9:4500,[2001:db8::9]:65535"} {
+		list = append(list, attempt{"force-endpoint " + value, "admin", fresh, false, set(force, value), allowed})
+	}
+	for _, value := range []string{"", "-1", "+1", "01", "1.5", "25s", "65536", "99999", "100000", " 1", "1\n"} {
+		list = append(list, attempt{"persistent-keepalive " + value, "admin", fresh, false, set(keepalive, value), badKeepalive})
+	}
+	for _, value := range []string{"0", "25", "65535"} {
+		list = append(list, attempt{"persistent-keepalive " + value, "admin", fresh, false, set(keepalive, value), allowed})
+	}
+	return append(list,
+		attempt{"no overrides", "admin", own, false, unset(force, keepalive), allowed},
+		// What has become wrong is in nobody's way.
+		attempt{"force-endpoint", "admin", stale, false, set(force, "203.0.113.9:4500"), allowed},
+		attempt{"label", "admin", stale, false, label, allowed},
+		attempt{"withdraw", "admin", stale, false, unset(published...), allowed},
+		attempt{"withdraw", "admin", own, false, unset(published...), allowed},
+		attempt{"taint", "admin", own, false, taint, allowed},
+		attempt{"not ready", "admin", own, true, notReady, allowed},
+	)
+}
+
+// kubelets may write much of their own Node, but nothing that peers act on.
+func kubelets() []attempt {
+	return []attempt{
+		{"another key", "kubelet", own, false, newKey, byKubelet},
+		{"another key through status", "kubelet", own, true, newKey, byKubelet},
+		{"withdraw", "kubelet", own, false, unset(published...), byKubelet},
+		{"force-endpoint", "kubelet", own, false, set(force, "203.0.113.2:4500"), byKubelet},
+		{"no force-endpoint", "kubelet", own, false, unset(force), byKubelet},
+		{"persistent-keepalive", "kubelet", own, true, set(keepalive, "1"), byKubelet},
+		{"announce", "kubelet of bare", bare, false, announce, byKubelet},
+		{"pod CIDR", "kubelet of bare", bare, false, choosePodCIDR, podCIDRsByKubelet},
+		{"heartbeat", "kubelet", own, true, heartbeat, allowed},
+		{"not ready, pressure, image, capacity", "kubelet", own, true, all(notReady, pressure, image, capacity), allowed},
+		{"address", "kubelet", own, true, address, allowed},
+		{"annotation", "kubelet", own, false, annotation, allowed},
+		{"label", "kubelet", own, false, label, allowed},
+		{"heartbeat", "kubelet of bare", bare, true, heartbeat, allowed},
+	}
+}

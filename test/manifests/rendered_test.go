@@ -1,0 +1,59 @@
+package manifests_test
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab/artifact"
+)
+
+var update = flag.Bool("update", false, "rewrite manifests/warren.yaml")
+
+const header = `# Rendered from this directory by "make manifests", for kubectl apply -f: set the image (two containers and the init container)
+# and, in the ConfigMap, WARREN_CLUSTER_CIDRS. Or write an overlay, and leave this file alone: see the README.
+`
+
+// The rendered manifest is what the kustomization says.
+func TestPrivilegedRendered(t *testing.T) {
+	meshtest.Privileged(t)
+	file := filepath.Join(base(t), "warren.yaml")
+	want := header + render(t, base(t))
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("%s is not what the kustomization says: make manifests (-want +got):\n%s", file, diff)
+	}
+}
+
+// render asks the kubectl of the lab: others may have another kustomize.
+func render(t *testing.T, dir string) string {
+	t.Helper()
+	cache, err := artifact.DefaultDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kube, err := artifact.Cache{Dir: cache, Progress: t.Logf}.Get(t.Context(), artifact.Kubernetes(filepath.Dir(base(t))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), kube, "kustomize", dir)
+	c.Args[0], c.Stderr = "kubectl", os.Stderr
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("render %s: %v", dir, err)
+	}
+	return string(out)
+}
