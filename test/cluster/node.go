@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"strings"
 	"syscall"
@@ -38,7 +39,7 @@ func (c *Cluster) startNode(ctx context.Context, n *lab.Node) error {
 	if err := c.issueKubelet(n); err != nil {
 		return err
 	}
-	if err := errors.Join(c.startKubelet(n), c.startProxy(n)); err != nil {
+	if err := errors.Join(c.startKubelet(ctx, n), c.startProxy(n)); err != nil {
 		return err
 	}
 	return n.Register(ctx)
@@ -100,16 +101,61 @@ func (c *Cluster) issueKubelet(n *lab.Node) error {
 	return err
 }
 
-func (c *Cluster) startKubelet(n *lab.Node) error {
+// startKubelet starts it and waits until it is healthy. One that finds containerd not yet initialized ends, and is started again, as
+// systemd does.
+func (c *Cluster) startKubelet(ctx context.Context, n *lab.Node) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	s := c.of(n)
+	if err := c.runKubelet(n, s); err != nil {
+		return err
+	}
+	for {
+		err := healthy(ctx, n)
+		if err == nil {
+			return nil
+		}
+		ended := s.kubelet.Running()
+		if ctx.Err() != nil {
+			return fmt.Errorf("wait for the kubelet: %w", errors.Join(err, ended))
+		}
+		time.Sleep(100 * time.Millisecond)
+		if ended != nil {
+			if err := c.runKubelet(n, s); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (c *Cluster) runKubelet(n *lab.Node, s *services) error {
 	path, err := c.file(n.Name+"-kubelet.yaml", c.kubeletConfig(n))
 	if err != nil {
 		return err
 	}
-	c.of(n).kubelet, err = c.Run(n.Host, lab.Program{Name: n.Name + "-kubelet", Path: c.Component("kubelet"), Args: []string{
+	s.kubelet, err = c.Run(n.Host, lab.Program{Name: n.Name + "-kubelet", Path: c.Component("kubelet"), Args: []string{
 		"--config=" + path, "--kubeconfig=" + c.Authority().File(n.Name+".kubeconfig"),
 		"--hostname-override=" + n.Name, "--node-ip=" + commas(n.Addrs()), "--v=2",
 	}})
 	return err
+}
+
+// healthy asks the kubelet on its node's loopback.
+func healthy(ctx context.Context, n *lab.Node) error {
+	client := http.Client{Transport: &http.Transport{DialContext: n.Dial, DisableKeepAlives: true}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:10248/healthz", nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the kubelet of %s says %s", n.Name, response.Status)
+	}
+	return nil
 }
 
 func (c *Cluster) startProxy(n *lab.Node) error {
@@ -146,7 +192,7 @@ func (c *Cluster) Reboot(t lab.TB, n *lab.Node) {
 // RestartKubelet ends the node's kubelet and starts another.
 func (c *Cluster) RestartKubelet(t lab.TB, n *lab.Node) {
 	t.Helper()
-	if err := errors.Join(c.of(n).kubelet.Signal(syscall.SIGTERM, stopTimeout), c.startKubelet(n)); err != nil {
+	if err := errors.Join(c.of(n).kubelet.Signal(syscall.SIGTERM, stopTimeout), c.startKubelet(t.Context(), n)); err != nil {
 		t.Fatalf("restart the kubelet of %s: %v", n.Name, err)
 	}
 }
