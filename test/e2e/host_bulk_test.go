@@ -6,10 +6,12 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/packet"
 )
 
 const (
@@ -20,10 +22,13 @@ const (
 	bulkTime = 30 * time.Second
 )
 
-// testBulk fills segments on paths with a smaller MTU on the way: the mesh's, which a pod's interface has and a host's has
-// not.
+// testBulk fills segments, between hosts that know the mesh's MTU by their interface and such that don't. Nothing stops at
+// it, and nothing is cut into fragments for it.
 func testBulk(t *testing.T, h *hosts) {
-	watch := h.Watch(t)
+	if pod, mesh := mtu(t, h.a.Host, "eth0"), mtu(t, h.one.Host, "warren0"); pod != mesh {
+		t.Errorf("pods have MTU %d, the mesh %d", pod, mesh)
+	}
+	watch := h.WatchBy(t, whole)
 	h.families(t, func(t *testing.T, like netip.Addr) {
 		for _, ends := range [][2]*lab.Host{
 			{h.a.Host, h.far.Host}, {h.one.Host, h.far.Host}, {h.a.Host, h.three.Host}, {h.a.Host, h.Outside},
@@ -33,9 +38,36 @@ func testBulk(t *testing.T, h *hosts) {
 			}
 		}
 	})
-	if t.Failed() {
-		t.Logf("on the underlay: %v", watch.Stop())
+	r := watch.Stop()
+	if r.Packets[kindFragment] > 0 || r.Packets[lab.KindWireGuard] == 0 {
+		t.Errorf("on the underlay, want no fragments: %v", r)
 	}
+}
+
+// kindFragment is a datagram's second part or a later one.
+const kindFragment lab.Kind = "fragment"
+
+// whole tells fragments from WireGuard's whole packets: only the first one has ports.
+func whole(_ string, h packet.Header) lab.Kind {
+	switch {
+	case h.Protocol == packet.UDP && h.SourcePort == 0 && h.DestinationPort == 0:
+		return kindFragment
+	case h.Protocol == packet.UDP && h.DestinationPort == wireguardPort:
+		return lab.KindWireGuard
+	default:
+		return kindElse
+	}
+}
+
+// mtu is an interface's, in bytes.
+func mtu(t *testing.T, host *lab.Host, name string) (bytes int) {
+	t.Helper()
+	out := host.MustExec(t, "ip", "-o", "link", "show", name)
+	_, after, _ := strings.Cut(out, " mtu ")
+	if _, err := fmt.Sscan(after, &bytes); err != nil {
+		t.Fatalf("no MTU in %q: %v", out, err)
+	}
+	return bytes
 }
 
 // transfer is bulk bytes over one TCP connection.
