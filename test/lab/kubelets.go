@@ -2,21 +2,13 @@ package lab
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"warren.mesh/test/lab/artifact"
-	"warren.mesh/test/lab/inside"
 	"warren.mesh/test/lab/pki"
 )
 
@@ -130,87 +122,4 @@ func (n *Node) Register(ctx context.Context) error {
 		}
 		time.Sleep(pollInterval)
 	}
-}
-
-// Publish has this machine's loopback lead to the API server for as long as the lab runs, and returns the path of an
-// administrator's kubeconfig that goes there. Nothing of the root network namespace is changed: a process on the control
-// machine accepts from a socket that was opened outside.
-func (l *Lab) Publish() (kubeconfig string, err error) {
-	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)))
-	if err != nil {
-		return "", fmt.Errorf("publish the API server: %w", err)
-	}
-	defer listener.Close()
-	file, err := listener.File()
-	if err != nil {
-		return "", fmt.Errorf("publish the API server: %w", err)
-	}
-	defer file.Close()
-	spec, err := json.Marshal(inside.Relay{To: strings.TrimPrefix(l.server(), "https://")})
-	if err != nil {
-		return "", err
-	}
-	relay := Program{Name: "relay", Path: l.programs.lab, Args: []string{"relay", string(spec)}, Files: []*os.File{file}}
-	if _, err := l.Run(l.Control, relay); err != nil {
-		return "", err
-	}
-	return l.authority.Publish("https://"+listener.Addr().String(), "admin", filepath.Join(l.Dir, "kubeconfig"))
-}
-
-func (l *Lab) serverNames() []string {
-	const service = "kubernetes.default.svc.cluster.local"
-	return []string{"localhost", "kubernetes", service[:len("kubernetes.default")], service[:len("kubernetes.default.svc")], service}
-}
-
-// serverAddrs are the API server's addresses: its own, the Service's, and loopback, from which it can be published.
-func (l *Lab) serverAddrs() []netip.Addr {
-	addrs := append(pick(l.options.Family, controlIPs), netip.MustParseAddr("127.0.0.1"))
-	for _, cidr := range l.ServiceCIDRs() {
-		addrs = append(addrs, cidr.Addr().Next())
-	}
-	return addrs
-}
-
-func (n *Node) cgroup() string { return cgroupOf(n.lab.options.Name, n.Name) }
-
-// cgroupOf names a node's cgroup. Names of labs have no dots, so that no lab's are another's.
-func cgroupOf(lab, node string) string { return "warren." + lab + "." + node }
-
-// removeCgroups removes the cgroups that match, with those below; nothing may run in them any more.
-func removeCgroups(pattern string) error {
-	matches, err := filepath.Glob(filepath.Join("/sys/fs/cgroup/*", pattern))
-	if err != nil {
-		return err
-	}
-	for _, top := range matches {
-		if err := removeCgroup(top); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func removeCgroup(top string) error {
-	var dirs []string
-	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			dirs = append(dirs, path)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	slices.Reverse(dirs)
-	for _, dir := range dirs {
-		if err := syscall.Rmdir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove cgroup %s: %w", dir, err)
-		}
-	}
-	return nil
-}
-
-// AdminKubeconfig is the path of the administrator's kubeconfig of the lab with this name, for its control machine.
-func AdminKubeconfig(name string) string {
-	return filepath.Join(directory(name), "pki", "admin.kubeconfig")
 }

@@ -1,0 +1,57 @@
+package lab
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"warren.mesh/test/lab/inside"
+)
+
+// Publish has this machine's loopback lead to the API server for as long as the lab runs, and returns the path of an
+// administrator's kubeconfig that goes there. Nothing of the root network namespace is changed: a process on the control
+// machine accepts from a socket that was opened outside.
+func (l *Lab) Publish() (kubeconfig string, err error) {
+	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)))
+	if err != nil {
+		return "", fmt.Errorf("publish the API server: %w", err)
+	}
+	defer listener.Close()
+	file, err := listener.File()
+	if err != nil {
+		return "", fmt.Errorf("publish the API server: %w", err)
+	}
+	defer file.Close()
+	spec, err := json.Marshal(inside.Relay{To: strings.TrimPrefix(l.server(), "https://")})
+	if err != nil {
+		return "", err
+	}
+	relay := Program{Name: "relay", Path: l.programs.lab, Args: []string{"relay", string(spec)}, Files: []*os.File{file}}
+	if _, err := l.Run(l.Control, relay); err != nil {
+		return "", err
+	}
+	return l.authority.Publish("https://"+listener.Addr().String(), "admin", filepath.Join(l.Dir, "kubeconfig"))
+}
+
+func (l *Lab) serverNames() []string {
+	const service = "kubernetes.default.svc.cluster.local"
+	return []string{"localhost", "kubernetes", service[:len("kubernetes.default")], service[:len("kubernetes.default.svc")], service}
+}
+
+// serverAddrs are the API server's addresses: its own, the Service's, and loopback, from which it can be published.
+func (l *Lab) serverAddrs() []netip.Addr {
+	addrs := append(pick(l.options.Family, controlIPs), netip.MustParseAddr("127.0.0.1"))
+	for _, cidr := range l.ServiceCIDRs() {
+		addrs = append(addrs, cidr.Addr().Next())
+	}
+	return addrs
+}
+
+// AdminKubeconfig is the path of the administrator's kubeconfig of the lab with this name, for its control machine.
+func AdminKubeconfig(name string) string {
+	return filepath.Join(directory(name), "pki", "admin.kubeconfig")
+}
