@@ -35,7 +35,8 @@ test-unit: ## what runs anywhere, without root
 
 test-privileged: ## what needs root, in network namespaces of its own
 	@test/install
-	@WARREN_PRIVILEGED=1 test/lane privileged -timeout=10m -count=1 -run='^TestPrivileged' $$(go list ./... | grep -v /test/)
+	@go run ./test/lab/cmd/lab build --links=bin/servers
+	@WARREN_PRIVILEGED=1 WARREN_KUBE_BIN=$(CURDIR)/bin/servers test/lane privileged -timeout=10m -count=1 -run='^TestPrivileged' $$(go list ./... | grep -v /test/)
 
 test-lab: ## clusters on this machine, with a real API server
 	@test/install

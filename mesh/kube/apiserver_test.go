@@ -20,10 +20,12 @@ import (
 
 	clientv1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
+
+	"warren.mesh/mesh/meshtest"
 )
 
 // binaries is the environment variable that names the directory with etcd and kube-apiserver (or "kube", which is all
-// of Kubernetes' components in one file). Tests that need them skip without it, and fail where it is set in vain.
+// of Kubernetes' components in one file). They need no root, but are asked for like tests that do.
 const binaries = "WARREN_KUBE_BIN"
 
 // patience is how long a real API server may take for anything, on a machine that is busy with other tests.
@@ -44,8 +46,9 @@ type apiServer struct {
 // startAPIServer starts both for the duration of the test.
 func startAPIServer(t *testing.T) *apiServer {
 	t.Helper()
+	meshtest.Privileged(t)
 	if os.Getenv(binaries) == "" {
-		t.Skipf("%s is not set", binaries)
+		t.Fatalf("%s is not set: make test-privileged sets it", binaries)
 	}
 	s := &apiServer{owner: t, directory: t.TempDir(), address: loopback()}
 	s.write(t, "token", "test,admin,admin,system:masters\n")

@@ -13,8 +13,8 @@ import (
 	"warren.mesh/mesh"
 )
 
-// TestRealAPIServer holds against a real API server what the fake one only pretends.
-func TestRealAPIServer(t *testing.T) {
+// TestPrivilegedRealAPIServer holds against a real API server what the fake one only pretends.
+func TestPrivilegedRealAPIServer(t *testing.T) {
 	s := startAPIServer(t)
 	for _, test := range []struct {
 		name string

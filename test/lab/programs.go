@@ -40,6 +40,9 @@ func prepare(ctx context.Context, dir string, progress func(string, ...any)) (*p
 	}
 	cache := artifact.Cache{Dir: cacheDir, Progress: progress}
 	p := &programs{root: root, bin: filepath.Join(dir, "bin"), cache: cache}
+	if err := os.MkdirAll(p.bin, 0o755); err != nil {
+		return nil, err
+	}
 	if p.lab, err = p.own(ctx, "lab", "./test/lab/cmd/lab"); err != nil {
 		return nil, err
 	}
@@ -97,8 +100,9 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// Build builds what a lab needs and the cache does not have, warren itself included.
-func Build(ctx context.Context, progress func(format string, args ...any)) error {
+// Build builds what a lab needs and the cache does not have, warren itself included. links, where not empty, is a directory
+// that gets links to etcd and kube-apiserver, for tests that need those and no lab.
+func Build(ctx context.Context, links string, progress func(format string, args ...any)) error {
 	dir, err := os.MkdirTemp("", "warren-lab-build-")
 	if err != nil {
 		return err
@@ -108,6 +112,28 @@ func Build(ctx context.Context, progress func(format string, args ...any)) error
 	if err != nil {
 		return err
 	}
-	_, err = p.warren(ctx)
-	return err
+	if _, err := p.warren(ctx); err != nil || links == "" {
+		return err
+	}
+	return p.linkServers(links)
+}
+
+func (p *programs) linkServers(dir string) error {
+	kube, err := os.Readlink(p.component("kube-apiserver"))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for name, target := range map[string]string{"kube-apiserver": kube, "etcd": p.etcd} {
+		link := filepath.Join(dir, name)
+		if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err := os.Symlink(target, link); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -9,13 +9,16 @@ import (
 )
 
 func newBuild() *cobra.Command {
-	return &cobra.Command{
+	var links string
+	cmd := &cobra.Command{
 		Use: "build", Short: "Build what a lab needs and the cache does not have",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return lab.Build(cmd.Context(), func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
+			return lab.Build(cmd.Context(), links, func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
 		},
 	}
+	cmd.Flags().StringVar(&links, "links", "", "directory that gets links to etcd and kube-apiserver")
+	return cmd
 }
 
 func newDown() *cobra.Command {
