@@ -96,8 +96,9 @@ func (f *fixture) try(ctx context.Context, a attempt, r rights, e encoding, body
 		return wantNode(after, got, err, cmpopts.IgnoreFields(metav1.ObjectMeta{}, "ManagedFields"))
 	case ignored:
 		return wantNode(before, got, err)
+	default:
+		return wantDenied(err, string(a.want))
 	}
-	return wantDenied(err, string(a.want))
 }
 
 // isWarren is whether the client has a token of warren's account.
