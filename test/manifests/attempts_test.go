@@ -1,6 +1,7 @@
 package manifests_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -39,6 +40,7 @@ func duties() []attempt {
 		{"another key", own, own, false, newKey, allowed},
 		{"withdraw", own, own, false, unset(published...), allowed},
 		{"change nothing", own, own, false, all(), allowed},
+		{"change nothing, of whatever revision", own, own, false, func(n *corev1.Node) { n.ResourceVersion = "" }, allowed},
 		{"take annotations over", taken, taken, false, newKey, allowed},
 		{"take annotations away", taken, taken, false, unset(published...), allowed},
 		{"withdraw among many writers", busy, busy, false, unset(published...), allowed},
@@ -93,23 +95,31 @@ func temptations() []attempt {
 // forgeries are of the account that the API server keeps of who wrote which field. By the next apply of an owner, all that it
 // owns and no longer says is removed.
 func forgeries() (list []attempt) {
-	const labels = `{"f:metadata":{"f:labels":{"f:example.com/team":{},"f:example.com/zone":{}}}}`
-	const notes = `{"f:metadata":{"f:annotations":{"f:example.com/note":{},"f:warren.mesh/force-endpoint":{}}}}`
-	const taints = `{"f:spec":{"f:taints":{}}}`
+	// What gitops owns, and a place for more.
+	const owned = `{"f:metadata":{"f:labels":{"f:example.com/team":{}%s},"f:annotations":{"f:example.com/owner":{}%s}}%s}`
+	const label, note, override = `,"f:example.com/zone":{}`, `,"f:example.com/note":{}`, `,"f:warren.mesh/force-endpoint":{}`
+	const ready = `,"f:status":{"f:conditions":{"k:{\"type\":\"Ready\"}":{".":{},"f:type":{}}}}`
+	const network = `,"f:status":{"f:conditions":{"k:{\"type\":\"NetworkUnavailable\"}":{".":{},"f:type":{}}}}`
+	owns := func(label, note, more string) string { return fmt.Sprintf(owned, label, note, more) }
 	for name, c := range map[string]change{
-		"labels for another":                 forge("gitops", "Apply", labels),
-		"annotations for another":            forge("gitops", "Apply", notes),
-		"taints for another":                 forge("gitops", "Apply", taints),
-		"labels for somebody new":            forge("kubectl", "Apply", labels),
-		"labels for itself":                  forge("warren", "Apply", labels),
-		"annotations for itself":             forge("warren", "Update", notes),
-		"labels for before-first-apply":      forge("before-first-apply", "Update", labels),
-		"labels for ancient-changes":         forge("ancient-changes", "Update", labels),
-		"labels for client-side apply":       forge("kubectl-client-side-apply", "Update", labels),
+		"label for another":                  forge("gitops", "Apply", owns(label, "", "")),
+		"annotation for another":             forge("gitops", "Apply", owns("", note, "")),
+		"override for another":               forge("gitops", "Apply", owns("", override, "")),
+		"taints for another":                 forge("gitops", "Apply", owns("", "", `,"f:spec":{"f:taints":{}}`)),
+		"addresses for another":              forge("gitops", "Apply", owns("", "", `,"f:status":{"f:addresses":{}}`)),
+		"condition for another":              forge("gitops", "Apply", owns("", "", ready)),
+		"network condition for another":      forge("gitops", "Apply", owns("", "", network)),
+		"fewer labels for another":           forge("gitops", "Apply", `{"f:metadata":{"f:annotations":{"f:example.com/owner":{}}}}`),
+		"labels for somebody new":            forge("kubectl", "Apply", owns(label, "", "")),
+		"labels for itself":                  forge("warren", "Apply", owns(label, "", "")),
+		"annotations for itself":             forge("warren", "Update", owns("", note, "")),
+		"labels for before-first-apply":      forge("before-first-apply", "Update", owns(label, "", "")),
+		"labels for ancient-changes":         forge("ancient-changes", "Update", owns(label, "", "")),
+		"labels for client-side apply":       forge("kubectl-client-side-apply", "Update", owns(label, "", "")),
 		"another without its fields":         disown("gitops"),
 		"the kubelet without its fields":     disown("kubelet"),
 		"nobody with any field":              forgetOwners,
-		"labels for another, beside a duty":  all(newKey, forge("gitops", "Apply", labels)),
+		"label for another, beside a duty":   all(newKey, forge("gitops", "Apply", owns(label, "", ""))),
 		"another without, beside a withdraw": all(unset(published...), disown("gitops")),
 	} {
 		list = append(list, attempt{name, own, own, false, c, otherOwners})
@@ -118,12 +128,13 @@ func forgeries() (list []attempt) {
 			list = append(list, attempt{name, own, own, true, c, ignored})
 		}
 	}
+	somebodyNew := forge("kubectl", "Apply", owns(label, "", ""))
 	return append(list,
-		attempt{"labels for another, among many writers", busy, busy, false, forge("gitops", "Apply", labels), otherOwners},
-		attempt{"labels for somebody new, among many writers", busy, busy, false, forge("kubectl", "Update", labels), otherOwners},
+		attempt{"label for another, among many writers", busy, busy, false, forge("gitops", "Apply", owns(label, "", "")), otherOwners},
 		attempt{"nobody with any field, among many writers", busy, busy, false, forgetOwners, otherOwners},
-		attempt{"conditions for another", own, own, false, forge("gitops", "Apply", `{"f:status":{"f:conditions":{"k:{\"type\":\"NetworkUnavailable\"}":{".":{},"f:type":{}}}}}`), otherOwners},
-		attempt{"addresses for another", own, own, false, forge("gitops", "Apply", `{"f:status":{"f:addresses":{}}}`), otherOwners},
+		attempt{"labels where nobody owns any", unowned, unowned, false, somebodyNew, otherOwners},
+		attempt{"labels where nobody owns any, beside what the server makes up", unowned, unowned, false,
+			all(somebodyNew, forge("before-first-apply", "Update", owns(label, note, ""))), otherOwners},
 	)
 }
 
@@ -196,7 +207,7 @@ func contents() (list []attempt) {
 	for _, value := range badEndpoints {
 		list = append(list, attempt{"endpoint " + value, own, own, false, set(endpoint, value), badEndpoint})
 	}
-	for _, value := range []string{"172.31.9.100:1", "[fd00:9::100]:65535", "[FD00:9:0::100]:51820", "203.0.113.100:51820", "[fd00:9::100]:51820,172.31.9.100:51820"} {
+	for _, value := range []string{"172.31.9.100:9", "[fd00:9::100]:65535", "[FD00:9:0::100]:51890", "203.0.113.100:51820", "[fd00:9::100]:51820,172.31.9.100:51820"} {
 		list = append(list, attempt{"endpoint " + value, own, own, false, set(endpoint, value), allowed})
 	}
 	return append(list,
@@ -211,7 +222,7 @@ var badEndpoints = []string{
 	"[fd00:9::100]:51820,[fd00:9::100]:51821", "172.31.9.100:51820,[fd00:9::100]:51820,172.31.9.100:51820", "fd00:9::100:51820",
 	"[172.31.9.100]:51820", "[fd00:9::100%eth0]:51820", "[::ffff:172.31.9.100]:51820", "172.31.9.256:51820", "172.31.9.0100:51820",
 	"127.0.0.1:51820", "0.0.0.0:51820", "[::]:51820", "[::1]:51820", "224.0.0.1:51820", "[ff02::1]:51820", "[fe80::1]:51820",
-	"255.255.255.255:51820", "172.31.9.100:51820\n",
+	"255.255.255.255:51820", "172.31.9.100:51820\n", "172.31.9.100:51820,[fd00:9::100]:65536", "172.31.9.100:51820,[fe80::1]:51820",
 }
 
 // overrides are an administrator's: of any address, but well formed.
@@ -225,7 +236,7 @@ func overrides() (list []attempt) {
 	for _, value := range []string{"", "-1", "+1", "01", "1.5", "25s", "65536", "99999", "100000", " 1", "1\n"} {
 		list = append(list, attempt{"persistent-keepalive " + value, "admin", fresh, false, set(keepalive, value), badKeepalive})
 	}
-	for _, value := range []string{"0", "25", "65535"} {
+	for _, value := range []string{"0", "9", "19", "65535"} {
 		list = append(list, attempt{"persistent-keepalive " + value, "admin", fresh, false, set(keepalive, value), allowed})
 	}
 	return append(list,

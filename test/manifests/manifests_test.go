@@ -31,7 +31,7 @@ func TestPrivilegedManifests(t *testing.T) {
 	t.Run("pod", func(t *testing.T) { testPod(t, daemonSet(t, answer).Spec.Template.Spec) })
 	t.Run("rights", func(t *testing.T) { testRights(t, l) })
 	t.Run("policies", func(t *testing.T) { testPolicies(t, f) })
-	if *hunt {
+	if *hunt != "" {
 		t.Run("mutants", func(t *testing.T) { testMutants(t, f) })
 	}
 	t.Run("overlays", func(t *testing.T) { testOverlays(t, f) })
