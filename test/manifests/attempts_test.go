@@ -45,6 +45,8 @@ func duties() []attempt {
 		{"take annotations away", taken, taken, false, unset(published...), allowed},
 		{"withdraw among many writers", busy, busy, false, unset(published...), allowed},
 		{"announce where no field has an owner", unowned, unowned, false, announce, allowed},
+		{"change nothing of a large Node", busy, busy, false, all(), allowed},
+		{"change nothing of a large status", busy, busy, true, all(), allowed},
 		{"mend what has become wrong", stale, stale, false, announce, allowed},
 		{"announce what is not in canonical text", odd, odd, false, announce, allowed},
 		{"network available", own, own, true, networkAvailable, allowed},

@@ -3,6 +3,7 @@ package manifests_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -24,7 +25,7 @@ const (
 	odd     = "odd"     // has addresses and pod CIDRs that are not in canonical text
 	stale   = "stale"   // publishes what has become wrong
 	taken   = "taken"   // has a NetworkUnavailable condition and annotations of warren that others own
-	busy    = "busy"    // has so many writers that the API server joins the eldest when there is one more
+	busy    = "busy"    // is large, and has so many writers that the API server joins the eldest when there is one more
 	unowned = "unowned" // has no managedFields, which the API server makes up for at the first apply
 	absent  = "absent"  // is not there
 )
@@ -73,6 +74,8 @@ func kubeletNode(name string) *corev1.Node {
 	switch name {
 	case bare:
 		n.Spec.PodCIDRs = nil
+	case busy:
+		fatten(n)
 	case odd:
 		// The server takes both, from before there were rules.
 		n.Spec.PodCIDRs[1] = fmt.Sprintf("FD00:10:244:%d:0::/64", i)
@@ -80,6 +83,26 @@ func kubeletNode(name string) *corev1.Node {
 	}
 	n.Spec.PodCIDR = first(n.Spec.PodCIDRs)
 	return n
+}
+
+// fatten makes n a Node as large as they get: rules have a budget, and what cannot be decided is denied.
+func fatten(n *corev1.Node) {
+	for i := range 150 {
+		n.Labels[fmt.Sprintf("feature.example.com/cpu-%d", i)] = "true"
+		n.Annotations[fmt.Sprintf("feature.example.com/note-%d", i)] = strings.Repeat("x", 200)
+	}
+	for i := range 50 { // kubelet's --node-status-max-images
+		name := fmt.Sprintf("registry.example.com/%s/image-%d", strings.Repeat("x", 100), i)
+		n.Status.Images = append(n.Status.Images, corev1.ContainerImage{Names: []string{name + "@sha256:" + strings.Repeat("0", 64), name + ":1"}, SizeBytes: 1e9})
+	}
+	for i := range 39 {
+		volume := corev1.UniqueVolumeName(fmt.Sprintf("kubernetes.io/csi/example.com^%d", i))
+		n.Status.VolumesInUse = append(n.Status.VolumesInUse, volume)
+		n.Status.VolumesAttached = append(n.Status.VolumesAttached, corev1.AttachedVolume{Name: volume})
+	}
+	for i := range 30 {
+		n.Status.Conditions = append(n.Status.Conditions, condition(corev1.NodeConditionType(fmt.Sprintf("Problem%d", i)), corev1.ConditionFalse))
+	}
 }
 
 func first(list []string) string {
@@ -92,13 +115,15 @@ func first(list []string) string {
 // fixture is Nodes and credentials, made before there are policies.
 type fixture struct {
 	*lab.Lab
-	admin   clientv1.CoreV1Interface
+	admin clientv1.CoreV1Interface
+	// clients and their configurations, by name.
 	clients map[string]rest.Interface
+	configs map[string]*rest.Config
 }
 
 func newFixture(t *testing.T, l *lab.Lab) *fixture {
 	t.Helper()
-	f := &fixture{Lab: l, clients: map[string]rest.Interface{}}
+	f := &fixture{Lab: l, clients: map[string]rest.Interface{}, configs: map[string]*rest.Config{}}
 	f.admin = f.client(t, "admin", l.Config())
 	f.keepBare(t)
 	inForce(t, l)
@@ -125,7 +150,7 @@ func (f *fixture) client(t *testing.T, name string, c *rest.Config) clientv1.Cor
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.clients[name] = client.RESTClient()
+	f.clients[name], f.configs[name] = client.RESTClient(), c
 	return client
 }
 

@@ -34,6 +34,7 @@ func TestPrivilegedManifests(t *testing.T) {
 	if *hunt != "" {
 		t.Run("mutants", func(t *testing.T) { testMutants(t, f) })
 	}
+	t.Run("daemon", func(t *testing.T) { testDaemon(t, f) })
 	t.Run("overlays", func(t *testing.T) { testOverlays(t, f) })
 }
 

@@ -1,0 +1,50 @@
+package manifests_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/kube"
+	"warren.mesh/test/lab"
+)
+
+// testDaemon makes the writes of the daemon itself, for good, on Nodes of every kind.
+func testDaemon(t *testing.T, f *fixture) {
+	for _, name := range []string{fresh, odd, taken, busy, unowned} {
+		t.Run(name, func(t *testing.T) {
+			c := f.cluster(t, name)
+			says := announcement(name)
+			err := c.Publish(t.Context(), string(f.node(t, name).UID), mesh.Announcement{
+				PublicKey: says[publicKey], Endpoint: says[endpoint], PodCIDRs: says[podCIDRs], NodeIPs: says[nodeIPs],
+			})
+			if err := errors.Join(err, c.SetNetworkAvailable(t.Context()), c.Unpublish(t.Context())); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// cluster is the Node's own view, once it knows itself.
+func (f *fixture) cluster(t *testing.T, name string) *kube.Cluster {
+	t.Helper()
+	c, err := kube.New(kube.Config{REST: f.configs[name], NodeName: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- c.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	lab.Wait(t, patience, "the Node "+name, func() error {
+		if _, ok := c.Self(); !ok {
+			return errors.New(c.Waiting())
+		}
+		return nil
+	})
+	return c
+}
