@@ -3,6 +3,7 @@ package manifests_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"warren.mesh/mesh"
@@ -34,11 +35,15 @@ func (f *fixture) cluster(t *testing.T, name string) *kube.Cluster {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- c.Run(ctx) }()
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := c.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Cleanup(func() {
 		stop()
-		<-ended
+		running.Wait()
 	})
 	lab.Wait(t, patience, "the Node "+name, func() error {
 		if _, ok := c.Self(); !ok {

@@ -18,8 +18,7 @@ import (
 type encoding struct {
 	name, method string
 	contentType  types.PatchType
-	// encode says that a change cannot be told in this way by an empty body.
-	encode func(before, after []byte) ([]byte, error)
+	encode       func(before, after []byte) ([]byte, error)
 }
 
 // encodings are all of them: whoever checks one may have forgotten another.
@@ -29,6 +28,19 @@ var encodings = []encoding{
 	{"strategic", http.MethodPatch, types.StrategicMergePatchType, strategicPatch},
 	{"json", http.MethodPatch, types.JSONPatchType, jsonPatch},
 	{"apply", http.MethodPatch, types.ApplyPatchType, applyPatch},
+}
+
+// body is nil where the change cannot be told in this way.
+func (e encoding) body(before, after *corev1.Node) ([]byte, error) {
+	was, err := json.Marshal(before)
+	if err != nil {
+		return nil, err
+	}
+	now, err := json.Marshal(after)
+	if err != nil {
+		return nil, err
+	}
+	return e.encode(was, now)
 }
 
 func mergePatch(before, after []byte) ([]byte, error) {

@@ -2,7 +2,6 @@ package manifests_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -47,28 +46,27 @@ func (a attempt) String() string {
 	return fmt.Sprintf("%s by %s on %s", a.name, a.as, path)
 }
 
+// trial is an attempt on a Node as it is now.
+type trial struct {
+	attempt
+	granted       rights
+	before, after *corev1.Node
+}
+
 // failures says in which encodings an attempt does not end as it should.
-func (f *fixture) failures(ctx context.Context, a attempt, r rights) error {
+func (f *fixture) failures(ctx context.Context, a attempt, granted rights) error {
 	before, err := f.admin.Nodes().Get(ctx, a.node, metav1.GetOptions{})
 	if err != nil {
 		return err
 	}
 	before.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Node"}
-	after := before.DeepCopy()
-	a.change(after)
-	was, err := json.Marshal(before)
-	if err != nil {
-		return err
-	}
-	now, err := json.Marshal(after)
-	if err != nil {
-		return err
-	}
+	t := trial{a, granted, before, before.DeepCopy()}
+	t.change(t.after)
 	var errs []error
 	for _, e := range encodings {
-		body, err := e.encode(was, now)
+		body, err := e.body(t.before, t.after)
 		if err == nil && body != nil {
-			err = f.try(ctx, a, r, e, body, before, after)
+			err = f.try(ctx, t, e, body)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%v, %s: %w", a, e.name, err))
@@ -77,9 +75,9 @@ func (f *fixture) failures(ctx context.Context, a attempt, r rights) error {
 	return errors.Join(errs...)
 }
 
-func (f *fixture) try(ctx context.Context, a attempt, r rights, e encoding, body []byte, before, after *corev1.Node) error {
-	request := f.clients[a.as].Verb(e.method).Resource("nodes").Name(a.node).Param("dryRun", "All")
-	if a.status {
+func (f *fixture) try(ctx context.Context, t trial, e encoding, body []byte) error {
+	request := f.clients[t.as].Verb(e.method).Resource("nodes").Name(t.node).Param("dryRun", "All")
+	if t.status {
 		request.SubResource("status")
 	}
 	if e.contentType == types.ApplyPatchType {
@@ -88,16 +86,16 @@ func (f *fixture) try(ctx context.Context, a attempt, r rights, e encoding, body
 	}
 	got := &corev1.Node{}
 	err := request.SetHeader("Content-Type", string(e.contentType)).SetHeader("Accept", "application/json").Body(body).Do(ctx).Into(got)
-	if r == shipped && e.method == http.MethodPut && f.isWarren(a.as) {
+	if t.granted == shipped && e.method == http.MethodPut && f.isWarren(t.as) {
 		return wantDenied(err, "cannot update resource")
 	}
-	switch a.want {
+	switch t.want {
 	case allowed:
-		return wantNode(after, got, err, cmpopts.IgnoreFields(metav1.ObjectMeta{}, "ManagedFields"))
+		return wantNode(t.after, got, err, cmpopts.IgnoreFields(metav1.ObjectMeta{}, "ManagedFields"))
 	case ignored:
-		return wantNode(before, got, err)
+		return wantNode(t.before, got, err)
 	default:
-		return wantDenied(err, string(a.want))
+		return wantDenied(err, string(t.want))
 	}
 }
 
