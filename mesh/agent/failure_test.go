@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -138,8 +139,13 @@ func TestDeviceIsWaitedFor(t *testing.T) {
 		a.host.meddle(dropRoutes)
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if lines := logged(a.log.read(), "step="); len(lines) != 1 || !strings.Contains(lines[0], "msg=waiting") {
+		text := a.log.read()
+		if lines := logged(text, "step="); len(lines) != 1 || !strings.Contains(lines[0], "msg=waiting") {
 			t.Errorf("log: %q", lines)
+		}
+		added := logged(text, "route added")
+		if once := slices.Compact(slices.Sorted(slices.Values(added))); len(once) == 0 || len(once) != len(added) {
+			t.Errorf("%d attempts at %d routes are in the log", len(added), len(once))
 		}
 		a.host.fail(nil, nil)
 		time.Sleep(2 * time.Second) // not half a minute

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -31,6 +32,8 @@ type journal struct {
 	blocked map[step]blockage
 	// wrong are the Problems by what they are about.
 	wrong map[mesh.Problem]bool
+	// attempted are the lines of changes that have not worked yet: each retry would say them again.
+	attempted map[string]bool
 }
 
 // blockage is why a step is not done.
@@ -140,14 +143,25 @@ func (j *journal) problems(list []mesh.Problem) {
 	j.metrics.problems(list)
 }
 
-// change notes what is about to be changed on the host.
-func (j *journal) change(c mesh.Change) {
-	lines := c.Lines()
-	if len(lines) > maxLines {
-		j.log.Info("host changed", "changes", len(lines))
+// change notes what was changed on the host, or was tried, if err is not nil.
+func (j *journal) change(c mesh.Change, err error) {
+	var fresh []mesh.Line
+	attempted := map[string]bool{}
+	for _, line := range c.Lines() {
+		text := fmt.Sprint(line.Message, line.Args)
+		attempted[text] = true
+		if !j.attempted[text] {
+			fresh = append(fresh, line)
+		}
+	}
+	if j.attempted = attempted; err == nil {
+		j.attempted = nil
+	}
+	if len(fresh) > maxLines {
+		j.log.Info("host changed", "changes", len(fresh))
 		return
 	}
-	for _, line := range lines {
+	for _, line := range fresh {
 		j.log.Info(line.Message, line.Args...)
 	}
 }

@@ -98,14 +98,14 @@ func (a *Agent) hold(ctx context.Context) {
 	a.announced.clear()
 	a.available.clear()
 	changes, err := a.host.hold(ctx, a.cfg.Mesh)
-	a.changed(ctx, changes)
+	a.changed(ctx, changes, err)
 	a.journal.report(stepProgram, err)
 }
 
 // program makes the host look like want, and reports whether it does.
 func (a *Agent) program(ctx context.Context, want mesh.State) bool {
 	changes, err := a.host.reach(ctx, want)
-	a.changed(ctx, changes)
+	a.changed(ctx, changes, err)
 	a.metrics.peers(want, a.host.have)
 	a.journal.report(stepProgram, err)
 	return err == nil
@@ -113,10 +113,10 @@ func (a *Agent) program(ctx context.Context, want mesh.State) bool {
 
 // changed logs the changes and starts handshakes with the peers that were added: a node that has forgotten its sessions
 // must speak first, or what its peers send it stays black until they give up on theirs, 15 seconds later.
-func (a *Agent) changed(ctx context.Context, changes []mesh.Change) {
+func (a *Agent) changed(ctx context.Context, changes []mesh.Change, err error) {
 	var gateways []netip.Addr
 	for _, change := range changes {
-		a.journal.change(change)
+		a.journal.change(change, err)
 		for _, peer := range change.Peers.Add {
 			// One packet starts the handshake, whatever its family.
 			if i := slices.IndexFunc(peer.AllowedIPs, func(p netip.Prefix) bool { return !p.IsSingleIP() }); i >= 0 {
