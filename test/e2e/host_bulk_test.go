@@ -16,8 +16,7 @@ import (
 
 const (
 	// bulk is how many bytes a transfer has: many windows of full segments.
-	bulk     = 16 << 20
-	bulkPort = 9001
+	bulk = 16 << 20
 	// bulkTime is far more than a transfer takes. One that stops at the first full segment never ends.
 	bulkTime = 30 * time.Second
 )
@@ -81,8 +80,10 @@ type transfer struct {
 
 func (tr transfer) check(t *testing.T) {
 	t.Helper()
-	listener := tr.server.Listen(t, "tcp", fmt.Sprintf(":%d", bulkPort))
+	// Any free port: a command that another test starts just then holds the last listener's until it executes.
+	listener := tr.server.Listen(t, "tcp", ":0")
 	defer listener.Close()
+	port := netip.MustParseAddrPort(listener.Addr().String()).Port()
 	served := make(chan error, 1)
 	go func() {
 		conn, err := listener.Accept()
@@ -92,7 +93,7 @@ func (tr transfer) check(t *testing.T) {
 		served <- err
 	}()
 	begin := time.Now()
-	conn, err := tr.client.Dial(t.Context(), "tcp", netip.AddrPortFrom(tr.server.Addr(tr.like), bulkPort).String())
+	conn, err := tr.client.Dial(t.Context(), "tcp", netip.AddrPortFrom(tr.server.Addr(tr.like), port).String())
 	if err != nil {
 		t.Fatal(err)
 	}

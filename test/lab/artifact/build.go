@@ -2,9 +2,7 @@ package artifact
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,21 +25,16 @@ func (c Cache) Fresh(ctx context.Context, a Artifact, path string) error {
 	if err := build(ctx, a.Module, latest, a.Args...); err != nil {
 		return err
 	}
-	return duplicate(latest, path)
+	return duplicate(ctx, latest, path)
 }
 
-func duplicate(from, to string) error {
-	source, err := os.Open(from)
-	if err != nil {
-		return err
+// duplicate leaves the writing to a process of its own: a program that this one writes may still be open in a child of
+// some other thread, between its fork and its exec, and cannot be executed then ("text file busy").
+func duplicate(ctx context.Context, from, to string) error {
+	if out, err := exec.CommandContext(ctx, "cp", "--no-clobber", from, to).CombinedOutput(); err != nil {
+		return fmt.Errorf("copy %s: %w: %s", from, err, out)
 	}
-	defer source.Close()
-	target, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(target, source)
-	return errors.Join(err, target.Close())
+	return nil
 }
 
 // build runs `go build -o output args` in the module. A trailing separator in output makes a directory of programs.
