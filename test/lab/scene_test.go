@@ -21,6 +21,7 @@ func TestPrivilegedScene(t *testing.T) {
 	}{
 		{"pods", testPods},
 		{"flows", testFlows},
+		{"router", testRouter},
 		{"capture", testCapture},
 		{"api server", testAPIServer},
 		{"objects", testObjects},
@@ -127,6 +128,15 @@ func testFlows(t *testing.T, l *Lab) {
 	if failures := record(t, lossy.WantNoLoss); len(failures) != 1 {
 		t.Errorf("a tenth was lost, and it failed with %q", failures)
 	}
+}
+
+// Whoever is plugged into the underlay, its router stays the one that nodes have in their neighbour tables.
+func testRouter(t *testing.T, l *Lab) {
+	testReach(t, l.Node(2), l.Outside)
+	l.Control.MustExec(t, "ip", "link", "add", "low", "address", "02:00:00:00:00:01", "master", bridgeName, "type", "veth")
+	defer l.Control.MustExec(t, "ip", "link", "delete", "low")
+	l.Control.MustExec(t, "ip", "link", "set", "low", "up")
+	testReach(t, l.Node(2), l.Outside)
 }
 
 func testCapture(t *testing.T, l *Lab) {

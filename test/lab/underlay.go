@@ -18,6 +18,10 @@ import (
 // bridgeName is the underlay's bridge in the control machine; its ports are called like the nodes.
 const bridgeName = "underlay"
 
+// routerMAC is the bridge's, which is the nodes' router: locally administered, chosen. A bridge without one takes the lowest of its
+// ports' addresses, another one when a node joins, and nodes go on sending to the old one until their neighbour entry expires.
+var routerMAC = net.HardwareAddr{0x02, 0, 0, 0, 0, 0xfe}
+
 // nicName is the underlay interface of every machine but the control one.
 const nicName = "eth0"
 
@@ -34,7 +38,7 @@ func (l *Lab) makeUnderlay() error {
 			return err
 		}
 		attributes := netlink.NewLinkAttrs()
-		attributes.Name, attributes.MTU = bridgeName, l.options.MTU
+		attributes.Name, attributes.MTU, attributes.HardwareAddr = bridgeName, l.options.MTU, routerMAC
 		// Without a querier, snooping would forget groups, and IPv6 neighbour discovery with them.
 		snooping := false
 		if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attributes, MulticastSnooping: &snooping}); err != nil {
