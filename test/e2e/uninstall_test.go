@@ -82,7 +82,10 @@ func TestPrivilegedUninstall(t *testing.T) {
 	}
 	waitViews(t, []*lab.Node{stays})
 
-	l.StartMesh(t)
+	leaves.StartDevice(t)
+	leaves.StartDaemon(t)
+	leaves.WaitReady(t)
+	l.WaitMeshed(t)
 	if _, err := leaves.AddPod(t, "c").Ping(b.Addrs()[0]); err != nil {
 		t.Errorf("after another installation: %v", err)
 	}
