@@ -46,6 +46,9 @@ func (n *Node) StartDevice(t TB, args ...string) {
 var prompt = []string{"sh", "-c", `chrt --rr --pid 1 $$ 2>/dev/null; exec "$@"`, "sh"}
 
 func (n *Node) startDevice(ctx context.Context, args []string) (err error) {
+	if err := n.device.absent(); err != nil {
+		return err
+	}
 	n.device, err = n.start(ctx, "wireguard", prompt, args)
 	return err
 }
@@ -60,6 +63,9 @@ func (n *Node) StartDaemon(t TB, args ...string) {
 }
 
 func (n *Node) startDaemon(ctx context.Context, args []string) error {
+	if err := n.daemon.absent(); err != nil {
+		return err
+	}
 	kubeconfig, err := n.credential(ctx)
 	if err != nil {
 		return err
