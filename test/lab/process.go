@@ -82,8 +82,13 @@ func (p *process) running() error {
 // absent is nil where it has ended, or was never started (a nil process). A second one beside it would refuse to start, sooner or
 // later than somebody looks.
 func (p *process) absent() error {
-	if p == nil || p.running() != nil {
+	if p == nil {
 		return nil
 	}
-	return fmt.Errorf("%s runs already", p.name)
+	select {
+	case <-p.ended:
+		return nil
+	default:
+		return fmt.Errorf("%s runs already", p.name)
+	}
 }
