@@ -2,6 +2,7 @@ package mesh_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"warren.mesh/mesh"
@@ -21,10 +22,19 @@ func TestAllowedIPsMove(t *testing.T) {
 		"to a new peer from one that goes":  {[]mesh.Peer{peer("a", x, y)}, []mesh.Peer{peer("b", x, y)}},
 		"to a new peer from one that stays": {[]mesh.Peer{peer("a", x, y)}, []mesh.Peer{peer("a", y), peer("b", x)}},
 		"to an old peer, giver first":       {[]mesh.Peer{peer("a", x, y), peer("b")}, []mesh.Peer{peer("a", y), peer("b", x)}},
+		"exchanged":                         {[]mesh.Peer{peer("a", x), peer("b", y)}, []mesh.Peer{peer("a", y), peer("b", x)}},
+		"kept beside one that goes":         {[]mesh.Peer{peer("a", x, y, "10.0.9.0/24")}, []mesh.Peer{peer("a", x, y)}},
 		"to an old peer, taker first":       {[]mesh.Peer{peer("a", x), peer("b", y)}, []mesh.Peer{peer("a", x, y), peer("b")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			edits := mesh.Diff(mesh.State{Peers: tt.want}, mesh.State{Peers: tt.have}).Peers
+			for _, u := range edits.Update {
+				for _, ip := range append(u.AllowedIPs.Add, u.AllowedIPs.Remove...) {
+					if slices.ContainsFunc(tt.want, func(p mesh.Peer) bool { return p.PublicKey != u.PublicKey && slices.Contains(p.AllowedIPs, ip) }) {
+						t.Errorf("%+v touches %v, which another peer is to have", u, ip)
+					}
+				}
+			}
 			for _, step := range prefixesOf(edits) {
 				owned := map[netip.Prefix]bool{}
 				for _, p := range applyPeers(step, tt.have) {

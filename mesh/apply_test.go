@@ -52,18 +52,23 @@ func applyPeers(e mesh.PeerEdits, list []mesh.Peer) []mesh.Peer {
 	for _, p := range list {
 		peers[p.PublicKey] = p
 	}
-	give := func(to keys.Public, ips []netip.Prefix) {
+	take := func(ips []netip.Prefix) {
 		for k, p := range peers {
-			p.AllowedIPs = slices.DeleteFunc(slices.Clone(p.AllowedIPs), func(ip netip.Prefix) bool { return k == to || slices.Contains(ips, ip) })
+			p.AllowedIPs = slices.DeleteFunc(slices.Clone(p.AllowedIPs), func(ip netip.Prefix) bool { return slices.Contains(ips, ip) })
 			peers[k] = p
 		}
+	}
+	give := func(to keys.Public, ips []netip.Prefix) {
+		take(ips)
 		p := peers[to]
-		p.AllowedIPs = slices.Clone(ips)
+		p.AllowedIPs = append(p.AllowedIPs, ips...)
 		peers[to] = p
 	}
 	for _, p := range e.Add {
+		ips := p.AllowedIPs
+		p.AllowedIPs = nil
 		peers[p.PublicKey] = p
-		give(p.PublicKey, p.AllowedIPs)
+		give(p.PublicKey, ips)
 	}
 	for _, u := range e.Update {
 		p := peers[u.PublicKey]
@@ -75,9 +80,10 @@ func applyPeers(e mesh.PeerEdits, list []mesh.Peer) []mesh.Peer {
 			p.Keepalive = *u.Keepalive
 		}
 		peers[u.PublicKey] = p
-		if u.AllowedIPs != nil {
-			give(u.PublicKey, u.AllowedIPs)
-		}
+		give(u.PublicKey, u.AllowedIPs.Add)
+	}
+	for _, u := range e.Update {
+		take(u.AllowedIPs.Remove)
 	}
 	for _, p := range e.Remove {
 		delete(peers, p.PublicKey)

@@ -33,9 +33,8 @@ type Change struct {
 	Rules  Edits[Rule]
 }
 
-// PeerEdits are the changes to the device's peers, to be made in this order: an allowed IP that moves is taken from one
-// peer by giving it to the other, so that there is no moment at which nobody has it. Among the updates, those of peers
-// that only give away come last.
+// PeerEdits are the changes to the device's peers. An allowed IP that moves is only given, to the peer that is to have it: WireGuard takes
+// it from the other in the same step, so that there is no moment at which nobody has it, or the wrong peer.
 type PeerEdits struct {
 	Add    []Peer
 	Update []PeerUpdate
@@ -43,14 +42,14 @@ type PeerEdits struct {
 	Remove []Peer
 }
 
-// PeerUpdate changes one peer in place; nil fields are kept.
+// PeerUpdate changes one peer in place; nil fields and what is not edited are kept.
 type PeerUpdate struct {
 	PublicKey keys.Public
 	// Node is the Node's name, for people.
 	Node     string
 	Endpoint *netip.AddrPort
-	// AllowedIPs replace all that the peer has.
-	AllowedIPs []netip.Prefix
+	// AllowedIPs are added to those that the peer has, before any are removed. Those that move to another peer are not in Remove.
+	AllowedIPs Edits[netip.Prefix]
 	Keepalive  *time.Duration
 }
 
@@ -69,8 +68,19 @@ func (c Change) WithoutRemovals() Change {
 	c.NodeIPs.Remove = nil
 	c.Addresses.Remove = nil
 	c.BridgeAddresses.Remove = nil
-	c.Peers.Remove = nil
+	c.Peers = c.Peers.withoutRemovals()
 	c.Routes.Remove = nil
 	c.Rules.Remove = nil
 	return c
+}
+
+func (e PeerEdits) withoutRemovals() PeerEdits {
+	var kept []PeerUpdate
+	for _, u := range e.Update {
+		u.AllowedIPs.Remove = nil
+		if !u.empty() {
+			kept = append(kept, u)
+		}
+	}
+	return PeerEdits{Add: e.Add, Update: kept}
 }

@@ -83,26 +83,20 @@ func diffRoutes(want, have []Route) Edits[Route] {
 
 func diffPeers(want, have []Peer) PeerEdits {
 	var edits PeerEdits
-	var giving []PeerUpdate
 	before := make(map[keys.Public]Peer, len(have))
 	for _, p := range have {
 		before[p.PublicKey] = p
 	}
+	wanted := allowedIPs(want)
 	for _, p := range want {
 		old, known := before[p.PublicKey]
 		delete(before, p.PublicKey)
-		update := p.updateFrom(old)
-		switch {
-		case !known:
+		if !known {
 			edits.Add = append(edits.Add, p)
-		case update.empty():
-		case len(without(p.AllowedIPs, old.AllowedIPs)) == 0 && update.AllowedIPs != nil:
-			giving = append(giving, update)
-		default:
+		} else if update := p.updateFrom(old, wanted); !update.empty() {
 			edits.Update = append(edits.Update, update)
 		}
 	}
-	edits.Update = append(edits.Update, giving...)
 	for _, p := range have {
 		if _, stale := before[p.PublicKey]; stale {
 			edits.Remove = append(edits.Remove, p)
@@ -111,15 +105,27 @@ func diffPeers(want, have []Peer) PeerEdits {
 	return edits
 }
 
-// updateFrom is what makes old into p. An endpoint cannot be taken from a peer again, and need not: that it knows one is
-// no harm.
-func (p Peer) updateFrom(old Peer) PeerUpdate {
-	update := PeerUpdate{PublicKey: p.PublicKey, Node: p.Node}
+// allowedIPs are those of all peers.
+func allowedIPs(peers []Peer) map[netip.Prefix]struct{} {
+	all := make(map[netip.Prefix]struct{}, 2*len(peers))
+	for _, p := range peers {
+		for _, ip := range p.AllowedIPs {
+			all[ip] = struct{}{}
+		}
+	}
+	return all
+}
+
+// updateFrom is what makes old into p, where wanted are the allowed IPs that any peer is to have: p loses those to the others. An
+// endpoint cannot be taken from a peer again, and need not: that it knows one is no harm.
+func (p Peer) updateFrom(old Peer, wanted map[netip.Prefix]struct{}) PeerUpdate {
+	update := PeerUpdate{PublicKey: p.PublicKey, Node: p.Node, AllowedIPs: diffList(p.AllowedIPs, old.AllowedIPs)}
+	update.AllowedIPs.Remove = slices.DeleteFunc(update.AllowedIPs.Remove, func(ip netip.Prefix) bool {
+		_, moves := wanted[ip]
+		return moves
+	})
 	if p.Endpoint.IsValid() && p.Endpoint != old.Endpoint && !old.Roamed {
 		update.Endpoint = &p.Endpoint
-	}
-	if !slices.Equal(p.AllowedIPs, old.AllowedIPs) {
-		update.AllowedIPs = p.AllowedIPs
 	}
 	if p.Keepalive != old.Keepalive {
 		update.Keepalive = &p.Keepalive
@@ -128,7 +134,7 @@ func (p Peer) updateFrom(old Peer) PeerUpdate {
 }
 
 func (u PeerUpdate) empty() bool {
-	return u.Endpoint == nil && u.AllowedIPs == nil && u.Keepalive == nil
+	return u.Endpoint == nil && u.Keepalive == nil && u.AllowedIPs.empty()
 }
 
 func diffList[T comparable](want, have []T) Edits[T] {

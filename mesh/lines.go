@@ -56,8 +56,11 @@ func (c Change) peerLines(l *lines) {
 		if u.Endpoint != nil {
 			args = append(args, "endpoint", u.Endpoint.String())
 		}
-		if u.AllowedIPs != nil {
-			args = append(args, "allowed_ips", fmt.Sprint(u.AllowedIPs))
+		if len(u.AllowedIPs.Add) > 0 {
+			args = append(args, "allowed_ips_added", fmt.Sprint(u.AllowedIPs.Add))
+		}
+		if len(u.AllowedIPs.Remove) > 0 {
+			args = append(args, "allowed_ips_removed", fmt.Sprint(u.AllowedIPs.Remove))
 		}
 		if u.Keepalive != nil {
 			args = append(args, "keepalive", *u.Keepalive)

@@ -47,11 +47,11 @@ func TestLines(t *testing.T) {
 		"a node changes": {
 			mesh.Change{Peers: mesh.PeerEdits{Update: []mesh.PeerUpdate{
 				{PublicKey: key("b"), Node: "b", Endpoint: &endpoint},
-				{PublicKey: key("c"), Node: "c", AllowedIPs: []netip.Prefix{route.Destination}, Keepalive: &off},
+				{PublicKey: key("c"), Node: "c", AllowedIPs: mesh.Edits[netip.Prefix]{Add: []netip.Prefix{route.Destination}}, Keepalive: &off},
 			}}},
 			[]string{
 				`"peer updated" node=b peer="YgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" endpoint=192.0.2.2:51820`,
-				`"peer updated" node=c peer="YwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" allowed_ips=[10.244.2.0/24] keepalive=0s`,
+				`"peer updated" node=c peer="YwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" allowed_ips_added=[10.244.2.0/24] keepalive=0s`,
 			},
 		},
 		"the host": {

@@ -36,7 +36,7 @@ func (h *Host) apply(ctx context.Context, c mesh.Change) error {
 		func() error { return h.removeRules(c.Rules.Remove) },
 		func() error { return routes.remove(c.Routes.Remove) },
 		func() error { return h.removeAddresses(c) },
-		func() error { return h.removePeers(c.Peers.Remove) },
+		func() error { return h.removePeers(c.Peers) },
 		func() error { return h.unguard(ctx, c) },
 	}
 	var errs []error

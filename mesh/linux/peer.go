@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net"
 	"net/netip"
@@ -29,29 +30,57 @@ func (h *Host) setPeers(e mesh.PeerEdits) error {
 	for _, u := range e.Update {
 		configs = append(configs, updatePeer(u))
 	}
-	return h.configurePeers("set", opPeerSet, configs)
+	return h.configurePeers("set", configs)
 }
 
-func (h *Host) removePeers(gone []mesh.Peer) error {
-	configs := make([]wgtypes.PeerConfig, len(gone))
-	for i, p := range gone {
-		configs[i] = wgtypes.PeerConfig{PublicKey: wgtypes.Key(p.PublicKey), Remove: true}
+// removePeers removes peers, and what peers that stay are no longer to have.
+func (h *Host) removePeers(e mesh.PeerEdits) error {
+	configs := withdraw(e.Update)
+	for _, p := range e.Remove {
+		configs = append(configs, removePeer(p.PublicKey))
 	}
-	return h.configurePeers("remove", opPeerDel, configs)
+	return h.configurePeers("remove", configs)
+}
+
+// withdraw takes allowed IPs from peers by giving them to one that is made for it and goes at once: a peer's list can otherwise only
+// be replaced (but by WGALLOWEDIP_F_REMOVE_ME, which Linux has since 6.16), and meanwhile those that it keeps would be nobody's.
+func withdraw(updates []mesh.PeerUpdate) []wgtypes.PeerConfig {
+	var gone []netip.Prefix
+	for _, u := range updates {
+		gone = append(gone, u.AllowedIPs.Remove...)
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	// Any 32 bytes are a public key; to these nobody has the private one.
+	var nobody keys.Public
+	_, _ = rand.Read(nobody[:]) // never fails
+	return []wgtypes.PeerConfig{{PublicKey: wgtypes.Key(nobody), AllowedIPs: fromPrefixes(gone)}, removePeer(nobody)}
+}
+
+func removePeer(key keys.Public) wgtypes.PeerConfig {
+	return wgtypes.PeerConfig{PublicKey: wgtypes.Key(key), Remove: true}
 }
 
 // configurePeers sends the configurations in chunks and stops at the first that fails: peers fail alike, for the
 // device's sake.
-func (h *Host) configurePeers(verb, kind string, configs []wgtypes.PeerConfig) error {
+func (h *Host) configurePeers(verb string, configs []wgtypes.PeerConfig) error {
 	for chunk := range chunks(configs) {
-		for range chunk {
-			h.counts.add(kind)
+		for _, config := range chunk {
+			h.counts.add(kindOf(config))
 		}
 		if err := h.device.ConfigureDevice(h.cfg.Link, wgtypes.Config{Peers: chunk}); err != nil {
 			return fmt.Errorf("%s %d peers of device %s: %w", verb, len(configs), h.cfg.Link, h.explain(err))
 		}
 	}
 	return nil
+}
+
+func kindOf(config wgtypes.PeerConfig) string {
+	if config.Remove {
+		return opPeerDel
+	}
+	return opPeerSet
 }
 
 // chunks cuts the configurations into messages within the limits, a peer with more addresses than that alone.
@@ -83,14 +112,14 @@ func addPeer(p mesh.Peer) wgtypes.PeerConfig {
 	}
 }
 
-// updatePeer never makes a peer: one that somebody removed meanwhile is added whole after the next observation.
+// updatePeer never makes a peer: one that somebody removed meanwhile is added whole after the next observation. It adds allowed IPs and
+// leaves those alone that the peer has, which replacing would take away for a moment.
 func updatePeer(u mesh.PeerUpdate) wgtypes.PeerConfig {
 	config := wgtypes.PeerConfig{
 		PublicKey:                   wgtypes.Key(u.PublicKey),
 		UpdateOnly:                  true,
 		PersistentKeepaliveInterval: u.Keepalive,
-		ReplaceAllowedIPs:           u.AllowedIPs != nil,
-		AllowedIPs:                  fromPrefixes(u.AllowedIPs),
+		AllowedIPs:                  fromPrefixes(u.AllowedIPs.Add),
 	}
 	if u.Endpoint != nil {
 		config.Endpoint = fromEndpoint(*u.Endpoint)

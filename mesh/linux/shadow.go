@@ -113,13 +113,14 @@ func (s *shadow) advanceRoutes(e mesh.Edits[mesh.Route]) {
 }
 
 func (s *shadow) advancePeers(e mesh.PeerEdits) {
+	s.takeAllowedIPs(e)
 	for _, p := range e.Add {
 		s.peers[p.PublicKey] = shapeOf(p.AllowedIPs, p.Keepalive)
 	}
 	for _, u := range e.Update {
 		shape := s.peers[u.PublicKey]
-		if u.AllowedIPs != nil {
-			shape = shapeOf(u.AllowedIPs, shape.keepalive)
+		if len(u.AllowedIPs.Add) > 0 {
+			shape = shapeOf(slices.Concat(shape.allowedIPs, u.AllowedIPs.Add), shape.keepalive)
 		}
 		if u.Keepalive != nil {
 			shape.keepalive = *u.Keepalive
@@ -128,6 +129,27 @@ func (s *shadow) advancePeers(e mesh.PeerEdits) {
 	}
 	for _, p := range e.Remove {
 		delete(s.peers, p.PublicKey)
+	}
+}
+
+// takeAllowedIPs takes from all peers what the edits give to some, or remove.
+func (s *shadow) takeAllowedIPs(e mesh.PeerEdits) {
+	moved := map[netip.Prefix]struct{}{}
+	for _, p := range e.Add {
+		edit(moved, mesh.Edits[netip.Prefix]{Add: p.AllowedIPs})
+	}
+	for _, u := range e.Update {
+		edit(moved, mesh.Edits[netip.Prefix]{Add: slices.Concat(u.AllowedIPs.Add, u.AllowedIPs.Remove)})
+	}
+	taken := func(p netip.Prefix) bool {
+		_, ok := moved[p]
+		return ok
+	}
+	for key, shape := range s.peers {
+		if slices.ContainsFunc(shape.allowedIPs, taken) {
+			shape.allowedIPs = slices.DeleteFunc(slices.Clone(shape.allowedIPs), taken)
+			s.peers[key] = shape
+		}
 	}
 }
 

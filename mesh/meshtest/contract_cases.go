@@ -93,7 +93,8 @@ var drifts = map[string]func(c *contract, s mesh.State){
 		c.meddle(mesh.Change{Peers: mesh.PeerEdits{Remove: s.Peers[:1]}})
 	},
 	"peer with another's addresses": func(c *contract, s mesh.State) {
-		thief := mesh.PeerUpdate{PublicKey: s.Peers[0].PublicKey, AllowedIPs: s.Peers[1].AllowedIPs}
+		thief := mesh.PeerUpdate{PublicKey: s.Peers[0].PublicKey}
+		thief.AllowedIPs.Add = s.Peers[1].AllowedIPs
 		c.meddle(mesh.Change{Peers: mesh.PeerEdits{Update: []mesh.PeerUpdate{thief}}})
 	},
 	"keepalive": func(c *contract, s mesh.State) {

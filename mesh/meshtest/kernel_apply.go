@@ -32,7 +32,7 @@ func (k *Kernel) apply(c mesh.Change) error {
 		func() error { return each(c.Rules.Remove, k.delRule) },
 		func() error { return each(c.Routes.Remove, k.delRoute) },
 		func() error { return k.delAddresses(c) },
-		func() error { return k.removePeers(c.Peers.Remove) },
+		func() error { return k.removePeers(c.Peers) },
 		func() error { return k.guard(nil, mesh.Edits[netip.Addr]{Remove: c.NodeIPs.Remove}) },
 	}
 	var errs []error

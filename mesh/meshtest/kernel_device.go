@@ -71,9 +71,7 @@ func (k *Kernel) updatePeer(u mesh.PeerUpdate) error {
 	if u.Endpoint != nil && u.Endpoint.IsValid() {
 		p.Endpoint = *u.Endpoint
 	}
-	if u.AllowedIPs != nil {
-		p.AllowedIPs = u.AllowedIPs
-	}
+	p.AllowedIPs = slices.Concat(without(p.AllowedIPs, u.AllowedIPs.Add), u.AllowedIPs.Add)
 	if u.Keepalive != nil {
 		p.Keepalive = *u.Keepalive
 	}
@@ -84,27 +82,49 @@ func (k *Kernel) updatePeer(u mesh.PeerUpdate) error {
 // setPeer takes the peer's allowed IPs from all others.
 func (k *Kernel) setPeer(p mesh.Peer) {
 	p.AllowedIPs = slices.Clone(p.AllowedIPs)
-	for key, other := range k.device.peers {
-		other.AllowedIPs = slices.DeleteFunc(slices.Clone(other.AllowedIPs), func(have netip.Prefix) bool {
-			return slices.Contains(p.AllowedIPs, have)
-		})
-		k.device.peers[key] = other
-	}
+	k.device.take(p.AllowedIPs)
 	k.device.peers[p.PublicKey] = p
 }
 
-func (k *Kernel) removePeers(gone []mesh.Peer) error {
-	if len(gone) == 0 || k.link == nil {
+// take leaves nobody with these allowed IPs.
+func (d *device) take(ips []netip.Prefix) {
+	for key, p := range d.peers {
+		p.AllowedIPs = without(p.AllowedIPs, ips)
+		d.peers[key] = p
+	}
+}
+
+// without are the elements of list that are not in other.
+func without(list, other []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(list), func(p netip.Prefix) bool { return slices.Contains(other, p) })
+}
+
+func (k *Kernel) removePeers(e mesh.PeerEdits) error {
+	if len(e.Update)+len(e.Remove) == 0 || k.link == nil {
 		return nil
 	}
 	if k.device == nil {
 		return k.noDevice()
 	}
-	return each(gone, func(p mesh.Peer) error {
-		if err := k.write("peer-del"); err != nil {
-			return fmt.Errorf("remove peer %s: %w", p.PublicKey, err)
-		}
-		delete(k.device.peers, p.PublicKey)
+	return errors.Join(each(e.Update, k.withdraw), each(e.Remove, k.removePeer))
+}
+
+// withdraw takes from a peer what nobody is to have.
+func (k *Kernel) withdraw(u mesh.PeerUpdate) error {
+	if len(u.AllowedIPs.Remove) == 0 {
 		return nil
-	})
+	}
+	if err := k.write("peer-set"); err != nil {
+		return fmt.Errorf("withdraw allowed IPs of peer %s: %w", u.PublicKey, err)
+	}
+	k.device.take(u.AllowedIPs.Remove)
+	return nil
+}
+
+func (k *Kernel) removePeer(p mesh.Peer) error {
+	if err := k.write("peer-del"); err != nil {
+		return fmt.Errorf("remove peer %s: %w", p.PublicKey, err)
+	}
+	delete(k.device.peers, p.PublicKey)
+	return nil
 }
