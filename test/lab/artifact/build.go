@@ -15,7 +15,7 @@ import (
 // Fresh builds one of the module's own programs as its sources are now, and copies it to path. What go builds stays in the
 // cache, where go finds that it is up to date and does not link it again.
 func (c Cache) Fresh(ctx context.Context, a Artifact, path string) error {
-	unlock, err := c.lock(ctx, a.Name)
+	unlock, err := c.Lock(ctx, a.Name)
 	if err != nil {
 		return err
 	}
@@ -57,8 +57,8 @@ func command(ctx context.Context, module string, args ...string) *exec.Cmd {
 	return c
 }
 
-// lock takes the advisory lock of this name; it goes with the process that holds it.
-func (c Cache) lock(ctx context.Context, name string) (unlock func(), err error) {
+// Lock takes the advisory lock of this name; it goes with the process that holds it.
+func (c Cache) Lock(ctx context.Context, name string) (unlock func(), err error) {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return nil, err
 	}

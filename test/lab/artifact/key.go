@@ -33,6 +33,9 @@ func (a Artifact) key(ctx context.Context) (string, error) {
 	return digest(sum, a.Module, files)
 }
 
+// keyLength is that of a digest's text.
+const keyLength = 16
+
 // digest adds the files to sum and returns its text.
 func digest(sum hash.Hash, dir string, files []string) (string, error) {
 	for _, file := range files {
@@ -40,7 +43,7 @@ func digest(sum hash.Hash, dir string, files []string) (string, error) {
 			return "", err
 		}
 	}
-	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
+	return hex.EncodeToString(sum.Sum(nil)[:keyLength/2]), nil
 }
 
 // Sources are the module's go.mod, go.sum and Go files, but tests and nested modules, relative and sorted.

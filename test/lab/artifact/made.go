@@ -38,9 +38,9 @@ func (c Cache) GetMade(ctx context.Context, m Made) (string, error) {
 func (c Cache) get(ctx context.Context, key string, m Made) (string, error) {
 	path := filepath.Join(c.Dir, m.Name+"-"+key, m.Name)
 	if exists(path) {
-		return path, nil
+		return path, c.Use(filepath.Dir(path))
 	}
-	unlock, err := c.lock(ctx, m.Name+"-"+key)
+	unlock, err := c.Lock(ctx, m.Name+"-"+key)
 	if err != nil {
 		return "", err
 	}
@@ -48,7 +48,10 @@ func (c Cache) get(ctx context.Context, key string, m Made) (string, error) {
 	if exists(path) {
 		return path, nil
 	}
-	return path, c.make(ctx, m, path)
+	if err := c.make(ctx, m, path); err != nil {
+		return "", err
+	}
+	return path, c.Prune(m.Name)
 }
 
 // make makes the file beside its place and renames the directory, so that what is there is whole.
