@@ -47,6 +47,9 @@ type Agent struct {
 	// The worker alone touches what follows.
 	announced pending[announcement]
 	available pending[string]
+	// guard is when to ask whether there are admission policies, and guardKnown whether that was answered.
+	guard      pending[string]
+	guardKnown bool
 	// underlay is the last known MTU for the mesh in bytes, zero before.
 	underlay int
 	// strays are the pods last found outside the pod CIDRs, and surveyed whether anybody has looked.

@@ -26,6 +26,7 @@ func TestMetrics(t *testing.T) {
 		ours := regexp.MustCompile(`(?m)^warren_.*$`).FindAllString(body, -1)
 		ours = slices.DeleteFunc(ours, unsteady)
 		want := []string{
+			"warren_admission_policies_missing 0",
 			`warren_firewall_packets_total{counter="leak-pod"} 3`,
 			`warren_host_operations_total{kind="link-add"} 1`,
 			`warren_info{backend="kernel",version="v1"} 1`,

@@ -20,7 +20,7 @@ type metrics struct {
 	lastTime, lastDuration        prometheus.Gauge
 	waiting, failing              *prometheus.GaugeVec
 	nodeProblems                  *prometheus.GaugeVec
-	strays                        prometheus.Gauge
+	strays, unguarded             prometheus.Gauge
 	watchRestarts                 prometheus.Counter
 }
 
@@ -38,12 +38,13 @@ func newMetrics(cfg Config) *metrics {
 		failing:       gauges("warren_failing", "1 for each step that fails and is retried.", "step"),
 		nodeProblems:  gauges("warren_node_problems", "What is wrong with a node, by part of its announcement.", "node", "field"),
 		strays:        gauge("warren_stray_pods", "Pods of this node with addresses outside its pod CIDRs."),
+		unguarded:     gauge("warren_admission_policies_missing", "1 where no admission policy checked this node's annotations at the start."),
 		watchRestarts: prometheus.NewCounter(prometheus.CounterOpts{Name: "warren_watch_restarts_total", Help: "Interruptions of the watch over the host."}),
 	}
 	info := gauges("warren_info", "1, with the version and the WireGuard implementation.", "version", "backend")
 	info.WithLabelValues(cfg.Version, cfg.Backend).Set(1)
 	m.registry.MustRegister(info, m.peersDesired, m.peersProgrammed, m.passes, m.lastOutcome, m.lastTime, m.lastDuration,
-		m.waiting, m.failing, m.nodeProblems, m.strays, m.watchRestarts, hostCounters{cfg.Host},
+		m.waiting, m.failing, m.nodeProblems, m.strays, m.unguarded, m.watchRestarts, hostCounters{cfg.Host},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -50,6 +50,7 @@ func (a *Agent) pass(ctx context.Context) {
 		a.attach(self.PodCIDRs, cfg.MTU)
 		a.makeAvailable(ctx, self, len(nodes))
 	}
+	a.checkGuard(ctx, self, len(nodes))
 }
 
 // read gives the own node, and whether what the cluster says can be gone by. An API server that has been read in full and
@@ -97,6 +98,7 @@ func (a *Agent) meshConfig(self mesh.Self) mesh.Config {
 func (a *Agent) hold(ctx context.Context) {
 	a.announced.clear()
 	a.available.clear()
+	a.guard.clear()
 	changes, err := a.host.hold(ctx, a.cfg.Mesh)
 	a.changed(ctx, changes, err)
 	a.journal.report(stepProgram, err)

@@ -82,7 +82,7 @@ func rest(took time.Duration, result outcome) time.Duration {
 // its reason not to write.
 func (a *Agent) wake(start time.Time, retry backoff, result outcome) <-chan time.Time {
 	var times []time.Time
-	for _, due := range []time.Time{a.announced.due, a.available.due} {
+	for _, due := range []time.Time{a.announced.due, a.available.due, a.guard.due} {
 		if due.After(start) {
 			times = append(times, due)
 		}

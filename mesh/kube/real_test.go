@@ -24,6 +24,7 @@ func TestPrivilegedRealAPIServer(t *testing.T) {
 		{"publishing", testPublish},
 		{"unpublishing", testUnpublish},
 		{"condition", testCondition},
+		{"no policies", testUnguarded},
 		{"following", testFollowing},
 		{"another node under the same name", testReplacedNode},
 		{"outage", testOutage},

@@ -111,6 +111,22 @@ func testUnpublish(t *testing.T, s *apiServer) {
 	}
 }
 
+// A server without policies is found out, and nothing is written.
+func testUnguarded(t *testing.T, s *apiServer) {
+	before := s.create(t, "n")
+	if guarded, err := s.cluster(t, "n").Guarded(t.Context(), string(before.UID)); guarded || err != nil {
+		t.Errorf("got %t, %v", guarded, err)
+	}
+	for _, uid := range []string{"", "another"} {
+		if guarded, err := s.cluster(t, "n").Guarded(t.Context(), uid); err == nil {
+			t.Errorf("UID %q: %t", uid, guarded)
+		}
+	}
+	if after := s.get(t, "n"); after.ResourceVersion != before.ResourceVersion {
+		t.Errorf("the Node has changed: %v", after)
+	}
+}
+
 func testCondition(t *testing.T, s *apiServer) {
 	before := s.create(t, "n")
 	c := s.cluster(t, "n")

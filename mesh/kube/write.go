@@ -25,7 +25,14 @@ func (c *Cluster) Publish(ctx context.Context, uid string, a mesh.Announcement) 
 	if uid == "" {
 		return fmt.Errorf("publish the annotations of node %s: %w: its UID is not known", c.name, mesh.ErrStale)
 	}
-	err := c.write(ctx, patch{
+	if err := c.write(ctx, c.announcement(uid, a)); err != nil {
+		return fmt.Errorf("publish the annotations of node %s: %w", c.name, err)
+	}
+	return nil
+}
+
+func (c *Cluster) announcement(uid string, a mesh.Announcement) patch {
+	return patch{
 		kind:  types.ApplyPatchType,
 		force: true,
 		body: map[string]any{
@@ -33,11 +40,7 @@ func (c *Cluster) Publish(ctx context.Context, uid string, a mesh.Announcement) 
 			"kind":       "Node",
 			"metadata":   map[string]any{"name": c.name, "uid": uid, "annotations": annotations(a)},
 		},
-	})
-	if err != nil {
-		return fmt.Errorf("publish the annotations of node %s: %w", c.name, err)
 	}
-	return nil
 }
 
 // Unpublish removes the four annotations of the own Node in one request. That they or the Node are not there is no error.
@@ -102,7 +105,9 @@ type patch struct {
 	kind types.PatchType
 	body map[string]any
 	// force takes fields over that others own; for server-side apply only.
-	force        bool
+	force bool
+	// dryRun has it checked and not written.
+	dryRun       bool
 	subresources []string
 }
 
@@ -115,6 +120,9 @@ func (c *Cluster) write(ctx context.Context, p patch) error {
 	options := metav1.PatchOptions{FieldManager: FieldManager}
 	if p.force {
 		options.Force = &p.force
+	}
+	if p.dryRun {
+		options.DryRun = []string{metav1.DryRunAll}
 	}
 	_, err = c.writer.Patch(ctx, c.name, p.kind, data, options, p.subresources...)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsInvalid(err) {

@@ -40,6 +40,14 @@ func TestWrites(t *testing.T) {
 				`{"metadata":{"annotations":{` +
 					`"warren.mesh/endpoint":null,"warren.mesh/node-ips":null,"warren.mesh/pod-cidrs":null,"warren.mesh/public-key":null}}}`},
 		},
+		{
+			"look for a policy",
+			func(c *Cluster) error { _, err := c.Guarded(t.Context(), "uid-a"); return err },
+			patched{"/api/v1/nodes/a", "application/apply-patch+yaml", "dryRun=All&fieldManager=warren&force=true",
+				`{"apiVersion":"v1","kind":"Node","metadata":{"annotations":{` +
+					`"warren.mesh/endpoint":"","warren.mesh/node-ips":"","warren.mesh/pod-cidrs":"","warren.mesh/public-key":"is-there-a-policy"},` +
+					`"name":"a","uid":"uid-a"}}`},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			api := newFakeAPI()

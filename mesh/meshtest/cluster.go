@@ -23,6 +23,8 @@ type API struct {
 	views []*Cluster
 	down  bool
 	uids  int
+	// unguarded is an API without admission policies.
+	unguarded bool
 }
 
 // Node is one Node object.
@@ -93,6 +95,11 @@ func (a *API) Node(name string) Node {
 // not read yet wait.
 func (a *API) SetDown(down bool) {
 	a.change(func() { a.down = down })
+}
+
+// SetUnguarded takes the admission policies away, or puts them back. What they refuse is not part of the model.
+func (a *API) SetUnguarded(unguarded bool) {
+	a.change(func() { a.unguarded = unguarded })
 }
 
 // change edits the Nodes and shows the result to all who follow them.
@@ -202,6 +209,13 @@ func (c *Cluster) Publish(_ context.Context, uid string, announcement mesh.Annou
 func (c *Cluster) SetNetworkAvailable(context.Context) error {
 	self, _ := c.Self()
 	return c.write("condition", self.UID, func(n *Node) { n.NetworkAvailable = true })
+}
+
+// Guarded is as agent.Cluster says.
+func (c *Cluster) Guarded(_ context.Context, uid string) (bool, error) {
+	c.api.mu.Lock()
+	defer c.api.mu.Unlock()
+	return !c.api.unguarded, c.refuse(uid)
 }
 
 // write makes one change to the own Node, and counts the attempt.

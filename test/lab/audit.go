@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -20,6 +21,8 @@ type Request struct {
 	Resource, Subresource, Name string
 	// Code is the HTTP status.
 	Code int
+	// DryRun says that nothing was to be written.
+	DryRun bool
 }
 
 // auditPolicy leaves the lab's own requests out. Of a watch the start is of interest, of everything else the end.
@@ -66,6 +69,7 @@ type auditEvent struct {
 	}
 	ObjectRef      struct{ Resource, Subresource, Name string }
 	ResponseStatus struct{ Code int }
+	RequestURI     string
 	StageTimestamp time.Time
 }
 
@@ -91,6 +95,9 @@ func (e auditEvent) request() Request {
 		Time: e.StageTimestamp, User: e.User.Username, Verb: e.Verb,
 		Resource: e.ObjectRef.Resource, Subresource: e.ObjectRef.Subresource, Name: e.ObjectRef.Name,
 		Code: e.ResponseStatus.Code,
+	}
+	if uri, err := url.Parse(e.RequestURI); err == nil {
+		r.DryRun = uri.Query().Has("dryRun")
 	}
 	if claim := e.User.Extra[nodeClaim]; len(claim) > 0 {
 		r.Node = claim[0]

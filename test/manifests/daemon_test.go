@@ -11,12 +11,15 @@ import (
 	"warren.mesh/test/lab"
 )
 
-// testDaemon makes the writes of the daemon itself, for good, on Nodes of every kind.
+// testDaemon makes the writes of the daemon itself, for good, on Nodes of every kind; it sees that there are policies.
 func testDaemon(t *testing.T, f *fixture) {
 	for _, name := range []string{fresh, odd, taken, busy, unowned} {
 		t.Run(name, func(t *testing.T) {
 			c := f.cluster(t, name)
 			says := announcement(name)
+			if guarded, err := c.Guarded(t.Context(), string(f.node(t, name).UID)); !guarded || err != nil {
+				t.Errorf("policies are not seen: %t, %v", guarded, err)
+			}
 			err := c.Publish(t.Context(), string(f.node(t, name).UID), mesh.Announcement{
 				PublicKey: says[publicKey], Endpoint: says[endpoint], PodCIDRs: says[podCIDRs], NodeIPs: says[nodeIPs],
 			})
