@@ -91,7 +91,7 @@ func (l *Lab) serve(name, path string, args []string) (err error) {
 
 // startAPI starts the API server and waits until it is ready.
 func (l *Lab) startAPI(ctx context.Context) error {
-	if err := l.writeAuditPolicy(); err != nil {
+	if err := errors.Join(l.writeAuditPolicy(), l.writeEgress()); err != nil {
 		return err
 	}
 	if err := l.serve(apiServerName, l.programs.component(apiServerName), l.apiServerArgs()); err != nil {

@@ -36,6 +36,7 @@ func (l *Lab) apiServerArgs() []string {
 	}
 	if l.options.Kubelets {
 		return append(args,
+			"--egress-selector-config-file="+l.egressFile(),
 			"--kubelet-certificate-authority="+pki("ca.crt"), "--kubelet-preferred-address-types=InternalIP",
 			"--kubelet-client-certificate="+pki(kubeletClientName+".crt"), "--kubelet-client-key="+pki(kubeletClientName+".key"))
 	}

@@ -1,11 +1,9 @@
 package lab
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -21,18 +19,8 @@ func (l *Lab) Publish() (kubeconfig string, err error) {
 		return "", fmt.Errorf("publish the API server: %w", err)
 	}
 	defer listener.Close()
-	file, err := listener.File()
-	if err != nil {
+	if err := l.relay(l.Control, "relay", listener, inside.Relay{To: strings.TrimPrefix(l.server(), "https://")}); err != nil {
 		return "", fmt.Errorf("publish the API server: %w", err)
-	}
-	defer file.Close()
-	spec, err := json.Marshal(inside.Relay{To: strings.TrimPrefix(l.server(), "https://")})
-	if err != nil {
-		return "", err
-	}
-	relay := Program{Name: "relay", Path: l.programs.lab, Args: []string{"relay", string(spec)}, Files: []*os.File{file}}
-	if _, err := l.Run(l.Control, relay); err != nil {
-		return "", err
 	}
 	return l.authority.Publish("https://"+listener.Addr().String(), "admin", filepath.Join(l.Dir, "kubeconfig"))
 }

@@ -4,14 +4,11 @@ package manifests_test
 import (
 	"encoding/json"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	authorization "k8s.io/api/authorization/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"warren.mesh/mesh/meshtest"
@@ -29,6 +26,7 @@ func TestPrivilegedManifests(t *testing.T) {
 	answer := l.Kubectl(t, "", "apply", "--validate=strict", "--output=json", "-k", base(t))
 	inForce(t, l)
 	t.Run("pod", func(t *testing.T) { testPod(t, daemonSet(t, answer).Spec.Template.Spec) })
+	t.Run("uninstall", func(t *testing.T) { testUninstall(t, l, daemonSet(t, answer)) })
 	t.Run("rights", func(t *testing.T) { testRights(t, l) })
 	t.Run("policies", func(t *testing.T) { testPolicies(t, f) })
 	if *hunt != "" {
@@ -62,36 +60,6 @@ func daemonSet(t *testing.T, list string) appsv1.DaemonSet {
 	}
 	t.Fatalf("no DaemonSet in %s", list)
 	return appsv1.DaemonSet{}
-}
-
-// The daemon asks for one capability, and for no more of the host than is listed here.
-func testPod(t *testing.T, pod corev1.PodSpec) {
-	capabilities := map[string][]corev1.Capability{}
-	for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
-		s := c.SecurityContext
-		if s.Privileged != nil || *s.AllowPrivilegeEscalation || !*s.ReadOnlyRootFilesystem || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) {
-			t.Errorf("container %s: security context %v", c.Name, s)
-		}
-		capabilities[c.Name] = s.Capabilities.Add
-	}
-	want := map[string][]corev1.Capability{"install-cni": nil, "warren": {"NET_ADMIN"}, "wireguard": {"NET_ADMIN"}}
-	if diff := cmp.Diff(want, capabilities); diff != "" {
-		t.Errorf("capabilities (-want +got):\n%s", diff)
-	}
-	var paths []string
-	for _, v := range pod.Volumes {
-		if v.HostPath != nil {
-			paths = append(paths, v.HostPath.Path)
-		}
-	}
-	slices.Sort(paths)
-	wantPaths := []string{"/dev/net", "/etc/cni/net.d", "/opt/cni/bin", "/proc/sys/net", "/run/warren", "/var/lib/warren", "/var/run/wireguard"}
-	if diff := cmp.Diff(wantPaths, paths); diff != "" {
-		t.Errorf("host paths (-want +got):\n%s", diff)
-	}
-	if pod.HostPID || pod.HostIPC || !pod.HostNetwork {
-		t.Errorf("hostPID %v, hostIPC %v, hostNetwork %v", pod.HostPID, pod.HostIPC, pod.HostNetwork)
-	}
 }
 
 // The lab has applied the manifests: the API server's authorizer answers for the account.

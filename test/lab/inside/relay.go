@@ -1,17 +1,19 @@
 package inside
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 )
 
 // Relay says where Serve relays connections to.
 type Relay struct {
-	// To is an IP address and port that the machine reaches.
+	// To is an IP address and port that the machine reaches. Empty: each client says where to, by HTTP's CONNECT.
 	To string
 }
 
@@ -21,12 +23,12 @@ func (r Relay) Serve(ctx context.Context) error {
 	file := os.NewFile(3, "listener")
 	listener, err := net.FileListener(file)
 	if err := errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("relay to %s: %w", r.To, err)
+		return fmt.Errorf("relay to %q: %w", r.To, err)
 	}
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
-			return fmt.Errorf("relay to %s: %w", r.To, err)
+			return fmt.Errorf("relay to %q: %w", r.To, err)
 		}
 		go r.relay(ctx, conn)
 	}
@@ -34,8 +36,7 @@ func (r Relay) Serve(ctx context.Context) error {
 
 func (r Relay) relay(ctx context.Context, near net.Conn) {
 	defer near.Close()
-	var dialer net.Dialer
-	far, err := dialer.DialContext(ctx, "tcp", r.To)
+	far, err := r.dial(ctx, near)
 	if err != nil {
 		// The client sees a closed connection, as it would of a server that is down.
 		return
@@ -46,12 +47,33 @@ func (r Relay) relay(ctx context.Context, near net.Conn) {
 		go func() {
 			_, _ = io.Copy(way[1], way[0])
 			// Half-closed is how some protocols end a request.
-			if tcp, ok := way[1].(*net.TCPConn); ok {
-				_ = tcp.CloseWrite()
+			if half, ok := way[1].(interface{ CloseWrite() error }); ok {
+				_ = half.CloseWrite()
 			}
 			done <- struct{}{}
 		}()
 	}
 	<-done
 	<-done
+}
+
+// dial connects to where the client is to be relayed, and tells it so where it has asked.
+func (r Relay) dial(ctx context.Context, near net.Conn) (net.Conn, error) {
+	var dialer net.Dialer
+	if r.To != "" {
+		return dialer.DialContext(ctx, "tcp", r.To)
+	}
+	request, err := http.ReadRequest(bufio.NewReader(near))
+	if err != nil {
+		return nil, err
+	}
+	if request.Method != http.MethodConnect {
+		return nil, fmt.Errorf("a client asks to %s", request.Method)
+	}
+	far, err := dialer.DialContext(ctx, "tcp", request.Host)
+	if err != nil {
+		return nil, err
+	}
+	_, err = io.WriteString(near, "HTTP/1.1 200 Connection established\r\n\r\n")
+	return far, err
 }
