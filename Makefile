@@ -1,12 +1,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build test test-unit test-privileged test-lab test-race test-cluster lint demo demo-down cluster cluster-down bench image image-local manifests clean
+.PHONY: help build test test-unit test-privileged test-lab test-race test-cluster test-cluster-long lint demo demo-down cluster cluster-down bench image image-local manifests clean
 
 # Where Debian has nft, tcpdump and conntrack; not every caller's PATH does.
 export PATH := $(PATH):/usr/sbin:/sbin
 
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
-LANES    := unit privileged lab
+LANES    := unit privileged lab cluster
 IMAGE    ?= warren.mesh/warren:dev
 # docker, podman or buildah: whichever builds images here.
 BUILDER  ?= $(firstword $(foreach b,docker podman buildah,$(if $(shell command -v $(b)),$(b))) docker)
@@ -45,7 +45,11 @@ test-lab: ## clusters on this machine, with a real API server
 
 test-cluster: ## warren's manifests on real kubelets and containerd
 	@test/install cluster
-	@WARREN_PRIVILEGED=1 test/lane cluster -timeout=40m -count=1 -p=1 -run='^TestPrivileged' ./test/cluster/...
+	@WARREN_PRIVILEGED=1 test/lane cluster -timeout=30m -count=1 -p=1 -run='^TestPrivileged' -skip='^TestPrivilegedLong' ./test/cluster/...
+
+test-cluster-long: ## the same for every kind of cluster, and what takes hours
+	@test/install cluster
+	@WARREN_PRIVILEGED=1 test/lane cluster-long -timeout=3h -count=1 -p=1 -run='^TestPrivilegedLong' ./test/cluster
 
 test-race: ## the unit tests under the race detector; needs a C compiler
 	@FORMAT=pkgname test/lane race -race -timeout=10m -skip='^TestPrivileged' ./...

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"warren.mesh/test/lab"
 	"warren.mesh/test/lab/artifact"
@@ -21,31 +23,60 @@ type Specs struct {
 // Conform runs upstream's tests on a cluster that runs, with their output on this process's own, and fails where one does, or where
 // none was chosen.
 func Conform(ctx context.Context, name string, s Specs, progress func(string, ...any)) error {
-	if s.Focus == "" {
-		return errors.New("run upstream's tests: say which ones")
-	}
 	b, err := builder(ctx, progress)
 	if err != nil {
 		return err
 	}
-	tests, err := b.Cache.Get(ctx, artifact.Conformance(b.Root))
+	command, err := s.command(ctx, b.Root, b.Cache, lab.AdminKubeconfig(name))
 	if err != nil {
 		return err
 	}
-	ginkgo, err := b.Cache.Get(ctx, artifact.Ginkgo(b.Root))
-	if err != nil {
-		return err
+	if err := lab.Enter(name, "control", command); err != nil {
+		return fmt.Errorf("run upstream's tests: %w", err)
 	}
-	args := []string{
+	return nil
+}
+
+// Conform runs upstream's tests, which are part of t, and returns how many passed.
+func (c *Cluster) Conform(t lab.TB, s Specs) (passed int) {
+	t.Helper()
+	command, err := s.command(t.Context(), c.Root(), c.Artifacts(), c.Authority().File("admin.kubeconfig"))
+	if err != nil {
+		t.Fatalf("prepare upstream's tests: %v", err)
+	}
+	out, err := c.Control.ExecContext(t.Context(), command[0], command[1:]...)
+	if err != nil {
+		t.Errorf("upstream's tests: %v", err)
+	}
+	passed = strings.Count(out, passedMark)
+	t.Logf("%d of upstream's tests passed: %s", passed, took.FindString(out))
+	return passed
+}
+
+// What ginkgo prints for each test that passed, and when all have.
+const passedMark = "•"
+
+var took = regexp.MustCompile(`SUCCESS! \S+`)
+
+// command is what to run on the control machine; both programs are built where they are missing.
+func (s Specs) command(ctx context.Context, root string, cache artifact.Cache, kubeconfig string) ([]string, error) {
+	if s.Focus == "" {
+		return nil, errors.New("say which of upstream's tests to run")
+	}
+	tests, err := cache.Get(ctx, artifact.Conformance(root))
+	if err != nil {
+		return nil, err
+	}
+	ginkgo, err := cache.Get(ctx, artifact.Ginkgo(root))
+	if err != nil {
+		return nil, err
+	}
+	command := []string{
 		ginkgo, "run", "--procs=" + strconv.Itoa(max(1, s.Processes)), "--no-color", "--succinct",
 		"--fail-on-empty", "--focus=" + s.Focus,
 	}
 	if s.Skip != "" {
-		args = append(args, "--skip="+s.Skip)
+		command = append(command, "--skip="+s.Skip)
 	}
-	args = append(args, tests, "--", "--provider=skeleton", "--kubeconfig="+lab.AdminKubeconfig(name), "--num-nodes=-1")
-	if err := lab.Enter(name, "control", args); err != nil {
-		return fmt.Errorf("run upstream's tests: %w", err)
-	}
-	return nil
+	return append(command, tests, "--", "--provider=skeleton", "--kubeconfig="+kubeconfig, "--num-nodes=-1"), nil
 }

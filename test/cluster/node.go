@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"syscall"
 	"time"
 
 	"warren.mesh/test/cluster/image"
@@ -41,6 +40,11 @@ func (c *Cluster) startNode(ctx context.Context, n *lab.Node) error {
 	}
 	if err := errors.Join(c.startKubelet(ctx, n), c.startProxy(n)); err != nil {
 		return err
+	}
+	if n == c.Nodes()[0] {
+		if err := c.Egress(n.Host); err != nil {
+			return err
+		}
 	}
 	return n.Register(ctx)
 }
@@ -88,8 +92,15 @@ func importImage(ctx context.Context, n *lab.Node, i image.Image) error {
 	if strings.TrimSpace(have) == i.Name {
 		return nil
 	}
-	_, err = n.ExecContext(ctx, "ctr", "--namespace=k8s.io", "images", "import", i.Archive)
-	return err
+	if _, err := n.ExecContext(ctx, "ctr", "--namespace=k8s.io", "images", "import", i.Archive); err != nil {
+		return err
+	}
+	for _, alias := range i.Aliases {
+		if _, err := n.ExecContext(ctx, "ctr", "--namespace=k8s.io", "images", "tag", i.Name, alias); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // issueKubelet makes the node's credential, which is its serving certificate too.
@@ -167,42 +178,6 @@ func (c *Cluster) startProxy(n *lab.Node) error {
 		"--conntrack-max-per-core=0", "--v=2",
 	}})
 	return err
-}
-
-// Join adds a node and waits until it is registered. One that was removed before, and joins by its name again, has its disk.
-func (c *Cluster) Join(t lab.TB, o lab.NodeOptions) *lab.Node {
-	t.Helper()
-	n := c.AddNode(t, o)
-	if err := c.startNode(t.Context(), n); err != nil {
-		t.Fatalf("start %s: %v", n.Name, err)
-	}
-	return n
-}
-
-// Reboot ends every process and namespace of the node and starts it again with its disk: what `reboot` does to a machine. It
-// returns when the kubelet runs again.
-func (c *Cluster) Reboot(t lab.TB, n *lab.Node) {
-	t.Helper()
-	n.Reboot(t)
-	if err := c.startNode(t.Context(), n); err != nil {
-		t.Fatalf("start %s again: %v", n.Name, err)
-	}
-}
-
-// RestartKubelet ends the node's kubelet and starts another.
-func (c *Cluster) RestartKubelet(t lab.TB, n *lab.Node) {
-	t.Helper()
-	if err := errors.Join(c.of(n).kubelet.Signal(syscall.SIGTERM, stopTimeout), c.startKubelet(t.Context(), n)); err != nil {
-		t.Fatalf("restart the kubelet of %s: %v", n.Name, err)
-	}
-}
-
-// RestartContainerd ends the node's containerd and starts another; containers go on meanwhile.
-func (c *Cluster) RestartContainerd(t lab.TB, n *lab.Node) {
-	t.Helper()
-	if err := errors.Join(c.of(n).containerd.Signal(syscall.SIGTERM, stopTimeout), c.startContainerd(t.Context(), n)); err != nil {
-		t.Fatalf("restart containerd of %s: %v", n.Name, err)
-	}
 }
 
 // commas joins values as flags want them.

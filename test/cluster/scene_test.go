@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"warren.mesh/test/cluster"
 )
@@ -22,9 +23,13 @@ const (
 	hostPort = 8090
 )
 
-func setScene(t *testing.T, o cluster.Options) *scene {
+// patience bounds what kubelets and controllers do on a machine that is busy with other tests.
+const patience = 3 * time.Minute
+
+// setScene installs warren and runs the servers.
+func setScene(t *testing.T, c *cluster.Cluster) *scene {
 	t.Helper()
-	s := &scene{Cluster: cluster.Start(t, o)}
+	s := &scene{Cluster: c}
 	s.Install(t)
 	s.web = s.Spread(t, cluster.Workload{Name: "web", Args: []string{"netexec"}, Port: webPort})
 	port := strconv.Itoa(hostPort)

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -13,33 +14,68 @@ import (
 	"warren.mesh/test/lab"
 )
 
-// Deleting the manifests and uninstalling by hand leaves nodes and their objects as they were.
-func TestPrivilegedUninstall(t *testing.T) {
+// By hand it works without an API server, too.
+func TestPrivilegedLongUninstall(t *testing.T) {
 	meshtest.Privileged(t)
 	c := cluster.Start(t, cluster.Options{})
-	before := map[string]string{}
-	for _, n := range c.Nodes() {
-		before[n.Name] = traces(t, n)
-	}
+	before := allTraces(t, c)
 	c.Install(t)
 	c.Spread(t, cluster.Workload{Name: "web", Args: []string{"netexec"}, Port: webPort})
-
-	// Pods first: without a network they cannot be taken off it.
-	c.Kubectl(t, "", "delete", "daemonset/web", "service/web", "--wait")
-	c.Kubectl(t, "", "--namespace=kube-system", "scale", "deployment/coredns", "--replicas=0")
-	c.Kubectl(t, "", "--namespace=kube-system", "wait", "pods", "--selector=k8s-app=kube-dns", "--for=delete", "--timeout=60s")
-	manifests, err := c.Manifests()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Kubectl(t, "", "delete", "--wait", "-k", manifests)
-	c.Kubectl(t, "", "--namespace=kube-system", "wait", "pods", "--selector=app.kubernetes.io/name=warren", "--for=delete", "--timeout=60s")
+	removeWorkloads(t, c)
+	deleteManifests(t, c)
 	for _, n := range c.Nodes() {
 		uninstall(t, n)
 		n.Annotate(t, map[string]string{
 			"warren.mesh/public-key": "", "warren.mesh/endpoint": "", "warren.mesh/pod-cidrs": "", "warren.mesh/node-ips": "",
 		})
 	}
+	wantAsBefore(t, c, before)
+}
+
+// uninstallByManifests does what the README says, and leaves nodes and their objects as they were.
+func uninstallByManifests(t *testing.T, c *cluster.Cluster, before map[string]string) {
+	removeWorkloads(t, c)
+	c.Kubectl(t, "", "apply", "-k", c.Uninstaller())
+	c.WaitRollout(t, "kube-system", "daemonset/warren")
+	deleteManifests(t, c)
+	wantAsBefore(t, c, before)
+}
+
+// removeWorkloads deletes all pods with a network of their own: without one they cannot be taken off it.
+func removeWorkloads(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	c.Kubectl(t, "", "delete", "daemonsets,deployments,pods", "--namespace=default", "--all", "--wait")
+	c.Kubectl(t, "", "--namespace=kube-system", "scale", "deployment/coredns", "--replicas=0")
+	for _, n := range c.Nodes() {
+		lab.Wait(t, patience, "end of all pods of "+n.Name, func() error {
+			if left := podAddrs(t, c, n); len(left) > 0 {
+				return fmt.Errorf("%v are left", left)
+			}
+			return nil
+		})
+	}
+}
+
+func deleteManifests(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	c.Kubectl(t, "", "delete", "--wait", "-k", c.Manifests(t))
+	c.Kubectl(t, "", "--namespace=kube-system", "wait", "pods", "--selector=app.kubernetes.io/name=warren", "--for=delete", "--timeout=60s")
+}
+
+// allTraces are those of nodes that forward already, as warren leaves them: the kernel has anycast addresses then, which come and go with
+// the sysctl.
+func allTraces(t *testing.T, c *cluster.Cluster) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, n := range c.Nodes() {
+		n.MustExec(t, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+		all[n.Name] = traces(t, n)
+	}
+	return all
+}
+
+func wantAsBefore(t *testing.T, c *cluster.Cluster, before map[string]string) {
+	t.Helper()
 	for _, n := range c.Nodes() {
 		// Interfaces of pods go some time after the pods.
 		lab.Wait(t, 30*time.Second, n.Name+" as it was", func() error { return same(before[n.Name], traces(t, n)) })
@@ -68,7 +104,7 @@ func traces(t *testing.T, n *lab.Node) string {
 	return n.MustExec(t, "sh", "-c", `
 ip -oneline link | awk '{print $2}'
 ip rule; ip -6 rule
-ip route show table all; ip -6 route show table all | grep -v ' expires '
+ip -4 route show table all; ip -6 route show table all | grep -v ' expires '
 nft list tables | grep -v -e kube-proxy -e ' \(nat\|filter\|mangle\|raw\|security\)$'
 find /etc/cni /opt/cni /var/lib/warren /run/warren /run/wireguard /var/run/wireguard ! -type d 2>/dev/null | sort`)
 }

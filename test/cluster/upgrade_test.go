@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/cluster"
 	"warren.mesh/test/lab"
 )
@@ -19,12 +18,9 @@ import (
 // pace is of every flow between two pods, in packets per second.
 const pace = 1000
 
-// Whatever is restarted of warren, pods talk on. The daemon alone costs no packet; the userspace device has no buffer for what
+// upgrade shows that whatever is restarted of warren, pods talk on. The daemon alone costs no packet; the userspace device has no buffer for what
 // arrives while it is away, so a restart of its container costs what was sent meanwhile, and connections outlive that.
-func TestPrivilegedUpgrade(t *testing.T) {
-	meshtest.Privileged(t)
-	c := cluster.Start(t, cluster.Options{})
-	c.Install(t)
+func upgrade(t *testing.T, c *cluster.Cluster) {
 	var hosts []*lab.Host
 	for _, pod := range c.Spread(t, cluster.Workload{Name: "load", Args: []string{"pause"}}) {
 		hosts = append(hosts, c.Adopt(t, pod))
@@ -149,10 +145,13 @@ func converse(t *testing.T, from, to *lab.Host) *conversation {
 	return c
 }
 
-// talk sends a line and expects it back, again and again, until the connection is closed.
+// talk sends a line and expects it back, as often as a flow has packets, until the connection is closed.
 func (c *conversation) talk() error {
 	back := bufio.NewReader(c.conn)
+	tick := time.NewTicker(time.Second / pace)
+	defer tick.Stop()
 	for number := 0; ; number++ {
+		<-tick.C
 		line := fmt.Sprintln("line", number)
 		_, err := io.WriteString(c.conn, line)
 		if err == nil {
@@ -167,7 +166,6 @@ func (c *conversation) talk() error {
 		if err != nil {
 			return fmt.Errorf("after %d lines: %w", number, err)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 

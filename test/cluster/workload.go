@@ -27,21 +27,29 @@ const patience = 3 * time.Minute
 // Install applies the manifests and waits until warren is ready on every node, the nodes are, and CoreDNS.
 func (c *Cluster) Install(t lab.TB) {
 	t.Helper()
-	dir, err := c.Manifests()
-	if err != nil {
-		t.Fatalf("write an overlay of the manifests: %v", err)
-	}
-	c.Kubectl(t, "", "apply", "-k", dir)
+	c.Kubectl(t, "", "apply", "-k", c.Manifests(t))
 	c.WaitReady(t)
 }
 
 // Manifests is the directory to apply: warren's own for the cluster range that they name, an overlay with the cluster's ranges
 // where it has IPv6.
-func (c *Cluster) Manifests() (dir string, err error) {
+func (c *Cluster) Manifests(t lab.TB) (dir string) {
+	t.Helper()
 	base := filepath.Join(c.Root(), "manifests")
 	if c.options.Family == lab.IPv4 {
-		return base, nil
+		return base
 	}
+	dir, err := c.overlay(base)
+	if err != nil {
+		t.Fatalf("write an overlay of the manifests: %v", err)
+	}
+	return dir
+}
+
+// Uninstaller is the directory of the kustomization that takes warren off all nodes.
+func (c *Cluster) Uninstaller() string { return filepath.Join(c.Root(), "manifests", "uninstall") }
+
+func (c *Cluster) overlay(base string) (dir string, err error) {
 	// kustomize takes relative paths only.
 	relative, err := filepath.Rel(filepath.Join(c.Dir, "etc", "overlay"), base)
 	if err != nil {

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +16,8 @@ import (
 type Image struct {
 	// Name is its reference, with registry and tag.
 	Name string
+	// Aliases are further references to the same; a node gets them too.
+	Aliases []string
 	// Archive is a docker-archive, which `ctr images import` takes.
 	Archive string
 }
@@ -34,6 +37,9 @@ const (
 	PauseName   = "registry.k8s.io/pause:3.10.2"
 	DNSName     = "registry.k8s.io/coredns/coredns:v1.14.6"
 	AgnhostName = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
+
+	// resolverName is what upstream's tests of DNS run beside agnhost: any Debian with dig and getent, which agnhost's image here is.
+	resolverName = "registry.k8s.io/e2e-test-images/glibc-dns-testing:2.1.1"
 )
 
 // modules is where the build stage finds the module cache of the machine that builds.
@@ -60,10 +66,20 @@ func NewBuilder(ctx context.Context, root string, cache artifact.Cache) (Builder
 		dir:       filepath.Join(cache.Dir, "buildah-"+key),
 		temporary: filepath.Join(cache.Dir, "buildah-tmp"),
 	}}
+	unlock, err := b.lock(ctx)
+	if err != nil {
+		return Builder{}, err
+	}
+	defer unlock()
 	if err := b.importBases(ctx, archive); err != nil {
 		return Builder{}, fmt.Errorf("import base images: %w", err)
 	}
-	return b, nil
+	return b, errors.Join(cache.Use(b.buildah.dir), cache.Prune("buildah-"+base().Name))
+}
+
+// lock keeps others from the storage: what is pruned there might be what another builds on.
+func (b Builder) lock(ctx context.Context) (unlock func(), err error) {
+	return b.Cache.Lock(ctx, filepath.Base(b.buildah.dir))
 }
 
 // Warren is warren's own, of the work tree as it is.
@@ -102,6 +118,11 @@ func (b Builder) build(ctx context.Context, r recipe) (Image, error) {
 }
 
 func (b Builder) make(ctx context.Context, r recipe, output string) error {
+	unlock, err := b.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	cache, err := exec.CommandContext(ctx, "go", "env", "GOMODCACHE").Output()
 	if err != nil {
 		return fmt.Errorf("ask go for its module cache: %w", err)
@@ -111,6 +132,10 @@ func (b Builder) make(ctx context.Context, r recipe, output string) error {
 		"--tag="+r.name, "--file="+r.file, r.context); err != nil {
 		return err
 	}
-	_, err = b.buildah.run(ctx, "push", "--quiet", r.name, "docker-archive:"+output+":"+r.name)
+	if _, err := b.buildah.run(ctx, "push", "--quiet", r.name, "docker-archive:"+output+":"+r.name); err != nil {
+		return err
+	}
+	// The name's last image, and the layers that were its own.
+	_, err = b.buildah.run(ctx, "rmi", "--prune")
 	return err
 }

@@ -9,8 +9,9 @@ import (
 
 // program is an image of one program that Go builds.
 type program struct {
-	image string
-	built artifact.Artifact
+	image   string
+	aliases []string
+	built   artifact.Artifact
 }
 
 // Support are the images that a cluster and its tests need besides warren's.
@@ -18,9 +19,9 @@ func (b Builder) Support(ctx context.Context) ([]Image, error) {
 	flags := []string{"-trimpath", "-ldflags", "-s -w"}
 	module := func(name string) string { return filepath.Join(b.Root, "test", name) }
 	programs := []program{
-		{PauseName, artifact.Artifact{Name: "pause", Module: module("pause"), Args: append(flags, "."), Cost: "a second"}},
-		{DNSName, artifact.Artifact{Name: "coredns", Module: module("coredns"), Args: append(flags, "."), Cost: "about half a minute"}},
-		{AgnhostName, artifact.Artifact{
+		{PauseName, nil, artifact.Artifact{Name: "pause", Module: module("pause"), Args: append(flags, "."), Cost: "a second"}},
+		{DNSName, nil, artifact.Artifact{Name: "coredns", Module: module("coredns"), Args: append(flags, "."), Cost: "about half a minute"}},
+		{AgnhostName, []string{resolverName}, artifact.Artifact{
 			Name: "agnhost", Module: module("agnhost"), Args: append(flags, "k8s.io/kubernetes/test/images/agnhost"), Cost: "about half a minute",
 		}},
 	}
@@ -40,8 +41,10 @@ func (b Builder) support(ctx context.Context, p program) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	return b.build(ctx, recipe{
+	image, err := b.build(ctx, recipe{
 		name: p.image, file: filepath.Join(b.Root, "test", "cluster", "image", p.built.Name+".Dockerfile"),
 		context: filepath.Dir(path), files: []string{p.built.Name},
 	})
+	image.Aliases = p.aliases
+	return image, err
 }

@@ -1,0 +1,56 @@
+package cluster_test
+
+import (
+	"testing"
+
+	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/cluster"
+	"warren.mesh/test/lab"
+)
+
+// One cluster of both families sees everything that CI asks of the manifests, in the order of a cluster's life.
+func TestPrivilegedManifests(t *testing.T) {
+	meshtest.Privileged(t)
+	c := cluster.Start(t, cluster.Options{Family: lab.Dual})
+	before := allTraces(t, c)
+	setScene(t, c).accept(t)
+	t.Run("upstream", func(t *testing.T) {
+		// Four of pods, and one of each of the others: a name that upstream changes is not to go unnoticed.
+		if passed := c.Conform(t, cluster.Specs{Focus: few, Skip: elsewhere, Processes: 4}); passed != 7 {
+			t.Errorf("%d tests, want 7", passed)
+		}
+	})
+	t.Run("upgrade", func(t *testing.T) { upgrade(t, c) })
+	t.Run("restarts", func(t *testing.T) { restartServices(t, c) })
+	t.Run("uninstall", func(t *testing.T) { uninstallByManifests(t, c, before) })
+	c.Kubectl(t, "", "--namespace=kube-system", "scale", "deployment/coredns", "--replicas=2")
+	c.Install(t)
+	t.Run("node", func(t *testing.T) { recreateNode(t, c) })
+	t.Run("reboots", func(t *testing.T) { reboots(t, c, 2) })
+	t.Run("rights", func(t *testing.T) { wantRightsUsed(t, c) })
+}
+
+// Upstream's tests of a network, by their names. Few are those that one run of CI has the time for, elsewhere those for clouds and for
+// kernels with SCTP.
+const (
+	few       = `Granular Checks: Pods|DNS should provide DNS for the cluster|should serve multiport endpoints from pods|HostPort validates that there is no conflict`
+	many      = few + `|Granular Checks: Services`
+	elsewhere = `\[Provider:|\[Feature:SCTPConnectivity\]`
+)
+
+// Every kind of cluster, with all of upstream's tests that say something about its network.
+func TestPrivilegedLongManifests(t *testing.T) {
+	meshtest.Privileged(t)
+	for name, o := range map[string]cluster.Options{
+		"ipv4":          {},
+		"ipv6":          {Family: lab.IPv6},
+		"dual-nftables": {Family: lab.Dual},
+		"dual-iptables": {Nodes: 3, Family: lab.Dual, Proxy: cluster.IPTables},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := cluster.Start(t, o)
+			setScene(t, c).accept(t)
+			t.Run("upstream", func(t *testing.T) { c.Conform(t, cluster.Specs{Focus: many, Skip: elsewhere, Processes: 4}) })
+		})
+	}
+}
