@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"warren.mesh/mesh"
 )
@@ -23,8 +25,16 @@ func (c *Cluster) Guarded(ctx context.Context, uid string) (bool, error) {
 	switch {
 	case err == nil:
 		return false, nil
-	case apierrors.IsInvalid(err):
+	case apierrors.IsInvalid(err) && !anotherUID(err):
 		return true, nil
 	}
 	return false, fmt.Errorf("look for a policy on the annotations of node %s: %w", c.name, err)
+}
+
+// anotherUID reports whether err says that the Node has been replaced: that is a 422 too, of every API server, and names the field.
+func anotherUID(err error) bool {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	return ok && status.ErrStatus.Details != nil && slices.ContainsFunc(status.ErrStatus.Details.Causes, func(c metav1.StatusCause) bool {
+		return c.Field == "metadata.uid"
+	})
 }
