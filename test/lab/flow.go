@@ -28,8 +28,8 @@ type FlowOptions struct {
 	Plain bool
 }
 
-// FlowPort is where every Host receives flows.
-const FlowPort = 8081
+// FlowPort is where every Host receives flows. Kubernetes' own tests want 8081 on a node's address.
+const FlowPort = 8089
 
 // Flow is a stream of numbered UDP packets, one way.
 type Flow struct {

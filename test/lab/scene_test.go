@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -116,8 +117,8 @@ func testFlows(t *testing.T, l *Lab) {
 	// The counter of a flow whose packets are dropped on the way must say so.
 	lossy := l.Flow(t, a.Host, b.Host, FlowOptions{})
 	lossy.WaitEstablished(t)
-	b.MustExec(t, "nft", "add table inet lossy; add chain inet lossy in { type filter hook input priority 0; }; "+
-		"add rule inet lossy in udp dport 8081 numgen inc mod 10 == 0 drop")
+	b.MustExec(t, "nft", fmt.Sprintf("add table inet lossy; add chain inet lossy in { type filter hook input priority 0; }; "+
+		"add rule inet lossy in udp dport %d numgen inc mod 10 == 0 drop", FlowPort))
 	defer b.MustExec(t, "nft", "delete table inet lossy")
 	Wait(t, 10*time.Second, "twenty packets to be lost", func() error {
 		if r := lossy.Report(); r.Lost < 20 {
