@@ -1,12 +1,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build test test-unit test-privileged test-lab test-race test-cluster test-cluster-long lint demo demo-down cluster cluster-down bench image image-local manifests clean
+.PHONY: help build test test-unit test-privileged test-lab test-race test-cluster test-cluster-long test-vm test-vm-long lint demo demo-down cluster cluster-down bench image image-local manifests clean
 
 # Where Debian has nft, tcpdump and conntrack; not every caller's PATH does.
 export PATH := $(PATH):/usr/sbin:/sbin
 
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
-LANES    := unit privileged lab cluster
+LANES    := unit privileged lab cluster vm
 IMAGE    ?= warren.mesh/warren:dev
 # docker, podman or buildah: whichever builds images here.
 BUILDER  ?= $(firstword $(foreach b,docker podman buildah,$(if $(shell command -v $(b)),$(b))) docker)
@@ -41,7 +41,7 @@ test-privileged: ## what needs root, in network namespaces of its own
 test-lab: ## clusters on this machine, with a real API server
 	@test/install
 	@go run ./test/lab/cmd/lab build
-	@WARREN_PRIVILEGED=1 test/lane lab -timeout=30m -count=1 -p=1 -run='^TestPrivileged' $$(go list ./test/... | grep -v /test/cluster)
+	@WARREN_PRIVILEGED=1 test/lane lab -timeout=30m -count=1 -p=1 -run='^TestPrivileged' $$(go list ./test/... | grep -v -e /test/cluster -e /test/vm)
 
 test-cluster: ## warren's manifests on real kubelets and containerd
 	@test/install cluster
@@ -50,6 +50,15 @@ test-cluster: ## warren's manifests on real kubelets and containerd
 test-cluster-long: ## the same for every kind of cluster, and what takes hours
 	@test/install cluster
 	@WARREN_PRIVILEGED=1 test/lane cluster-long -timeout=3h -count=1 -p=1 -run='^TestPrivilegedLong' ./test/cluster
+
+test-vm: ## the kernel's WireGuard, on Debian's kernels 6.12 and 6.1 in virtual machines
+	@test/install vm
+	@echo "two machines boot, one after the other; what they have tested is shown when they end, after a minute or two each"
+	@WARREN_PRIVILEGED=1 test/lane vm -timeout=30m -count=1 -p=1 -run='^TestPrivileged' -skip='^TestPrivilegedLong' ./test/vm/...
+
+test-vm-long: ## the same with all tests of the host's network, and whole meshes; half an hour
+	@test/install vm
+	@WARREN_PRIVILEGED=1 test/lane vm-long -timeout=2h -count=1 -p=1 -run='^TestPrivilegedLong' ./test/vm/...
 
 test-race: ## the unit tests under the race detector; needs a C compiler
 	@FORMAT=pkgname test/lane race -race -timeout=10m -skip='^TestPrivileged' ./...

@@ -1,8 +1,10 @@
 package linux
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -23,6 +25,7 @@ var (
 
 func TestPrivilegedHostContract(t *testing.T) {
 	meshtest.Privileged(t)
+	t.Parallel()
 	meshtest.RunHostContract(t, func(t *testing.T) meshtest.Harness { return newMachine(t).harness() })
 }
 
@@ -36,10 +39,17 @@ type machine struct {
 	device *deviceProcess
 }
 
+// wireguardEnv says which WireGuard the machines of tests have: kernel or userspace, and neither in place of the other. Unset,
+// it is the kernel's where there is one. It is the daemon's own variable, too.
+const wireguardEnv = "WARREN_WIREGUARD"
+
+// anyMode is the mode of tests that are for both.
+func anyMode() Mode { return Mode(cmp.Or(os.Getenv(wireguardEnv), string(Auto))) }
+
 // newMachine is a machine whose device is there.
 func newMachine(t *testing.T) *machine {
 	t.Helper()
-	m := newBareMachine(t, Auto)
+	m := newBareMachine(t, anyMode())
 	if m.mode == Userspace {
 		m.device = startDevice(t, m.cfg.Link)
 	}
@@ -55,7 +65,8 @@ func newBareMachine(t *testing.T, mode Mode) *machine {
 	}
 	cfg := Config{Link: uniqueName(), Bridge: "warren-br0", Port: 51820, PrivateKey: key, Mode: mode}
 	m := &machine{T: t, netns: newNetns(t), cfg: cfg}
-	run(t, quiet+fmt.Sprintf(`
+	quiet(t)
+	run(t, fmt.Sprintf(`
 ip link add under0 mtu %d type veth peer name under1
 ip addr add %s/24 dev under0
 ip addr add %s/64 dev under0 nodad

@@ -51,23 +51,28 @@ func families() []family {
 // path names a namespace to ip(8).
 func (n netns) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), int(n)) }
 
-// quiet turns off what would delay or add packets: duplicate address detection and strict reverse path checks.
-const quiet = `
-sysctl -qw net.ipv6.conf.all.accept_dad=0
-sysctl -qw net.ipv6.conf.default.accept_dad=0
-sysctl -qw net.ipv4.conf.all.rp_filter=0
-sysctl -qw net.ipv4.conf.default.rp_filter=0
-sysctl -qw net.ipv4.ip_forward=1
-sysctl -qw net.ipv6.conf.all.forwarding=1
-ip link set lo up
-`
+// quiet turns off what would delay or add packets in the calling thread's namespace, duplicate address detection and strict reverse path
+// checks, has it forward, and brings its loopback up.
+func quiet(t *testing.T) {
+	t.Helper()
+	for file, value := range map[string]string{
+		"ipv6/conf/all/accept_dad": "0", "ipv6/conf/default/accept_dad": "0",
+		"ipv4/conf/all/rp_filter": "0", "ipv4/conf/default/rp_filter": "0",
+		"ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1",
+	} {
+		if err := os.WriteFile("/proc/sys/net/"+file, []byte(value), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, "ip link set lo up")
+}
 
 func newWires(t *testing.T) *wires {
 	t.Helper()
 	w := &wires{}
 	for _, n := range []*netns{&w.pod, &w.neighbour, &w.underlay, &w.mesh, &w.node} {
 		*n = newNetns(t)
-		run(t, quiet)
+		quiet(t)
 	}
 	w.node.run(t, `
 ip link add eth0 type veth peer name eth0 netns %s

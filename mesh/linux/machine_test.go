@@ -61,7 +61,8 @@ func TestPrivilegedGolden(t *testing.T) {
 		"-4 route show proto 87 table main", "-4 route show proto 87 table 51820",
 		"-6 route show proto 87 table main", "-6 route show proto 87 table 51820",
 		"-4 rule show protocol 87", "-6 rule show protocol 87",
-		"-4 -o address show scope global to 10.244.0.0/16", "-6 -o address show scope global to fd00:10:244::/48",
+		"-4 -o address show scope global dev " + m.cfg.Link, "-6 -o address show scope global dev " + m.cfg.Link,
+		"-4 -o address show scope global dev " + m.cfg.Bridge, "-6 -o address show scope global dev " + m.cfg.Bridge,
 	} {
 		fmt.Fprintf(&got, "$ ip %s\n%s", command, m.shows(command))
 	}

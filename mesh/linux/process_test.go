@@ -115,7 +115,7 @@ func TestPrivilegedForeignKey(t *testing.T) {
 // What uninstalling leaves behind is what was there before.
 func TestPrivilegedRemove(t *testing.T) {
 	meshtest.Privileged(t)
-	m := newBareMachine(t, Auto)
+	m := newBareMachine(t, anyMode())
 	if m.mode == Userspace {
 		startDevice(t, m.cfg.Link, deviceEnv+"_PERSIST=1")
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -149,23 +148,41 @@ func (n *numbered) during(t *testing.T, a, b *remote, do func()) {
 	t.Logf("%d packets sent meanwhile", n.sent-before)
 }
 
-// answers sends two echo requests by way of two peers, from an address each, and returns to which of them the machine answers: who may
-// not use an address is not heard. The first who is named must be heard; it comes last.
-func answers(t *testing.T, to netip.Addr, heard, other *remote, addrs [2]netip.Addr) string {
+// stray is an echo request to the machine from an address that is not of the peer by whose way it comes.
+type stray struct {
+	by   *remote
+	from netip.Addr
+	// own is an address of the peer's, owner the peer to which the machine would answer, and owners an address of that one's.
+	own    netip.Addr
+	owner  *remote
+	owners netip.Addr
+}
+
+// answered reports whether the machine answers. Requests that it must answer follow the stray one, first by the same way and then by the
+// answer's: neither way changes the order.
+func (s stray) answered(t *testing.T, machine netip.Addr) (answered bool) {
 	t.Helper()
-	other.tun.Outbound <- echoRequest(to, addrs[1])
-	heard.tun.Outbound <- echoRequest(to, addrs[0])
-	var all []string
+	s.by.tun.Outbound <- echoRequest(machine, s.from)
+	s.by.tun.Outbound <- echoRequest(machine, s.own)
+	answered = s.by.awaits(t, s.own, s.from)
+	s.owner.tun.Outbound <- echoRequest(machine, s.owners)
+	return s.owner.awaits(t, s.owners, s.from) || answered
+}
+
+// awaits waits for an answer to one address, and reports whether one to the other came before.
+func (r *remote) awaits(t *testing.T, wanted, other netip.Addr) (found bool) {
+	t.Helper()
 	for {
 		select {
-		case packet := <-heard.arrived:
-			answered, _ := netip.AddrFromSlice(packet[16:20])
-			all = append(all, answered.String())
-			if answered == addrs[0] {
-				return strings.Join(all, " ")
+		case packet := <-r.arrived:
+			switch to, _ := netip.AddrFromSlice(packet[16:20]); to {
+			case wanted:
+				return found
+			case other:
+				found = true
 			}
 		case <-time.After(15 * time.Second):
-			t.Fatalf("%s has no answer, only %v", heard.name, all)
+			t.Fatalf("%s has no answer to %v", r.name, wanted)
 		}
 	}
 }

@@ -45,7 +45,8 @@ var (
 	UnderlayMTU = 1400
 )
 
-// RunHostContract tries what every Host must do on hosts from newHarness, each fresh.
+// RunHostContract tries what every Host must do on hosts from newHarness, each fresh; several at a time, each in a goroutine of its
+// own.
 func RunHostContract(t *testing.T, newHarness func(t *testing.T) Harness) {
 	for name, run := range map[string]func(*contract){
 		"an empty host becomes what is desired": (*contract).fromNothing,
@@ -63,7 +64,10 @@ func RunHostContract(t *testing.T, newHarness func(t *testing.T) Harness) {
 		"the underlay's MTU":                    (*contract).underlay,
 		"leaks are counted":                     (*contract).leaks,
 	} {
-		t.Run(name, func(t *testing.T) { run(&contract{t: t, newHarness: newHarness, Harness: newHarness(t)}) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(&contract{t: t, newHarness: newHarness, Harness: newHarness(t)})
+		})
 	}
 }
 

@@ -48,6 +48,7 @@ func (c *contract) adopt() {
 func (c *contract) drifts() {
 	for name, drift := range drifts {
 		c.t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := &contract{t: t, Harness: c.newHarness(t)}
 			want := c.desired(members(3)...)
 			c.converge(want)

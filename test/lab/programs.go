@@ -28,8 +28,11 @@ type programs struct {
 // components are the names that Kubernetes' multi-call binary is called by.
 var components = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"}
 
-// prepare builds what the cache does not have, and the lab binary, into dir/bin.
+// prepare builds what the cache does not have, and the lab binary, into dir/bin; where all is given already, it builds nothing.
 func prepare(ctx context.Context, dir string, progress func(string, ...any)) (*programs, error) {
+	if from := os.Getenv(ProgramsEnv); from != "" {
+		return given(from, dir)
+	}
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return nil, err

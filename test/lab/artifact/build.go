@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Fresh builds one of the module's own programs as its sources are now, and copies it to path. What go builds stays in the
+// Fresh builds one of the module's own programs, or test binaries, as its sources are now, and copies it to path. What go builds stays in the
 // cache, where go finds that it is up to date and does not link it again.
 func (c Cache) Fresh(ctx context.Context, a Artifact, path string) error {
 	unlock, err := c.Lock(ctx, a.Name)
@@ -22,7 +22,7 @@ func (c Cache) Fresh(ctx context.Context, a Artifact, path string) error {
 	defer unlock()
 	defer c.Report(a.Name)()
 	latest := filepath.Join(c.Dir, "latest", a.Name)
-	if err := build(ctx, a.Module, latest, a.Args...); err != nil {
+	if err := a.build(ctx, latest); err != nil {
 		return err
 	}
 	return duplicate(ctx, latest, path)
