@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -23,12 +25,28 @@ func newWireguard(log *logging) *cobra.Command {
 			}
 			return runDevice(cmd.Context(), logger, mode, mtu)
 		})
-	addModeFlag(cmd.Flags(), &mode)
-	addMTUFlag(cmd.Flags(), &mtu)
+	// Persistent, because the subcommand gets them too.
+	addModeFlag(cmd.PersistentFlags(), &mode)
+	addMTUFlag(cmd.PersistentFlags(), &mtu)
+	cmd.AddCommand(newDrive(log))
 	return cmd
 }
 
-// runDevice drives the device until ctx ends, or idles where it is not wanted: a container that ended would be started
+// newDrive is the device process that `warren wireguard` starts, with its own arguments and one more.
+func newDrive(log *logging) *cobra.Command {
+	cmd := command("drive", "The device process of warren wireguard", "It is started by that one only.",
+		func(cmd *cobra.Command) error {
+			logger, err := log.logger()
+			if err != nil {
+				return err
+			}
+			return userspace.Drive(cmd.Context(), mesh.Defaults().Link, logger)
+		})
+	cmd.Hidden = true
+	return cmd
+}
+
+// runDevice has the device driven until ctx ends, or idles where it is not wanted: a container that ended would be started
 // again and again.
 func runDevice(ctx context.Context, log *slog.Logger, mode linux.Mode, mtu int) error {
 	name := mesh.Defaults().Link
@@ -42,5 +60,7 @@ func runDevice(ctx context.Context, log *slog.Logger, mode linux.Mode, mtu int) 
 		return nil
 	}
 	ready := func() { log.Info("userspace device is up", "iface", name, "reason", reason) }
-	return userspace.Run(ctx, userspace.Config{Name: name, MTU: mtu, Log: log, Ready: ready})
+	// Not by its path, where another version may be by the time that the device is to be started again.
+	drive := slices.Concat([]string{"/proc/self/exe"}, os.Args[1:], []string{"drive"})
+	return userspace.Run(ctx, userspace.Config{Name: name, MTU: mtu, Command: drive, Log: log, Ready: ready})
 }

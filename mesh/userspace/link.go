@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/tun"
 )
 
@@ -32,19 +31,6 @@ func newLink(dev tun.Device, index int) *link {
 		retry:  make(chan struct{}, 1),
 		closed: make(chan struct{}),
 	}
-}
-
-// persist makes the interface outlive this process, addresses and routes with it.
-func (l *link) persist() error {
-	c, err := l.File().SyscallConn()
-	if err != nil {
-		return err
-	}
-	err = control(c, func(fd int) error { return unix.IoctlSetInt(fd, unix.TUNSETPERSIST, 1) })
-	if err != nil {
-		return fmt.Errorf("make the TUN interface persistent: %w", err)
-	}
-	return nil
 }
 
 // Events tells the device of changes of the link. It is closed when watch ends.

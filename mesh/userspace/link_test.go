@@ -16,17 +16,17 @@ import (
 
 func TestStateUntil(t *testing.T) {
 	tests := map[string]struct {
-		from, to state
+		from, to status
 		want     []tun.Event
 	}{
-		"nothing":      {from: state{up: true, mtu: 1420}, to: state{up: true, mtu: 1420}},
-		"start, down":  {to: state{mtu: 1420}, want: []tun.Event{tun.EventMTUUpdate}},
-		"start, up":    {to: state{up: true, mtu: 1420}, want: []tun.Event{tun.EventMTUUpdate, tun.EventUp}},
-		"up":           {from: state{mtu: 1420}, to: state{up: true, mtu: 1420}, want: []tun.Event{tun.EventUp}},
-		"down":         {from: state{up: true, mtu: 1420}, to: state{mtu: 1420}, want: []tun.Event{tun.EventDown}},
-		"another MTU":  {from: state{up: true, mtu: 1420}, to: state{up: true, mtu: 1380}, want: []tun.Event{tun.EventMTUUpdate}},
-		"all at once":  {from: state{up: true, mtu: 1420}, to: state{mtu: 1380}, want: []tun.Event{tun.EventMTUUpdate, tun.EventDown}},
-		"both at once": {from: state{mtu: 1420}, to: state{up: true, mtu: 1380}, want: []tun.Event{tun.EventMTUUpdate, tun.EventUp}},
+		"nothing":      {from: status{up: true, mtu: 1420}, to: status{up: true, mtu: 1420}},
+		"start, down":  {to: status{mtu: 1420}, want: []tun.Event{tun.EventMTUUpdate}},
+		"start, up":    {to: status{up: true, mtu: 1420}, want: []tun.Event{tun.EventMTUUpdate, tun.EventUp}},
+		"up":           {from: status{mtu: 1420}, to: status{up: true, mtu: 1420}, want: []tun.Event{tun.EventUp}},
+		"down":         {from: status{up: true, mtu: 1420}, to: status{mtu: 1420}, want: []tun.Event{tun.EventDown}},
+		"another MTU":  {from: status{up: true, mtu: 1420}, to: status{up: true, mtu: 1380}, want: []tun.Event{tun.EventMTUUpdate}},
+		"all at once":  {from: status{up: true, mtu: 1420}, to: status{mtu: 1380}, want: []tun.Event{tun.EventMTUUpdate, tun.EventDown}},
+		"both at once": {from: status{mtu: 1420}, to: status{up: true, mtu: 1380}, want: []tun.Event{tun.EventMTUUpdate, tun.EventUp}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -11,9 +11,12 @@ import (
 	"testing"
 )
 
-// deviceEnv makes the test binary a device process: its value is the interface's name. Tests run it in a namespace and
-// kill it.
-const deviceEnv = "WARREN_TEST_USERSPACE_DEVICE"
+// deviceEnv makes the test binary a supervisor and, with driveArg, its device process: its value is the interface's name. Tests run
+// it in a namespace and kill either.
+const (
+	deviceEnv = "WARREN_TEST_USERSPACE_DEVICE"
+	driveArg  = "drive"
+)
 
 // readyLine is what a device process prints when it can be configured.
 const readyLine = "ready"
@@ -28,15 +31,23 @@ func TestMain(m *testing.M) {
 func deviceProcess(name string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	log := textLog(os.Stderr, slog.LevelInfo)
+	if len(os.Args) > 1 && os.Args[1] == driveArg {
+		return exitCode(Drive(ctx, name, log))
+	}
 	go func() { // The test process, should it die, takes this one with it.
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(2)
 	}()
-	err := Run(ctx, Config{
-		Name:  name,
-		Log:   textLog(os.Stderr, slog.LevelInfo),
-		Ready: func() { fmt.Println(readyLine) },
-	})
+	return exitCode(Run(ctx, Config{
+		Name:    name,
+		Log:     log,
+		Command: []string{"/proc/self/exe", driveArg},
+		Ready:   func() { fmt.Println(readyLine) },
+	}))
+}
+
+func exitCode(err error) int {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -35,8 +35,13 @@ func answering(t *testing.T, socket string) *net.UnixListener {
 
 func TestRemove(t *testing.T) {
 	socket := left(t)
+	for _, name := range []string{socket + ".state", socket + ".state" + temporary} {
+		if err := os.WriteFile(name, []byte("secret"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for range 2 {
-		if err := remove(socket); err != nil {
+		if err := remove(socket, socket+".state"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -49,13 +54,13 @@ func TestRemoveKeepsOthers(t *testing.T) {
 	socket := left(t)
 	other := filepath.Join(filepath.Dir(socket), "wg0.sock")
 	defer answering(t, other).Close()
-	if err := remove(socket); err != nil {
+	if err := remove(socket, socket+".state"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(other); err != nil {
 		t.Error(err)
 	}
-	if err := remove(other); !errors.Is(err, ErrInUse) {
+	if err := remove(other, other+".state"); !errors.Is(err, ErrInUse) {
 		t.Errorf("socket of a process that runs: error %v, want ErrInUse", err)
 	}
 }

@@ -15,8 +15,14 @@ import (
 // clonePath is the device node that TUN interfaces are opened by.
 const clonePath = "/dev/net/tun"
 
-// attach opens the interface, and creates it where it does not exist.
-func attach(cfg Config) (*link, error) {
+// tunnel is the interface as its supervisor holds it: while it does, the interface has a carrier and a queue.
+type tunnel struct {
+	file  *os.File
+	index int
+}
+
+// openTunnel opens the interface, and creates it where it does not exist.
+func openTunnel(cfg Config) (*tunnel, error) {
 	existed, err := check(cfg.Name)
 	if err != nil {
 		return nil, err
@@ -25,20 +31,51 @@ func attach(cfg Config) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Not tun.CreateTUN: it sets the MTU of an interface that it did not create, and its listener ends the device when a
-	// burst of netlink messages overruns its socket.
-	dev, _, err := tun.CreateUnmonitoredTUNFromFD(fd)
-	if err != nil {
-		return nil, fmt.Errorf("attach to %s: %w", cfg.Name, err)
-	}
+	t := &tunnel{file: os.NewFile(uintptr(fd), clonePath)}
 	found, err := netlink.LinkByName(cfg.Name)
 	if err == nil && !existed {
 		err = netlink.LinkSetMTU(found, mtu(cfg))
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("set the MTU of %s: %w", cfg.Name, err), dev.Close())
+		return nil, errors.Join(fmt.Errorf("set the MTU of %s: %w", cfg.Name, err), t.Close())
 	}
-	return newLink(dev, found.Attrs().Index), nil
+	t.index = found.Attrs().Index
+	return t, nil
+}
+
+// exists reports whether the interface does, as far as can be known.
+func (t *tunnel) exists() bool {
+	_, err := netlink.LinkByIndex(t.index)
+	return !errors.As(err, &netlink.LinkNotFoundError{})
+}
+
+// persist makes the interface outlive this process, addresses and routes with it.
+func (t *tunnel) persist() error {
+	if err := unix.IoctlSetInt(int(t.file.Fd()), unix.TUNSETPERSIST, 1); err != nil {
+		return fmt.Errorf("make the TUN interface persistent: %w", err)
+	}
+	return nil
+}
+
+// Close detaches from the interface.
+func (t *tunnel) Close() error { return t.file.Close() }
+
+// inherit takes the interface over from the supervisor.
+func inherit(name string) (*link, error) {
+	// Not tun.CreateTUN: it sets the MTU of an interface that it did not create, and its listener ends the device when a
+	// burst of netlink messages overruns its socket.
+	dev, found, err := tun.CreateUnmonitoredTUNFromFD(TUNFile)
+	if err == nil && found != name {
+		err = errors.Join(fmt.Errorf("it is %s", found), dev.Close())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("take over %s from the process that starts this one: %w", name, err)
+	}
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("look for interface %s: %w", name, err), dev.Close())
+	}
+	return newLink(dev, l.Attrs().Index), nil
 }
 
 func mtu(cfg Config) int {

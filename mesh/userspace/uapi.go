@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"sync"
 
 	"golang.zx2c4.com/wireguard/ipc"
@@ -20,6 +21,16 @@ type uapi struct {
 func openUAPI(name string) (*uapi, error) {
 	u := &uapi{name: name}
 	return u, u.open()
+}
+
+// free is nil where no process answers on the socket.
+func free(name string) error {
+	c, err := net.Dial("unix", filepath.Join(socketDir, name+".sock"))
+	if err != nil {
+		return nil //nolint:nilerr // Nobody listens.
+	}
+	_ = c.Close()
+	return fmt.Errorf("UAPI socket of %s: %w: stop it first", name, ErrInUse)
 }
 
 func (u *uapi) open() error {

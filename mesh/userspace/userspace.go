@@ -1,15 +1,16 @@
 // Package userspace owns the WireGuard device of hosts whose kernel has none: golang.zx2c4.com/wireguard on a persistent
 // TUN interface, configured through the usual UAPI socket, so that wgctrl and `wg` see no difference. It does not own the
 // device's configuration: keys, port, peers, addresses and the link's state are set from outside, by the daemon.
+//
+// There are two processes. One holds the interface and supervises (Run); its child has the device (Drive), and may crash, or be
+// killed for the memory it takes, without the interface going down and without anybody to configure it again.
 package userspace
 
 import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
-
-	"golang.zx2c4.com/wireguard/device"
+	"time"
 )
 
 // Refusals of Run. Their text, with what is wrapped around it, names the remedy.
@@ -32,16 +33,22 @@ type Config struct {
 	// MTU is in bytes, of an interface that Run creates; zero is device.DefaultMTU, 1420. An existing interface keeps its
 	// own: the daemon may have set it.
 	MTU int
-	// Log takes the device's messages, what wireguard-go calls verbose at debug level. It must not be nil.
+	// Command is the program, with its arguments, that calls Drive: the device process. It must not be empty.
+	Command []string
+	// Log must not be nil.
 	Log *slog.Logger
-	// Ready, where not nil, is called when the UAPI socket takes connections: once, and again after each time that the
-	// interface was deleted and made anew.
+	// Ready, where not nil, is called when the UAPI socket takes connections: of the first device process, and of each that
+	// follows it.
 	Ready func()
 }
 
-// Run creates the interface, or attaches to the one that an earlier process left, and drives it until ctx ends. It then
-// returns nil and leaves the interface, with its addresses and routes, in place. The device starts without a
-// configuration. It comes up and goes down with the link, as a kernel device does.
+// Run creates the interface, or attaches to the one that an earlier process left, and has device processes drive it, one after
+// another, until ctx ends. It then returns nil and leaves the interface, with its addresses and routes, in place.
+//
+// A device process that ends, however it does, is followed by another one at once, which continues with its configuration, endpoints and
+// private key included. That is kept in memory, and in a file (StatePath) of mode 0600 for the next Run, but only on tmpfs: where
+// /var/run/wireguard is on a disk, the next Run waits for the daemon. The interface stays up meanwhile, and packets wait in its queue, as many as its txqueuelen (500): what is
+// more is dropped.
 //
 // The error wraps ErrInUse, ErrNotTUN or ErrNoTUN where Run refuses to start.
 func Run(ctx context.Context, cfg Config) error {
@@ -55,47 +62,42 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 }
 
-// run drives one interface for as long as it exists.
+// run has one interface driven for as long as it exists.
 func run(ctx context.Context, cfg Config) error {
-	l, err := attach(cfg)
+	t, err := claim(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	s, err := openUAPI(cfg.Name)
-	if err != nil {
-		return errors.Join(err, l.Close())
-	}
-	// Persistent only now: a start that failed leaves nothing behind that was not there.
-	if err := l.persist(); err != nil {
-		return errors.Join(err, s.Close(), l.Close())
-	}
-	return drive(ctx, cfg, l, s)
+	s := supervisor{cfg: cfg, tunnel: t, kept: &kept{path: StatePath(cfg.Name), log: cfg.Log.With("iface", cfg.Name)}}
+	s.kept.load()
+	return errors.Join(s.supervise(ctx), t.Close())
 }
 
-// drive connects the interface, the UDP sockets and the UAPI socket by a device, until one of them ends.
-func drive(ctx context.Context, cfg Config, l *link, s *uapi) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	log := cfg.Log.With("iface", cfg.Name)
-	dev := device.NewDevice(l, newBind(l.up), newLogger(log))
+// Device processes end with their supervisor, but a moment later; so long is waited for one to be gone.
+const (
+	endOfOthers  = time.Second
+	lookInterval = 5 * time.Millisecond
+)
 
-	var parts sync.WaitGroup
-	parts.Go(func() { l.watch(ctx) })
-	served := make(chan error, 1)
-	parts.Go(func() { served <- s.serve(ctx, log, dev.IpcHandle) })
-	if cfg.Ready != nil {
-		cfg.Ready()
+// claim opens the interface if nobody drives it.
+func claim(ctx context.Context, cfg Config) (*tunnel, error) {
+	begin := time.Now()
+	for {
+		t, err := claimNow(cfg)
+		if !errors.Is(err, ErrInUse) || time.Since(begin) > endOfOthers || ctx.Err() != nil {
+			return t, err
+		}
+		time.Sleep(lookInterval)
 	}
+}
 
-	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-served:
-	case <-dev.Wait():
-		err = l.ended()
+func claimNow(cfg Config) (*tunnel, error) {
+	t, err := openTunnel(cfg)
+	if err != nil {
+		return nil, err
 	}
-	cancel()
-	dev.Close()
-	parts.Wait()
-	return err
+	if err := free(cfg.Name); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
 }

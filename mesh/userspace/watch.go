@@ -25,7 +25,7 @@ func (l *link) watch(ctx context.Context) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 
-	var told state
+	var told status
 	for {
 		now := l.look(told)
 		if !l.tell(ctx, told.until(now)) {
@@ -59,23 +59,23 @@ func (l *link) tell(ctx context.Context, events []tun.Event) bool {
 	return true
 }
 
-// state is what the device wants to know of its link.
-type state struct {
+// status is what the device wants to know of its link.
+type status struct {
 	up  bool
 	mtu int
 }
 
 // look reads the link's state; it is the last one where it cannot be read. A deleted link ends the device by way of Read.
-func (l *link) look(last state) state {
+func (l *link) look(last status) status {
 	found, err := netlink.LinkByIndex(l.index)
 	if err != nil {
 		return last
 	}
-	return state{up: found.Attrs().Flags&net.FlagUp != 0, mtu: found.Attrs().MTU}
+	return status{up: found.Attrs().Flags&net.FlagUp != 0, mtu: found.Attrs().MTU}
 }
 
 // until are the events that lead from s to now. The MTU comes first: the device pads packets by it.
-func (s state) until(now state) []tun.Event {
+func (s status) until(now status) []tun.Event {
 	var events []tun.Event
 	if now.mtu != s.mtu {
 		events = append(events, tun.EventMTUUpdate)

@@ -1,0 +1,71 @@
+package userspace
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+
+	"golang.zx2c4.com/wireguard/device"
+	"golang.zx2c4.com/wireguard/ipc"
+)
+
+// server answers UAPI clients, as device.IpcHandle does (https://www.wireguard.com/xplatform/), and calls changed after each request that
+// sets something, before its answer: what was answered is kept.
+type server struct {
+	dev     *device.Device
+	log     *device.Logger
+	changed func()
+}
+
+// handle answers one client's requests until it goes or makes no sense.
+func (s server) handle(client net.Conn) {
+	defer client.Close()
+	rw := bufio.NewReadWriter(bufio.NewReader(client), bufio.NewWriter(client))
+	for {
+		request, err := rw.ReadString('\n')
+		if err != nil {
+			return
+		}
+		switch request {
+		case "set=1\n":
+			err = s.dev.IpcSetOperation(rw.Reader)
+			s.changed()
+		case "get=1\n":
+			err = s.get(rw)
+		default:
+			s.log.Errorf("invalid UAPI operation")
+			return
+		}
+		if err := s.answer(rw.Writer, err); err != nil {
+			return
+		}
+	}
+}
+
+var errTrailing = errors.New("trailing character in UAPI get")
+
+func (s server) get(rw *bufio.ReadWriter) error {
+	end, err := rw.ReadByte()
+	if err != nil {
+		return err
+	}
+	if end != '\n' {
+		return errTrailing
+	}
+	return s.dev.IpcGetOperation(rw.Writer)
+}
+
+// answer ends the answer to a request with its result.
+func (s server) answer(w *bufio.Writer, result error) error {
+	code := int64(0)
+	if result != nil {
+		s.log.Errorf("%v", result)
+		code = ipc.IpcErrorInvalid
+		if status, ok := errors.AsType[*device.IPCError](result); ok {
+			code = status.ErrorCode()
+		}
+	}
+	_, _ = fmt.Fprintf(w, "errno=%d\n\n", code) // Flush has its error.
+	return w.Flush()
+}

@@ -1,0 +1,135 @@
+package userspace
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
+)
+
+// driver is the PID of the node's device process, a child of the process that supervises it.
+func (n *node) driver(t *testing.T) int {
+	t.Helper()
+	lists, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(n.cmd.Process.Pid), "task/*/children"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var children string
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // The thread may have ended.
+		children += string(text)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(children))
+	if err != nil {
+		t.Fatalf("want one child of the device's supervisor: %v", err)
+	}
+	return pid
+}
+
+// crash kills the device process and waits until another can be configured.
+func (n *node) crash(t *testing.T) {
+	t.Helper()
+	if err := syscall.Kill(n.driver(t), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	n.ready(t)
+}
+
+// configured is what of a device must survive its process: all but counters and times.
+func configured(t *testing.T, n *node) *wgtypes.Device {
+	t.Helper()
+	d := n.device(t)
+	for i := range d.Peers {
+		p := &d.Peers[i]
+		p.ReceiveBytes, p.TransmitBytes, p.LastHandshakeTime = 0, 0, time.Time{}
+	}
+	return d
+}
+
+// update changes what n knows of a peer.
+func (n *node) update(t *testing.T, peer *node, change wgtypes.PeerConfig) {
+	t.Helper()
+	change.PublicKey, change.UpdateOnly = wgtypes.Key(peer.key.Public()), true
+	if err := n.configure(t, wgtypes.Config{Peers: []wgtypes.PeerConfig{change}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPrivilegedCrash kills device processes: nobody configures the next ones, who have the keys, the peers and where those are.
+func TestPrivilegedCrash(t *testing.T) {
+	for _, family := range []string{"v4", "v6"} {
+		t.Run(family, func(t *testing.T) {
+			a, b := pair(t, family)
+			shared, keepalive := wgtypes.Key{1}, 25*time.Second
+			a.update(t, b, wgtypes.PeerConfig{PresharedKey: &shared})
+			b.update(t, a, wgtypes.PeerConfig{PresharedKey: &shared})
+			a.ping(t, 3, "10.0.0.2")
+			a.update(t, b, wgtypes.PeerConfig{PersistentKeepaliveInterval: &keepalive})
+			device, link := configured(t, a), a.ip(t, "-d address show "+a.iface)
+			for range 3 {
+				a.crash(t)
+				if diff := cmp.Diff(device, configured(t, a)); diff != "" {
+					t.Errorf("the device changed with the process (-before +now):\n%s", diff)
+				}
+				// Its carrier too: nobody who watches links is told anything.
+				if now := a.ip(t, "-d address show "+a.iface); now != link {
+					t.Errorf("the link changed with the process:\n%s", diffLinks(link, now))
+				}
+				// It is a that starts the handshake: b believes in its session.
+				b.ping(t, 3, "10.0.0.1")
+				a.ping(t, 3, "fd00::2")
+			}
+		})
+	}
+}
+
+// TestPrivilegedCrashOfWhatRoamed kills the device process of a node whose peer has moved.
+func TestPrivilegedCrashOfWhatRoamed(t *testing.T) {
+	a, b := pair(t, "v4")
+	a.ping(t, 3, "10.0.0.2")
+	b.ip(t, "address add 192.0.2.3/24 dev eth0")
+	b.ip(t, "address delete 192.0.2.2/24 dev eth0")
+	// The second address went with the first, whose network it was in.
+	b.ip(t, "address replace 192.0.2.3/24 dev eth0")
+	b.ping(t, 3, "10.0.0.1")
+	device := configured(t, a)
+	if got := device.Peers[0].Endpoint.String(); got != "192.0.2.3:51820" {
+		t.Fatalf("the peer is at %s, want 192.0.2.3:51820", got)
+	}
+	a.setUp(t) // Whatever is set, all is kept; otherwise it would be some seconds later.
+	a.crash(t)
+	if diff := cmp.Diff(device, configured(t, a)); diff != "" {
+		t.Errorf("the device changed with the process (-before +now):\n%s", diff)
+	}
+	b.ping(t, 3, "10.0.0.1")
+	a.ping(t, 3, "10.0.0.2")
+}
+
+// TestPrivilegedCrashUnconfigured kills a device process that nobody has configured yet.
+func TestPrivilegedCrashUnconfigured(t *testing.T) {
+	n := newNode(t)
+	n.start(t)
+	n.ip(t, "link set up dev "+n.iface)
+	n.crash(t)
+	if got := n.device(t); got.PrivateKey != (wgtypes.Key{}) || len(got.Peers) > 0 {
+		t.Errorf("a key or peers come from nowhere: %v", got.Peers)
+	}
+	n.setUp(t)
+	if got := n.device(t).PublicKey; got != wgtypes.Key(n.key.Public()) {
+		t.Errorf("public key %v, want %v", got, n.key.Public())
+	}
+}
+
+// TestPrivilegedSupervisorKilled kills the supervisor: its device process must not live on with the interface.
+func TestPrivilegedSupervisorKilled(t *testing.T) {
+	n := newNode(t)
+	n.start(t)
+	_ = n.stop(t, syscall.SIGKILL)
+	n.start(t) // It would be refused.
+}
