@@ -27,6 +27,15 @@ type kept struct {
 	unwritten bool
 }
 
+// begin is load for an interface that is still there, forget for a fresh one.
+func (k *kept) begin(fresh bool) error {
+	if fresh {
+		return k.forget()
+	}
+	k.load()
+	return nil
+}
+
 // load reads what an earlier supervisor left, unless others could have read or written it.
 func (k *kept) load() {
 	settings, err := readPrivate(k.path)

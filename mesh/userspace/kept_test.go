@@ -14,7 +14,7 @@ import (
 // inMemory is a directory on tmpfs.
 func inMemory(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "warren-test-")
+	dir, err := os.MkdirTemp("/dev/shm", "warren-test-") //nolint:usetesting // t.TempDir may be on a disk.
 	if err != nil {
 		t.Fatal(err)
 	}

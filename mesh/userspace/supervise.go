@@ -43,7 +43,7 @@ func (s *supervisor) supervise(ctx context.Context) error {
 		err := s.device(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // It was to end.
 		case !s.tunnel.exists():
 			return errors.Join(errGone, s.kept.forget())
 		case !s.settled:

@@ -19,6 +19,8 @@ const clonePath = "/dev/net/tun"
 type tunnel struct {
 	file  *os.File
 	index int
+	// fresh says that the interface did not exist before.
+	fresh bool
 }
 
 // openTunnel opens the interface, and creates it where it does not exist.
@@ -31,7 +33,7 @@ func openTunnel(cfg Config) (*tunnel, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tunnel{file: os.NewFile(uintptr(fd), clonePath)}
+	t := &tunnel{file: os.NewFile(uintptr(fd), clonePath), fresh: !existed}
 	found, err := netlink.LinkByName(cfg.Name)
 	if err == nil && !existed {
 		err = netlink.LinkSetMTU(found, mtu(cfg))

@@ -69,7 +69,9 @@ func run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	s := supervisor{cfg: cfg, tunnel: t, kept: &kept{path: StatePath(cfg.Name), log: cfg.Log.With("iface", cfg.Name)}}
-	s.kept.load()
+	if err := s.kept.begin(t.fresh); err != nil {
+		return errors.Join(err, t.Close())
+	}
 	return errors.Join(s.supervise(ctx), t.Close())
 }
 

@@ -133,6 +133,18 @@ func (n *Node) KillDevice(t TB) {
 	n.kill(t, n.device)
 }
 
+// CrashDevice sends SIGKILL to the process that has the device, whose supervisor starts another one.
+func (n *Node) CrashDevice(t TB) {
+	t.Helper()
+	child, err := n.device.child()
+	if err == nil {
+		err = syscall.Kill(child, syscall.SIGKILL)
+	}
+	if err != nil {
+		t.Fatalf("crash the device of %s: %v", n.Name, err)
+	}
+}
+
 func (n *Node) kill(t TB, p *process) {
 	t.Helper()
 	if err := p.signal(syscall.SIGKILL, killTimeout); err != nil {

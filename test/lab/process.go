@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -91,4 +94,24 @@ func (p *process) absent() error {
 	default:
 		return fmt.Errorf("%s runs already", p.name)
 	}
+}
+
+// child is the PID of its one child. Each thread has a list of those that it has started (proc(5)).
+func (p *process) child() (pid int, err error) {
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	var all []byte
+	for _, list := range lists {
+		children, err := os.ReadFile(list)
+		if err != nil {
+			return 0, err
+		}
+		all = append(all, children...)
+	}
+	if pid, err = strconv.Atoi(strings.TrimSpace(string(all))); err != nil {
+		err = fmt.Errorf("want one child of %s: %w", p.name, err)
+	}
+	return pid, err
 }
