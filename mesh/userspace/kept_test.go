@@ -80,8 +80,9 @@ func TestKeptOnDisk(t *testing.T) {
 			t.Errorf("the next device process gets %q", k.settings)
 		}
 	}
-	if got := strings.Count(log.String(), "\n"); got != 1 || !strings.Contains(log.String(), "/proc/self is not on tmpfs") || strings.Contains(log.String(), "private") {
-		t.Errorf("logged:\n%s", log)
+	said := log.String()
+	if strings.Count(said, "\n") != 1 || !strings.Contains(said, "/proc/self is not on tmpfs") || strings.Contains(said, "private") {
+		t.Errorf("logged:\n%s", said)
 	}
 }
 

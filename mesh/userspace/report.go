@@ -14,8 +14,8 @@ import (
 // roaming is how often endpoints are looked at: a peer that moves tells nobody but the device.
 const roaming = 5 * time.Second
 
-// reporter tells the supervisor how the device is set up. Without one, which is noticed by errors, it does nothing: the process is about to
-// be killed.
+// reporter tells the supervisor how the device is set up. Without one, which is noticed by errors, it does nothing: the process is
+// about to be killed.
 type reporter struct {
 	dev        *device.Device
 	supervisor *os.File
@@ -47,13 +47,14 @@ func (r *reporter) follow(ctx context.Context) {
 
 // report returns once the supervisor has the settings as they are now.
 func (r *reporter) report() {
+	// Before the device is asked: what another reports meanwhile may be newer.
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	config, err := r.dev.IpcGet()
 	if err != nil {
 		return // It is closed.
 	}
 	now := settings(config)
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.told != nil && bytes.Equal(now, r.told) {
 		return
 	}

@@ -32,13 +32,33 @@ func (n *node) driver(t *testing.T) int {
 	return pid
 }
 
-// crash kills the device process and waits until another can be configured.
-func (n *node) crash(t *testing.T) {
+// crash kills the device process and waits until another can be configured, and the peer, which sends nothing, has a session with it.
+func (n *node) crash(t *testing.T, peer *node) {
+	t.Helper()
+	before := peer.handshake(t, n)
+	n.kill(t)
+	waitUntil(t, peer.netns+" has a new session", func() bool { return !peer.handshake(t, n).Equal(before) })
+}
+
+// kill kills the device process and waits until another can be configured.
+func (n *node) kill(t *testing.T) {
 	t.Helper()
 	if err := syscall.Kill(n.driver(t), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	n.ready(t)
+}
+
+// handshake is when n's session with the peer was confirmed.
+func (n *node) handshake(t *testing.T, peer *node) time.Time {
+	t.Helper()
+	for _, p := range n.device(t).Peers {
+		if p.PublicKey == wgtypes.Key(peer.key.Public()) {
+			return p.LastHandshakeTime
+		}
+	}
+	t.Fatalf("%s has no peer %s", n.netns, peer.netns)
+	return time.Time{}
 }
 
 // configured is what of a device must survive its process: all but counters and times.
@@ -73,7 +93,7 @@ func TestPrivilegedCrash(t *testing.T) {
 			a.update(t, b, wgtypes.PeerConfig{PersistentKeepaliveInterval: &keepalive})
 			device, link := configured(t, a), a.ip(t, "-d address show "+a.iface)
 			for range 3 {
-				a.crash(t)
+				a.crash(t, b)
 				if diff := cmp.Diff(device, configured(t, a)); diff != "" {
 					t.Errorf("the device changed with the process (-before +now):\n%s", diff)
 				}
@@ -81,7 +101,6 @@ func TestPrivilegedCrash(t *testing.T) {
 				if now := a.ip(t, "-d address show "+a.iface); now != link {
 					t.Errorf("the link changed with the process:\n%s", diffLinks(link, now))
 				}
-				// It is a that starts the handshake: b believes in its session.
 				b.ping(t, 3, "10.0.0.1")
 				a.ping(t, 3, "fd00::2")
 			}
@@ -103,7 +122,7 @@ func TestPrivilegedCrashOfWhatRoamed(t *testing.T) {
 		t.Fatalf("the peer is at %s, want 192.0.2.3:51820", got)
 	}
 	a.setUp(t) // Whatever is set, all is kept; otherwise it would be some seconds later.
-	a.crash(t)
+	a.crash(t, b)
 	if diff := cmp.Diff(device, configured(t, a)); diff != "" {
 		t.Errorf("the device changed with the process (-before +now):\n%s", diff)
 	}
@@ -116,7 +135,7 @@ func TestPrivilegedCrashUnconfigured(t *testing.T) {
 	n := newNode(t)
 	n.start(t)
 	n.ip(t, "link set up dev "+n.iface)
-	n.crash(t)
+	n.kill(t)
 	if got := n.device(t); got.PrivateKey != (wgtypes.Key{}) || len(got.Peers) > 0 {
 		t.Errorf("a key or peers come from nowhere: %v", got.Peers)
 	}

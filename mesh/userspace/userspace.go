@@ -47,8 +47,8 @@ type Config struct {
 //
 // A device process that ends, however it does, is followed by another one at once, which continues with its configuration, endpoints and
 // private key included. That is kept in memory, and in a file (StatePath) of mode 0600 for the next Run, but only on tmpfs: where
-// /var/run/wireguard is on a disk, the next Run waits for the daemon. The interface stays up meanwhile, and packets wait in its queue, as many as its txqueuelen (500): what is
-// more is dropped.
+// /var/run/wireguard is on a disk, the next Run waits for the daemon. The interface stays up meanwhile, and packets wait in its
+// queue, as many as its txqueuelen (500): what is more is dropped.
 //
 // The error wraps ErrInUse, ErrNotTUN or ErrNoTUN where Run refuses to start.
 func Run(ctx context.Context, cfg Config) error {

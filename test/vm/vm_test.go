@@ -99,7 +99,10 @@ func (i image) machine(t *testing.T, k Kernel) machine {
 	if i.kernel, err = k.fetch(t.Context(), i.cache); err != nil {
 		t.Fatal(err)
 	}
-	m := machine{kernel: filepath.Join(i.kernel, imageFile), dir: filepath.Join(i.root, "bin", "vm", k.Series), timeout: machineTimeout, memory: "1G"}
+	m := machine{
+		kernel: filepath.Join(i.kernel, imageFile), dir: filepath.Join(i.root, "bin", "vm", k.Series),
+		timeout: machineTimeout, memory: "1G",
+	}
 	if i.hasLab() {
 		m.memory = "4G"
 	}
