@@ -1,9 +1,11 @@
 package linux
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/meshtest"
@@ -28,11 +30,8 @@ func TestPrivilegedKick(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.Kick(t.Context(), []netip.Addr{mesh.Gateway(want.Peers[0].AllowedIPs[0])})
-	message := make([]byte, 2000)
-	n, _, err := endpoint.ReadFromUDPAddrPort(message)
-	// WireGuard's handshake initiation: 148 bytes, the first of which is 1 (https://www.wireguard.com/protocol/).
-	if err != nil || n != 148 || message[0] != 1 {
-		t.Errorf("received %d bytes, the first %d: %v", n, message[0], err)
+	if err := initiated(endpoint); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -52,4 +51,62 @@ func TestPrivilegedUnderlayChanges(t *testing.T) {
 	if got, err := m.UnderlayMTU(meshtest.UnderlayIPs); got != 1380 || err != nil {
 		t.Errorf("MTU %d, %v; want 1380", got, err)
 	}
+}
+
+// crowd are many peers, each of which waits to be asked for a handshake.
+type crowd struct {
+	peers    []mesh.Peer
+	gateways []netip.Addr
+	// asked gives a value for each peer that was.
+	asked chan error
+}
+
+func newCrowd(t *testing.T, size int) *crowd {
+	t.Helper()
+	c := &crowd{asked: make(chan error, size)}
+	for _, n := range others(size) {
+		endpoint, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = endpoint.Close() })
+		at := endpoint.LocalAddr().(*net.UDPAddr).AddrPort()
+		c.peers = append(c.peers, mesh.Peer{PublicKey: n.PublicKey, Endpoint: at, AllowedIPs: n.PodCIDRs})
+		c.gateways = append(c.gateways, mesh.Gateway(n.PodCIDRs[0]))
+		go func() { c.asked <- initiated(endpoint) }()
+	}
+	return c
+}
+
+// initiated waits for WireGuard's handshake initiation: 148 bytes, the first of which is 1 (https://www.wireguard.com/protocol/).
+func initiated(endpoint *net.UDPConn) error {
+	message := make([]byte, 2000)
+	n, _, err := endpoint.ReadFromUDPAddrPort(message)
+	if err == nil && (n != 148 || message[0] != 1) {
+		err = fmt.Errorf("received %d bytes, the first %d", n, message[0])
+	}
+	return err
+}
+
+// A fresh device of a large mesh asks every peer for a handshake: nobody has to send before, or to wait until it notices that its
+// session has ended.
+func TestPrivilegedKickMany(t *testing.T) {
+	meshtest.Privileged(t)
+	t.Parallel()
+	m := newMachine(t)
+	run(t, "ip link set lo up")
+	c := newCrowd(t, 1000)
+	want := m.small()
+	want.Peers = c.peers
+	if err := m.Apply(t.Context(), mesh.Diff(want, m.observe())); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	m.Kick(t.Context(), c.gateways)
+	for range c.peers {
+		if err := <-c.asked; err != nil {
+			t.Error(err)
+		}
+	}
+	t.Logf("all of %d peers were asked after %v", len(c.peers), time.Since(begin).Round(time.Millisecond))
 }

@@ -2,7 +2,10 @@ package linux
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,43 +14,80 @@ import (
 func gateways(n int) []netip.Addr {
 	addrs := make([]netip.Addr, n)
 	for i := range addrs {
-		addrs[i] = netip.AddrFrom4([4]byte{10, 244, byte(i), 1})
+		addrs[i] = netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1})
 	}
 	return addrs
 }
 
-func TestSpread(t *testing.T) {
+// kicks are when each address was kicked, after the begin.
+func kicks(t *testing.T, now, later []netip.Addr) map[netip.Addr]time.Duration {
+	t.Helper()
+	begin, all := time.Now(), map[netip.Addr]time.Duration{}
+	takeTurns(t.Context(), now, later, func(a netip.Addr) {
+		if _, again := all[a]; again {
+			t.Errorf("%v is kicked again", a)
+		}
+		all[a] = time.Since(begin)
+	})
+	if len(all) != len(now)+len(later) {
+		t.Errorf("%d of %d kicked", len(all), len(now)+len(later))
+	}
+	return all
+}
+
+// All are kicked in time, however they are divided.
+func TestKicksInTime(t *testing.T) {
 	for _, tt := range []struct {
-		name string
-		n    int
-		took func(time.Duration) bool
-	}{
-		{"a few at once", kickAtOnce, func(d time.Duration) bool { return d == 0 }},
-		{"many within the time", 250, func(d time.Duration) bool { return d > kickSpread/2 && d < kickSpread }},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				start, all := time.Now(), gateways(tt.n)
-				sent := map[netip.Addr]int{}
-				spread(t.Context(), all, func(a netip.Addr) { sent[a]++ })
-				for _, a := range all {
-					if sent[a] != 1 {
-						t.Errorf("%v kicked %d times", a, sent[a])
+		peers  int
+		within time.Duration
+	}{{2, 300 * time.Millisecond}, {999, time.Second}, {4999, 1300 * time.Millisecond}} {
+		for _, lower := range []int{0, 1, tt.peers / 2, tt.peers} {
+			t.Run(fmt.Sprintf("%d peers, %d lower", tt.peers, lower), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					all := gateways(tt.peers)
+					at := slices.Sorted(maps.Values(kicks(t, all[lower:], all[:lower])))
+					if last := at[len(at)-1]; last > tt.within {
+						t.Errorf("the last is kicked after %v", last)
 					}
-				}
-				if took := time.Since(start); !tt.took(took) {
-					t.Errorf("took %v", took)
-				}
+					// No tenth of the time has more than its share, but for a few.
+					for i := kickAtOnce + tt.peers/5; i < len(at); i++ {
+						if took := at[i] - at[i-kickAtOnce-tt.peers/5]; took < spreadOf(tt.peers)/10 {
+							t.Errorf("a fifth of all within %v", took)
+						}
+					}
+				})
 			})
+		}
+	}
+}
+
+// Two nodes that learn of each other at the same moment never kick each other at the same moment.
+func TestKicksOfTwo(t *testing.T) {
+	for _, n := range []int{2, 9, 1000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			all := gateways(n)
+			lowest, highest := all[0], all[n-1]
+			var there, back time.Duration
+			synctest.Test(t, func(t *testing.T) {
+				now, later := turns([]netip.Addr{lowest}, all[1:])
+				there = kicks(t, now, later)[highest]
+			})
+			synctest.Test(t, func(t *testing.T) {
+				now, later := turns([]netip.Addr{highest}, all[:n-1])
+				back = kicks(t, now, later)[lowest]
+			})
+			if back-there < kickTurn {
+				t.Errorf("kicked after %v, and back after %v", there, back)
+			}
 		})
 	}
 }
 
-func TestSpreadEndsWithItsContext(t *testing.T) {
+func TestKicksEndWithTheirContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		sent := 0
-		spread(ctx, gateways(100), func(netip.Addr) {
+		takeTurns(ctx, gateways(100), nil, func(netip.Addr) {
 			if sent++; sent == 10 {
 				cancel()
 			}
