@@ -24,8 +24,10 @@ type Change struct {
 	// is absent, there is nothing to do.
 	BridgeMTU       int
 	BridgeAddresses Edits[netip.Prefix]
-	// Device sets key and port; nil keeps them.
+	// Device sets key and port; nil keeps them. OldKey is the public key that it replaces, and ends all sessions of; zero where the
+	// device has no other key.
 	Device *Device
+	OldKey keys.Public
 	Peers  PeerEdits
 	// Routes are identified as the kernel does it, by table, destination and metric: one that is added replaces the other
 	// with the same three, which is not in Remove then.

@@ -21,9 +21,7 @@ func Diff(want, have State) Change {
 	}
 	c.diffLink(want.Link, have.Link)
 	c.diffBridge(want.Bridge, have.Bridge)
-	if want.Device != (Device{}) && want.Device != have.Device {
-		c.Device = &want.Device
-	}
+	c.diffDevice(want.Device, have.Device)
 	c.diffFirewall(want.Firewall, have.Firewall)
 	return c
 }
@@ -35,6 +33,16 @@ func (c *Change) diffLink(want, have Link) {
 	c.Addresses = diffList(want.Addresses, have.Addresses)
 	if want.Name != have.Name || want.MTU != have.MTU || want.Up != have.Up {
 		c.Link = &want
+	}
+}
+
+func (c *Change) diffDevice(want, have Device) {
+	if want == (Device{}) || want == have {
+		return
+	}
+	c.Device = &want
+	if want.PublicKey != have.PublicKey {
+		c.OldKey = have.PublicKey
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"warren.mesh/keys"
 	"warren.mesh/mesh"
 )
 
@@ -91,6 +92,26 @@ func TestEmpty(t *testing.T) {
 		if len(c.Lines()) != 1 {
 			t.Errorf("%s: %d lines, want 1", name, len(c.Lines()))
 		}
+	}
+}
+
+// TestDiffDevice: the old key is told of where one is replaced, and only there.
+func TestDiffDevice(t *testing.T) {
+	want := mesh.Device{PublicKey: keys.Public{1}, Port: 51820}
+	for name, tt := range map[string]struct {
+		have mesh.Device
+		want mesh.Change
+	}{
+		"no key":       {mesh.Device{}, mesh.Change{Device: &want}},
+		"another port": {mesh.Device{PublicKey: want.PublicKey, Port: 1}, mesh.Change{Device: &want}},
+		"another key":  {mesh.Device{PublicKey: keys.Public{2}, Port: 51820}, mesh.Change{Device: &want, OldKey: keys.Public{2}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := mesh.Diff(mesh.State{Device: want}, mesh.State{Device: tt.have})
+			if diff := cmp.Diff(tt.want, got, compareNetip, equateEmpty); diff != "" {
+				t.Errorf("change of the device (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

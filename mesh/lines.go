@@ -42,9 +42,20 @@ func (c Change) linkLines(l *lines) {
 		l.add("bridge set", "mtu", c.BridgeMTU)
 	}
 	edits(l, "bridge address", c.BridgeAddresses)
-	if d := c.Device; d != nil {
-		l.add("device set", "public_key", d.PublicKey.String(), "port", d.Port)
+	c.deviceLine(l)
+}
+
+// deviceLine names the old key where there was one: all peers lose their sessions with it, and must know the new one.
+func (c Change) deviceLine(l *lines) {
+	d := c.Device
+	if d == nil {
+		return
 	}
+	args := []any{"public_key", d.PublicKey.String(), "port", d.Port}
+	if !c.OldKey.IsZero() {
+		args = append(args, "old_public_key", c.OldKey.String())
+	}
+	l.add("device set", args...)
 }
 
 func (c Change) peerLines(l *lines) {

@@ -54,6 +54,13 @@ func TestLines(t *testing.T) {
 				`"peer updated" node=c peer="YwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" allowed_ips_added=[10.244.2.0/24] keepalive=0s`,
 			},
 		},
+		"another key": {
+			mesh.Change{Device: &mesh.Device{PublicKey: key("a"), Port: 51820}, OldKey: key("b")},
+			[]string{
+				`"device set" public_key="YQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" port=51820 ` +
+					`old_public_key="YgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="`,
+			},
+		},
 		"the host": {
 			mesh.Change{
 				Sysctls:         []mesh.Sysctl{{Name: "net/ipv4/ip_forward", Value: "1"}},

@@ -3,6 +3,7 @@ package linux
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/meshtest"
@@ -110,5 +111,50 @@ func TestPrivilegedAllowedIPsWithdrawn(t *testing.T) {
 	gateway := mesh.Gateway(self(m.cfg.PrivateKey.Public()).PodCIDRs[0])
 	if (stray{by: a, from: y.Addr().Next(), own: x.Addr().Next(), owner: a, owners: x.Addr().Next().Next()}).answered(t, gateway) {
 		t.Error("the machine takes packets from an address that is no peer's")
+	}
+}
+
+// Setting what a device has leaves its sessions alone: no packet is lost, and no handshake made.
+func TestPrivilegedSessionsOutliveTheirDevicesSetting(t *testing.T) {
+	meshtest.Privileged(t)
+	t.Parallel()
+	moving := netip.MustParsePrefix("10.244.2.0/24")
+	m, a, b, n := meshOf(t, func(a, b *remote) []mesh.Peer { return []mesh.Peer{a.peer(moving), b.peer()} }, moving.Addr().Next())
+	before := m.observe()
+	again := mesh.Change{Device: &before.Device, Peers: mesh.PeerEdits{Add: before.Peers}}
+	n.during(t, a, b, func() {
+		for range rounds {
+			if err := m.Apply(t.Context(), again); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for i, p := range m.observe().Peers {
+		if was := before.Peers[i]; !p.LastHandshake.Equal(was.LastHandshake) {
+			t.Errorf("%s: a handshake at %v, and another at %v", p.PublicKey, was.LastHandshake, p.LastHandshake)
+		}
+	}
+}
+
+// Peers that go are no matter for those that stay, though the kernel takes its time for each: it waits until no processor handles a
+// packet by it any more.
+func TestPrivilegedRemoveManyPeers(t *testing.T) {
+	meshtest.Privileged(t)
+	t.Parallel()
+	stays := netip.MustParsePrefix("10.244.2.0/24")
+	const many = 100
+	var less, more []mesh.Peer
+	m, a, b, n := meshOf(t, func(a, b *remote) []mesh.Peer {
+		less = []mesh.Peer{a.peer(stays), b.peer()}
+		more = append(less[:2:2], newCrowd(t, many).peers[1:]...)
+		return more
+	}, stays.Addr().Next())
+	n.during(t, a, b, func() {
+		begin := time.Now()
+		m.peersAre(less, more)
+		t.Logf("%d peers were removed in %v", len(more)-len(less), time.Since(begin).Round(time.Millisecond))
+	})
+	if got := m.observe().Peers; len(got) != len(less) {
+		t.Errorf("%d peers, want %d", len(got), len(less))
 	}
 }
