@@ -41,7 +41,7 @@ test-privileged: ## what needs root, in network namespaces of its own
 test-lab: ## clusters on this machine, with a real API server
 	@test/install
 	@go run ./test/lab/cmd/lab build
-	@WARREN_PRIVILEGED=1 test/lane lab -timeout=30m -count=1 -p=1 -run='^TestPrivileged' $$(go list ./test/... | grep -v -e /test/cluster -e /test/vm)
+	@WARREN_PRIVILEGED=1 test/lane lab -timeout=30m -count=1 -p=1 -run='^TestPrivileged' -skip='^TestPrivilegedLong' $$(go list ./test/... | grep -v -e /test/cluster -e /test/vm)
 
 test-cluster: ## warren's manifests on real kubelets and containerd
 	@test/install cluster

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"slices"
@@ -47,20 +48,35 @@ func newDrive(log *logging) *cobra.Command {
 }
 
 // runDevice has the device driven until ctx ends, or idles where it is not wanted: a container that ended would be started
-// again and again.
+// again and again. A userspace device that is there is driven whatever is chosen, until the daemon deletes it to replace it.
 func runDevice(ctx context.Context, log *slog.Logger, mode linux.Mode, mtu int) error {
 	name := mesh.Defaults().Link
-	chosen, reason, err := linux.Choose(mode, name)
-	if err != nil {
-		return err
+	for {
+		choice, err := linux.Choose(mode, name)
+		if err != nil {
+			return err
+		}
+		if choice.Mode == linux.Kernel && choice.Existing != linux.Userspace {
+			return idle(ctx, log, choice.Reason)
+		}
+		ready := func() { log.Info("userspace device is up", "iface", name, "reason", choice.Reason) }
+		// Not by its path, where another version may be by the time that the device is to be started again.
+		drive := slices.Concat([]string{"/proc/self/exe"}, os.Args[1:], []string{"drive"})
+		err = userspace.Run(ctx, userspace.Config{Name: name, MTU: mtu, Command: drive, Log: log, Ready: ready})
+		if !errors.Is(err, userspace.ErrGone) {
+			return err
+		}
+		log.Warn("interface was deleted, starting over", "iface", name)
 	}
-	if chosen == linux.Kernel {
-		log.Info("idle: the device is the kernel's", "iface", name, "reason", reason)
-		<-ctx.Done()
-		return nil
+}
+
+// idle waits for the end, with nothing left of a userspace device: its configuration has the private key.
+func idle(ctx context.Context, log *slog.Logger, reason string) error {
+	name := mesh.Defaults().Link
+	if err := userspace.Remove(name); err != nil {
+		log.Warn("a userspace device has left something", "iface", name, "err", err)
 	}
-	ready := func() { log.Info("userspace device is up", "iface", name, "reason", reason) }
-	// Not by its path, where another version may be by the time that the device is to be started again.
-	drive := slices.Concat([]string{"/proc/self/exe"}, os.Args[1:], []string{"drive"})
-	return userspace.Run(ctx, userspace.Config{Name: name, MTU: mtu, Command: drive, Log: log, Ready: ready})
+	log.Info("idle: the device is the kernel's", "iface", name, "reason", reason)
+	<-ctx.Done()
+	return nil
 }

@@ -31,7 +31,8 @@ type Config struct {
 	Resync time.Duration
 	// Version is warren's own, for the metrics.
 	Version string
-	// Backend is "kernel" or "userspace", and BackendReason why that was chosen: both are logged once.
+	// Backend is "kernel" or "userspace", and BackendReason why that was chosen: both are logged once, and told by metrics
+	// and /readyz.
 	Backend, BackendReason string
 }
 

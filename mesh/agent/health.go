@@ -16,20 +16,21 @@ import (
 // kernel peers: 95 seconds.
 const stuckAfter = 5 * time.Minute
 
-// Handler serves /healthz (is the worker alive), /readyz (is the mesh programmed, and if not, why) and /metrics.
+// Handler serves /healthz (is the worker alive), /readyz (is the mesh programmed, by which WireGuard, and if not, why) and /metrics.
 func (a *Agent) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, a.journal.stuck(time.Now())) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, a.journal.unready()) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, "", a.journal.stuck(time.Now())) })
+	about := fmt.Sprintf("WireGuard: %s, %s\n", a.cfg.Backend, a.cfg.BackendReason)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, about, a.journal.unready()) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{}))
 	return mux
 }
 
-// answer is 200 ok without reasons, or 503 with them, one on each line.
-func answer(w http.ResponseWriter, reasons []string) {
+// answer is 200 ok and what there is to say about it without reasons, or 503 with them, one on each line.
+func answer(w http.ResponseWriter, about string, reasons []string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if len(reasons) == 0 {
-		_, _ = io.WriteString(w, "ok\n")
+		_, _ = io.WriteString(w, "ok\n"+about)
 		return
 	}
 	w.WriteHeader(http.StatusServiceUnavailable)

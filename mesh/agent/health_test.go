@@ -29,7 +29,7 @@ func TestMetrics(t *testing.T) {
 			"warren_admission_policies_missing 0",
 			`warren_firewall_packets_total{counter="leak-pod"} 3`,
 			`warren_host_operations_total{kind="link-add"} 1`,
-			`warren_info{backend="kernel",version="v1"} 1`,
+			`warren_info{backend="kernel",reason="it is a test",version="v1"} 1`,
 			`warren_peers_desired 2`,
 			`warren_peers_programmed 2`,
 			`warren_reconcile_last_duration_seconds 0`,
@@ -95,8 +95,8 @@ func TestNotReadyBeforeThePassHasEnded(t *testing.T) {
 		}
 		release()
 		settle()
-		if code, body := m.get("/readyz"); code != 200 {
-			t.Errorf("not ready: %s", body)
+		if code, body := m.get("/readyz"); code != 200 || body != "ok\nWireGuard: kernel, it is a test\n" {
+			t.Errorf("not ready: %d %s", code, body)
 		}
 		m.end()
 	})

@@ -41,8 +41,8 @@ func newMetrics(cfg Config) *metrics {
 		unguarded:     gauge("warren_admission_policies_missing", "1 where no admission policy checked this node's annotations at the start."),
 		watchRestarts: prometheus.NewCounter(prometheus.CounterOpts{Name: "warren_watch_restarts_total", Help: "Interruptions of the watch over the host."}),
 	}
-	info := gauges("warren_info", "1, with the version and the WireGuard implementation.", "version", "backend")
-	info.WithLabelValues(cfg.Version, cfg.Backend).Set(1)
+	info := gauges("warren_info", "1, with the version, the WireGuard implementation and why it is that one.", "version", "backend", "reason")
+	info.WithLabelValues(cfg.Version, cfg.Backend, cfg.BackendReason).Set(1)
 	m.registry.MustRegister(info, m.peersDesired, m.peersProgrammed, m.passes, m.lastOutcome, m.lastTime, m.lastDuration,
 		m.waiting, m.failing, m.nodeProblems, m.strays, m.unguarded, m.watchRestarts, hostCounters{cfg.Host},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

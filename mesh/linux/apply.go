@@ -31,7 +31,7 @@ func (h *Host) apply(ctx context.Context, c mesh.Change) error {
 		func() error { return h.setSysctls(c.Sysctls) },
 		func() error { return routes.add(c.Routes.Add, unreachable) },
 		func() error { return h.guard(ctx, c) },
-		func() error { return h.overlay(c, routes) },
+		func() error { return h.overlay(ctx, c, routes) },
 		func() error { return h.addRules(c.Rules.Add) },
 		func() error { return h.removeRules(c.Rules.Remove) },
 		func() error { return routes.remove(c.Routes.Remove) },
@@ -74,8 +74,8 @@ func (h *Host) editNodeIPs(ctx context.Context, e mesh.Edits[netip.Addr]) error 
 }
 
 // overlay makes what needs the interface. Without it the rest is not tried: one error says it all.
-func (h *Host) overlay(c mesh.Change, routes *routing) error {
-	mended := h.setLink(c.Link)
+func (h *Host) overlay(ctx context.Context, c mesh.Change, routes *routing) error {
+	mended := h.setLink(ctx, c.Link)
 	if errors.Is(mended, ErrNoDevice) || errors.Is(mended, errNoLink) {
 		return errors.Join(mended, h.mendBridge(c))
 	}

@@ -10,25 +10,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Choose decides between Kernel and Userspace, and says why. The daemon and the userspace device process both ask it, so
-// that they agree: an interface that exists decides (nothing that carries traffic is replaced), then the mode, then what
-// KernelWireGuard finds. The error wraps ErrNotPrivileged, ErrForeignLink or ErrNoKernelWireGuard.
-func Choose(mode Mode, link string) (chosen Mode, reason string, err error) {
+// Choice is which WireGuard device a host is to have, and why.
+type Choice struct {
+	// Mode is Kernel or Userspace.
+	Mode Mode
+	// Reason is for people.
+	Reason string
+	// Existing is the mode of the device that is there; empty where there is none. It may be the other one: Apply replaces it.
+	Existing Mode
+}
+
+// Choose decides. The daemon and the userspace device process both ask it, so that they agree: the mode decides and, where
+// that is Auto, what KernelWireGuard finds. An interface that exists does not: it may have been made before the kernel gained or
+// lost WireGuard. The error wraps ErrNotPrivileged, ErrForeignLink or ErrNoKernelWireGuard.
+func Choose(mode Mode, link string) (Choice, error) {
 	if err := privileged(); err != nil {
-		return "", "", err
+		return Choice{}, err
 	}
-	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	existing, err := existingMode(link)
 	if err != nil {
-		return "", "", fmt.Errorf("open a routing socket: %w", err)
+		return Choice{}, err
 	}
-	defer handle.Close()
-	existing, err := findWith(handle, link)
-	switch {
-	case err != nil:
-		return "", "", err
-	case existing != nil:
-		return chooseExisting(mode, existing)
-	case mode == Userspace:
+	chosen, reason, err := choose(mode)
+	if err == nil && existing != "" && existing != chosen {
+		reason += fmt.Sprintf("; %s, a device in mode %s, is to be replaced", link, existing)
+	}
+	return Choice{Mode: chosen, Reason: reason, Existing: existing}, err
+}
+
+func choose(mode Mode) (chosen Mode, reason string, err error) {
+	if mode == Userspace {
 		return Userspace, "asked for", nil
 	}
 	missing := KernelWireGuard()
@@ -45,50 +56,53 @@ func Choose(mode Mode, link string) (chosen Mode, reason string, err error) {
 	return "", "", missing
 }
 
-// chooseExisting adopts an interface that the mode allows.
-func chooseExisting(mode Mode, link netlink.Link) (Mode, string, error) {
-	for _, candidate := range []Mode{Kernel, Userspace} {
-		if candidate.owns(link) == nil && (mode == candidate || mode == Auto || mode == "") {
-			return candidate, "interface " + link.Attrs().Name + " exists", nil
-		}
+// existingMode is the mode whose device the interface is; empty where there is none of the name.
+func existingMode(name string) (Mode, error) {
+	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return "", fmt.Errorf("open a routing socket: %w", err)
 	}
-	if mode == Auto || mode == "" {
-		return "", "", notOurs(link, "a WireGuard interface")
+	defer handle.Close()
+	link, err := findWith(handle, name)
+	if err != nil || link == nil {
+		return "", err
 	}
-	return "", "", mode.owns(link)
+	return modeOf(link)
 }
 
-// owns is nil for an interface that the backend may have made, and else wraps ErrForeignLink.
-func (m Mode) owns(link netlink.Link) error {
-	switch {
-	case m.makes(link):
-		return nil
-	case m == Kernel:
-		return notOurs(link, "the kernel's WireGuard")
-	default:
-		return notOurs(link, "a userspace WireGuard device")
-	}
-}
-
-// makes reports whether the interface is of the backend's type. Whether a TUN is a WireGuard device only its process can
-// tell, which need not be there yet.
-func (m Mode) makes(link netlink.Link) bool {
+// modeOf is the mode that may have made the interface; the error wraps ErrForeignLink where none has. Whether a TUN is a
+// WireGuard device only its process can tell, which need not be there: the name says that it is warren's.
+func modeOf(link netlink.Link) (Mode, error) {
 	switch l := link.(type) {
 	case *netlink.Wireguard:
-		return m == Kernel
+		return Kernel, nil
 	case *netlink.Tuntap:
-		return m == Userspace && l.Mode == netlink.TUNTAP_MODE_TUN
+		if l.Mode == netlink.TUNTAP_MODE_TUN {
+			return Userspace, nil
+		}
 	}
-	return false
+	name := link.Attrs().Name
+	return "", fmt.Errorf("%w: %s is of type %s and no WireGuard device: remove it (ip link delete %s)",
+		ErrForeignLink, name, link.Type(), name)
 }
 
-func notOurs(link netlink.Link, want string) error {
-	name, kind := link.Attrs().Name, link.Type()
-	remedy := "remove it (ip link delete " + name + ")"
-	if Kernel.makes(link) || Userspace.makes(link) {
-		remedy += ", or change --wireguard"
+// owned is nil where the Host's device does not exist: there is no interface of its name, or one that is to be replaced.
+// The error wraps ErrForeignLink where the interface is somebody else's.
+func (h *Host) owned() (netlink.Link, error) {
+	link, err := h.find(h.cfg.Link)
+	if err != nil || link == nil {
+		return nil, err
 	}
-	return fmt.Errorf("%w: %s is of type %s and not %s: %s", ErrForeignLink, name, kind, want, remedy)
+	if mode, err := modeOf(link); err != nil || mode != h.mode {
+		return nil, err
+	}
+	return link, nil
+}
+
+// replaceable reports whether the interface is a device of the other Mode under the name of the Host's.
+func (h *Host) replaceable(link netlink.Link) bool {
+	mode, err := modeOf(link)
+	return err == nil && mode != h.mode && link.Attrs().Name == h.cfg.Link
 }
 
 // KernelWireGuard tries whether the kernel has WireGuard: it creates an interface of that type, which loads the module

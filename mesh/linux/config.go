@@ -18,12 +18,12 @@ type Config struct {
 	Mode Mode
 }
 
-// Mode is where the WireGuard device comes from.
+// Mode is where the WireGuard device comes from. A device of another one is replaced.
 type Mode string
 
 // The modes, as --wireguard names them.
 const (
-	// Auto is Kernel where the kernel has WireGuard and else Userspace; an interface that exists decides.
+	// Auto is Kernel where the kernel has WireGuard and else Userspace.
 	Auto Mode = "auto"
 	// Kernel is the kernel's own device, which the Host creates.
 	Kernel Mode = "kernel"

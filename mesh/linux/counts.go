@@ -15,6 +15,7 @@ type counts struct {
 const (
 	opSysctl       = "sysctl-set"
 	opLinkAdd      = "link-add"
+	opLinkDel      = "link-del"
 	opLinkSet      = "link-set"
 	opAddressAdd   = "address-add"
 	opAddressDel   = "address-del"

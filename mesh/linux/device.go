@@ -13,7 +13,7 @@ import (
 )
 
 // readDevice is the device as WireGuard's own interface tells it (netlink, or the userspace process's socket in
-// /var/run/wireguard), which `wg show` reads too; nil where no device answers to the name.
+// /var/run/wireguard), which `wg show` reads too; nil where no device answers to the name. It may be of the other Mode.
 func (h *Host) readDevice() (*wgtypes.Device, error) {
 	device, err := h.device.Device(h.cfg.Link)
 	if silent(err) {
@@ -61,6 +61,14 @@ func (h *Host) explain(err error) error {
 		return fmt.Errorf("%w: %w", ErrPortTaken, err)
 	}
 	return err
+}
+
+// readOwned is readDevice for a device of the Host's Mode; nil for another, and where there is none.
+func (h *Host) readOwned() (*wgtypes.Device, error) {
+	if link, err := h.owned(); err != nil || link == nil {
+		return nil, err
+	}
+	return h.readDevice()
 }
 
 // toDevice is the zero value for nil.

@@ -13,8 +13,7 @@ var (
 	ErrNotPrivileged = errors.New("not permitted to configure the network")
 	// ErrNoNFT: there is no usable nft command.
 	ErrNoNFT = errors.New("nft is missing or too old")
-	// ErrForeignLink: the interface's name is taken by something that is not the WireGuard device asked for. Observe
-	// returns it too.
+	// ErrForeignLink: the interface's name is taken by something that is no WireGuard device. Observe returns it too.
 	ErrForeignLink = errors.New("interface belongs to something else")
 	// ErrNoKernelWireGuard: mode Kernel on a kernel without WireGuard.
 	ErrNoKernelWireGuard = errors.New("the kernel has no WireGuard")

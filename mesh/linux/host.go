@@ -42,9 +42,11 @@ func New(cfg Config) (_ *Host, err error) {
 	if err := h.open(); err != nil {
 		return nil, err
 	}
-	if h.mode, h.reason, err = Choose(cfg.Mode, cfg.Link); err != nil {
+	choice, err := Choose(cfg.Mode, cfg.Link)
+	if err != nil {
 		return nil, err
 	}
+	h.mode, h.reason = choice.Mode, choice.Reason
 	// After Choose: its probe loads the kernel's module, and the client looks for that only once.
 	if h.device, err = wgctrl.New(); err != nil {
 		return nil, fmt.Errorf("open WireGuard's configuration interface: %w", err)

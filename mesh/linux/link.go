@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -27,13 +28,16 @@ func findWith(handle *netlink.Handle, name string) (netlink.Link, error) {
 	return link, nil
 }
 
-// setLink creates the WireGuard interface where that is the Host's to do, sets its MTU and brings it up. The error wraps
-// ErrNoDevice or errNoLink where there is no interface afterwards.
-func (h *Host) setLink(want *mesh.Link) error {
+// setLink creates the WireGuard interface where that is the Host's to do, in place of one of the other Mode too, sets its
+// MTU and brings it up. The error wraps ErrNoDevice or errNoLink where there is no interface afterwards.
+func (h *Host) setLink(ctx context.Context, want *mesh.Link) error {
 	if want == nil {
 		return nil
 	}
-	link, err := h.find(h.cfg.Link)
+	if err := h.clear(ctx); err != nil {
+		return err
+	}
+	link, err := h.owned()
 	if err != nil {
 		return err
 	}
@@ -43,6 +47,21 @@ func (h *Host) setLink(want *mesh.Link) error {
 		}
 	}
 	return errors.Join(h.setMTU(h.cfg.Link, want.MTU), h.setUp(link, want.Up))
+}
+
+// clear deletes an interface that is to be replaced, with its addresses and routes; the guards stay. A userspace device's
+// process notices, and chooses anew.
+func (h *Host) clear(ctx context.Context) error {
+	link, err := h.find(h.cfg.Link)
+	if err != nil || link == nil || !h.replaceable(link) {
+		return err
+	}
+	h.counts.add(opLinkDel)
+	if err := h.netlink.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("delete interface %s, which is to be replaced: %w: %w", h.cfg.Link, errNoLink, err)
+	}
+	h.awaitPort(ctx)
+	return nil
 }
 
 // createLink makes the kernel's device. A userspace device comes with its process, which outlives the daemon.
@@ -57,7 +76,7 @@ func (h *Host) createLink(mtu int) (netlink.Link, error) {
 	if err := h.netlink.LinkAdd(&netlink.Wireguard{LinkAttrs: attrs}); err != nil && !errors.Is(err, unix.EEXIST) {
 		return nil, fmt.Errorf("create interface %s: %w: %w", name, errNoLink, err)
 	}
-	link, err := h.find(name)
+	link, err := h.owned()
 	if err == nil && link == nil {
 		err = fmt.Errorf("interface %s: %w", name, errNoLink)
 	}

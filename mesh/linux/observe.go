@@ -13,7 +13,7 @@ import (
 
 // Observe reads everything that warren keeps on this host. It returns ErrForeignLink where the interface's name has come
 // to belong to something else. A userspace device whose process is not there is no failure: its link may be there (the
-// TUN is persistent), Device and Peers are empty.
+// TUN is persistent), Device and Peers are empty. A device of the other Mode is as good as none: Apply replaces it.
 func (h *Host) Observe(ctx context.Context) (mesh.State, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -55,14 +55,11 @@ func (h *Host) observe(ctx context.Context) (seen observation, err error) {
 
 // observeInterfaces reads link and bridge.
 func (h *Host) observeInterfaces(seen *observation) error {
-	link, err := h.find(h.cfg.Link)
+	link, err := h.owned()
 	if err != nil {
 		return err
 	}
 	if link != nil {
-		if err := h.mode.owns(link); err != nil {
-			return err
-		}
 		seen.link = link.Attrs().Index
 		seen.Link = mesh.Link{Name: h.cfg.Link, MTU: link.Attrs().MTU, Up: link.Attrs().Flags&net.FlagUp != 0}
 		if seen.Link.Addresses, err = h.observeAddresses(link); err != nil {
@@ -85,7 +82,7 @@ func (h *Host) observeBridge(seen *observation) error {
 }
 
 func (h *Host) observeDevice(seen *observation) error {
-	device, err := h.readDevice()
+	device, err := h.readOwned()
 	if err != nil {
 		return err
 	}

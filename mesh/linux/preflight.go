@@ -1,9 +1,11 @@
 package linux
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,15 +33,45 @@ func (h *Host) portFree() error {
 	if device, err := h.readDevice(); err != nil || device != nil && device.ListenPort == port {
 		return err
 	}
+	if !bound(port) {
+		return nil
+	}
+	return fmt.Errorf("%w: %d: stop what uses it (ss -lunp 'sport = :%d'), or choose another with --port on every node",
+		ErrPortTaken, port, port)
+}
+
+// bound reports whether somebody listens on the UDP port.
+func bound(port int) bool {
 	for _, network := range []string{"udp4", "udp6"} {
 		conn, err := net.ListenUDP(network, &net.UDPAddr{Port: port})
-		switch {
-		case err == nil:
+		if err == nil {
 			_ = conn.Close()
-		case errors.Is(err, unix.EADDRINUSE):
-			return fmt.Errorf("%w: %d: stop what uses it (ss -lunp 'sport = :%d'), or choose another with --port on every node",
-				ErrPortTaken, port, port)
+		}
+		if errors.Is(err, unix.EADDRINUSE) {
+			return true
 		}
 	}
-	return nil
+	return false
+}
+
+// How long the process of a userspace device may take to close its sockets after its interface was deleted, which it does
+// within milliseconds, and how often that is looked at.
+const (
+	portPatience = 2 * time.Second
+	portInterval = 5 * time.Millisecond
+)
+
+// awaitPort waits until nobody listens on the port. Who goes on listening is told of when the device is to.
+func (h *Host) awaitPort(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, portPatience)
+	defer cancel()
+	tick := time.NewTicker(portInterval)
+	defer tick.Stop()
+	for h.cfg.Port != 0 && bound(int(h.cfg.Port)) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }

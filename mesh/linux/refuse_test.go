@@ -17,7 +17,6 @@ func TestPrivilegedRefusals(t *testing.T) {
 	tests := []struct {
 		name    string
 		prepare func(t *testing.T, link string)
-		mode    Mode
 		want    error
 		remedy  string
 	}{
@@ -33,13 +32,6 @@ func TestPrivilegedRefusals(t *testing.T) {
 			want:    ErrForeignLink,
 			remedy:  "ip link delete",
 		},
-		{
-			name:    "userspace device in mode kernel",
-			prepare: func(t *testing.T, link string) { run(t, "ip tuntap add dev "+link+" mode tun") },
-			mode:    Kernel,
-			want:    ErrForeignLink,
-			remedy:  "change --wireguard",
-		},
 		{name: "port taken", prepare: takePort, want: ErrPortTaken, remedy: "--port"},
 		{
 			name:    "no nft",
@@ -52,7 +44,7 @@ func TestPrivilegedRefusals(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			newNetns(t)
-			cfg := Config{Link: uniqueName(), Bridge: "warren-br0", Port: 51820, Mode: tt.mode}
+			cfg := Config{Link: uniqueName(), Bridge: "warren-br0", Port: 51820}
 			tt.prepare(t, cfg.Link)
 			h, err := New(cfg)
 			if err == nil {
@@ -86,29 +78,32 @@ func dropPrivilege(t *testing.T, _ string) {
 	}
 }
 
-// What the kernel can do decides, unless the mode or an interface does.
+// The mode decides, or what the kernel can do, whatever device is there.
 func TestPrivilegedChoose(t *testing.T) {
 	meshtest.Privileged(t)
 	newNetns(t)
-	absent, link := uniqueName(), uniqueName()
 	missing := KernelWireGuard()
 	if missing != nil && !errors.Is(missing, ErrNoKernelWireGuard) {
 		t.Fatal(missing)
 	}
-	mode, reason, err := Choose(Auto, absent)
-	if want := map[bool]Mode{true: Kernel, false: Userspace}[missing == nil]; mode != want || err != nil || reason == "" {
-		t.Errorf("auto: %s (%s), %v; want %s", mode, reason, err, want)
+	best := Kernel
+	if missing != nil {
+		best = Userspace
 	}
-	if mode, _, err := Choose(Userspace, absent); mode != Userspace || err != nil {
-		t.Errorf("userspace: %s, %v", mode, err)
-	}
-	if _, _, err := Choose(Kernel, absent); errors.Is(err, ErrNoKernelWireGuard) != (missing != nil) {
-		t.Errorf("kernel: %v, want %v", err, missing)
-	}
-	run(t, "ip tuntap add dev "+link+" mode tun")
-	for _, m := range []Mode{Auto, "", Userspace} {
-		if mode, reason, err := Choose(m, link); mode != Userspace || err != nil || !strings.Contains(reason, "exists") {
-			t.Errorf("%q with a TUN: %s (%s), %v", m, mode, reason, err)
+	absent, tun := uniqueName(), uniqueName()
+	run(t, "ip tuntap add dev "+tun+" mode tun")
+	for link, existing := range map[string]Mode{absent: "", tun: Userspace} {
+		for mode, want := range map[Mode]Mode{Auto: best, "": best, Userspace: Userspace} {
+			c, err := Choose(mode, link)
+			if c.Mode != want || err != nil || c.Reason == "" || c.Existing != existing {
+				t.Errorf("%q: %+v, %v; want %s in place of %q", mode, c, err, want, existing)
+			}
+			if replaces := strings.Contains(c.Reason, "replaced"); replaces != (existing != "" && existing != want) {
+				t.Errorf("%q: the reason is %q", mode, c.Reason)
+			}
+		}
+		if _, err := Choose(Kernel, link); errors.Is(err, ErrNoKernelWireGuard) != (missing != nil) {
+			t.Errorf("kernel: %v, want %v", err, missing)
 		}
 	}
 	if left := run(t, "ip -o link show"); strings.Contains(left, "warren-") {

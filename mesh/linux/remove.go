@@ -29,7 +29,7 @@ func Remove(ctx context.Context, cfg Config) error {
 	// The guard goes last: until the routes are gone, it keeps what the pods still send from leaving in plain text.
 	return errors.Join(
 		h.removeAllRules(),
-		h.deleteLink(cfg.Link, func(l netlink.Link) bool { return Kernel.owns(l) == nil || Userspace.owns(l) == nil }),
+		h.deleteLink(cfg.Link, isDevice),
 		h.deleteLink(cfg.Bridge, func(l netlink.Link) bool { return l.Type() == "bridge" }),
 		h.removeAllRoutes(),
 		h.removeTable(ctx),
@@ -56,6 +56,11 @@ func (h *Host) deleteLink(name string, ours func(netlink.Link) bool) error {
 		return fmt.Errorf("delete interface %s: %w", name, err)
 	}
 	return nil
+}
+
+func isDevice(l netlink.Link) bool {
+	_, err := modeOf(l)
+	return err == nil
 }
 
 func (h *Host) removeTable(ctx context.Context) error {

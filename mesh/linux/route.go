@@ -32,7 +32,7 @@ func (h *Host) observeRoutes() ([]mesh.Route, error) {
 }
 
 // linkName is the route's interface; empty for routes that lead nowhere. (IPv6's unreachable routes have an interface
-// nevertheless: lo.) names caches what was looked up.
+// nevertheless: lo.) An interface that is to be replaced has no name: its routes go with it. names caches what was looked up.
 func (h *Host) linkName(names map[int]string, r netlink.Route) string {
 	if r.Type != unix.RTN_UNICAST {
 		return ""
@@ -41,7 +41,7 @@ func (h *Host) linkName(names map[int]string, r netlink.Route) string {
 		return name
 	}
 	name := anonymous(r.LinkIndex)
-	if link, err := h.netlink.LinkByIndex(r.LinkIndex); err == nil {
+	if link, err := h.netlink.LinkByIndex(r.LinkIndex); err == nil && !h.replaceable(link) {
 		name = link.Attrs().Name
 	}
 	names[r.LinkIndex] = name

@@ -128,7 +128,7 @@ func (i iface) equal(other iface) bool {
 func (h *Host) deviceDiffers() (differs bool, peers int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	device, err := h.readDevice()
+	device, err := h.readOwned()
 	s := &h.shadow
 	switch {
 	case err != nil || (device != nil) != s.answers:

@@ -29,7 +29,7 @@ func Drive(ctx context.Context, name string, log *slog.Logger) error {
 		return errors.Join(err, l.Close())
 	}
 	err = drive(ctx, log, l, u)
-	if errors.Is(err, errGone) {
+	if errors.Is(err, ErrGone) {
 		return nil
 	}
 	return err

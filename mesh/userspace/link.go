@@ -57,7 +57,7 @@ func (l *link) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 // attempt would end in the same way.
 func (l *link) ended() error {
 	if _, err := netlink.LinkByIndex(l.index); errors.As(err, &netlink.LinkNotFoundError{}) {
-		return errGone
+		return ErrGone
 	}
 	return errors.New("device closed though its interface exists: the log tells why")
 }

@@ -112,10 +112,10 @@ func TestLinkUp(t *testing.T) {
 
 func TestLinkEnded(t *testing.T) {
 	dev := tuntest.NewChannelTUN().TUN()
-	if err := newLink(dev, 1<<30).ended(); !errors.Is(err, errGone) {
-		t.Errorf("of a link that does not exist: %v, want %v", err, errGone)
+	if err := newLink(dev, 1<<30).ended(); !errors.Is(err, ErrGone) {
+		t.Errorf("of a link that does not exist: %v, want %v", err, ErrGone)
 	}
-	if err := newLink(dev, 1).ended(); err == nil || errors.Is(err, errGone) {
-		t.Errorf("of a link that exists: %v, want another error than %v", err, errGone)
+	if err := newLink(dev, 1).ended(); err == nil || errors.Is(err, ErrGone) {
+		t.Errorf("of a link that exists: %v, want another error than %v", err, ErrGone)
 	}
 }

@@ -2,6 +2,7 @@ package userspace
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,12 +40,17 @@ func deviceProcess(name string) int {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(2)
 	}()
-	return exitCode(Run(ctx, Config{
-		Name:    name,
-		Log:     log,
-		Command: []string{"/proc/self/exe", driveArg},
-		Ready:   func() { fmt.Println(readyLine) },
-	}))
+	for {
+		err := Run(ctx, Config{
+			Name:    name,
+			Log:     log,
+			Command: []string{"/proc/self/exe", driveArg},
+			Ready:   func() { fmt.Println(readyLine) },
+		})
+		if !errors.Is(err, ErrGone) {
+			return exitCode(err)
+		}
+	}
 }
 
 func exitCode(err error) int {

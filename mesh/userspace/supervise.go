@@ -45,7 +45,7 @@ func (s *supervisor) supervise(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // It was to end.
 		case !s.tunnel.exists():
-			return errors.Join(errGone, s.kept.forget())
+			return errors.Join(ErrGone, s.kept.forget())
 		case !s.settled:
 			return fmt.Errorf("the device process did not start: %w", err)
 		}

@@ -96,6 +96,9 @@ func check(name string) (exists bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("look for interface %s: %w", name, err)
 	}
+	if _, kernels := found.(*netlink.Wireguard); kernels {
+		return true, errKernels
+	}
 	kind := found.Type()
 	if t, ok := found.(*netlink.Tuntap); ok {
 		switch {

@@ -23,8 +23,11 @@ var (
 	ErrNoTUN = errors.New("TUN is not available")
 )
 
-// errGone ends a device whose interface was deleted.
-var errGone = errors.New("interface was deleted")
+// ErrGone ends a device whose interface was deleted.
+var ErrGone = errors.New("interface was deleted")
+
+// errKernels says that the interface is the kernel's WireGuard, which the daemon replaces.
+var errKernels = errors.New("the kernel's WireGuard device has the name")
 
 // Config is what Run needs to know.
 type Config struct {
@@ -43,29 +46,19 @@ type Config struct {
 }
 
 // Run creates the interface, or attaches to the one that an earlier process left, and has device processes drive it, one after
-// another, until ctx ends. It then returns nil and leaves the interface, with its addresses and routes, in place.
+// another, until ctx ends. It then returns nil and leaves the interface, with its addresses and routes, in place. The kernel's
+// WireGuard device in its place is the daemon's to delete, and is waited for.
 //
 // A device process that ends, however it does, is followed by another one at once, which continues with its configuration, endpoints and
 // private key included. That is kept in memory, and in a file (StatePath) of mode 0600 for the next Run, but only on tmpfs: where
 // /var/run/wireguard is on a disk, the next Run waits for the daemon. The interface stays up meanwhile, and packets wait in its
 // queue, as many as its txqueuelen (500): what is more is dropped.
 //
-// The error wraps ErrInUse, ErrNotTUN or ErrNoTUN where Run refuses to start.
+// The error wraps ErrInUse, ErrNotTUN or ErrNoTUN where Run refuses to start, and ErrGone where the interface was deleted: another Run
+// makes it anew.
 func Run(ctx context.Context, cfg Config) error {
-	for {
-		err := run(ctx, cfg)
-		if !errors.Is(err, errGone) {
-			return err
-		}
-		// A restart of the whole process would do as well but waits for the kubelet's back-off.
-		cfg.Log.Warn("interface was deleted, making it anew", "iface", cfg.Name)
-	}
-}
-
-// run has one interface driven for as long as it exists.
-func run(ctx context.Context, cfg Config) error {
 	t, err := claim(ctx, cfg)
-	if err != nil {
+	if err != nil || t == nil {
 		return err
 	}
 	s := supervisor{cfg: cfg, tunnel: t, kept: &kept{path: StatePath(cfg.Name), log: cfg.Log.With("iface", cfg.Name)}}
@@ -81,15 +74,29 @@ const (
 	lookInterval = 5 * time.Millisecond
 )
 
-// claim opens the interface if nobody drives it.
+// replaceInterval is how often is looked whether the daemon has deleted the kernel's device.
+const replaceInterval = 50 * time.Millisecond
+
+// claim opens the interface if nobody drives it; nil where ctx ends before.
 func claim(ctx context.Context, cfg Config) (*tunnel, error) {
-	begin := time.Now()
+	begin, waiting := time.Now(), false
 	for {
 		t, err := claimNow(cfg)
-		if !errors.Is(err, ErrInUse) || time.Since(begin) > endOfOthers || ctx.Err() != nil {
+		pause := lookInterval
+		switch {
+		case errors.Is(err, errKernels):
+			if !waiting {
+				cfg.Log.Info("waiting for the daemon to delete the kernel's device: start it with the same --wireguard", "iface", cfg.Name)
+			}
+			waiting, pause = true, replaceInterval
+		case !errors.Is(err, ErrInUse) || time.Since(begin) > endOfOthers:
 			return t, err
 		}
-		time.Sleep(lookInterval)
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-time.After(pause):
+		}
 	}
 }
 

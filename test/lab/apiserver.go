@@ -26,8 +26,8 @@ const (
 // kubeletClientName is the API server as a client of kubelets: for logs, exec and port-forward.
 const kubeletClientName = "kube-apiserver-kubelet-client"
 
-// startTimeout bounds the API server's start: 4 s on a quiet machine.
-const startTimeout = 90 * time.Second
+// startTimeout bounds the API server's start: 4 s on a quiet machine, more than a minute on an emulated one.
+const startTimeout = 4 * time.Minute
 
 // server is the API server's URL.
 func (l *Lab) server() string {

@@ -118,8 +118,11 @@ func (i image) addPrograms(ctx context.Context, a *archive) error {
 
 // hasLab reports whether whole meshes are among the tests.
 func (i image) hasLab() bool {
-	return slices.ContainsFunc(i.suites, func(s suite) bool { return strings.HasPrefix(s.dir, "test/") })
+	return slices.ContainsFunc(i.suites, func(s suite) bool { return whole(s.dir) })
 }
+
+// whole reports whether the tests in a directory are of whole meshes.
+func whole(dir string) bool { return strings.HasPrefix(dir, "test/") }
 
 // addLab adds what tests of whole meshes run, as lab.ProgramsEnv has it.
 func (i image) addLab(ctx context.Context, a *archive) error {

@@ -17,28 +17,31 @@ import (
 // pattern narrows what runs in the guests, for who works on one test.
 var pattern = flag.String("guest.run", "", "run the guests' tests that match, instead of those chosen here")
 
-// Time-outs of a guest's package and of a guest, several times what a busy machine of two cores takes.
+// Time-outs of a guest's package, several times what a busy machine of two cores takes; a guest's is twice that.
 const (
-	suiteTimeout   = 15 * time.Minute
-	machineTimeout = 30 * time.Minute
+	patience     = 15 * time.Minute
+	longPatience = time.Hour
 )
 
 // all matches every test that is for a guest.
 const all = "^TestPrivileged"
 
 // What every run of CI has the time for, under emulation, is about WireGuard's device and about pods: on the newest kernel with the contract
-// but for what other parts of a host are repaired, on the old one with the course of a host's life out of it.
+// but for what other parts of a host are repaired, and with what is about many peers and other devices, on the old one with the course of
+// a host's life out of the contract.
 const (
-	device    = all + "(HostContract|AllowedIPs[A-Za-z]+|Kick|UnderlayChanges|Golden|OddRoutes|ForeignKey|Remove[A-Za-z]*|Refusals|Choose)$"
-	course    = "/(an empty host|a second application|a restart|the mesh changes|the node gets|only what is stale|mode|type|port|key)"
+	device    = "HostContract|AllowedIPs[A-Za-z]+|Sessions[A-Za-z]+|Kick|UnderlayChanges|Golden|OddRoutes|ForeignKey|Remove[A-Za-z]*|Refusals|Choose"
+	newest    = all + "(" + device + "|KickMany|SwitchToBest)$"
+	oldest    = all + "(" + device + ")$/(an empty host|a second application|a restart|the mesh changes|the node gets|only what is stale|mode|type|port|key)"
+	meshes    = all + "(Matrix|DaemonsEndAndReturn|Membership|LongSwitch)$"
 	elsewhere = "/(a bridge|one failure|one node costs)|/what others change/(address|route|rule|node address)"
 )
 
 func TestPrivilegedKernels(t *testing.T) {
 	meshtest.Privileged(t)
 	i := newImage(t)
-	i.testKernel(t, Linux612, suites{{"mesh/linux", device, elsewhere}, {"cni", all, ""}})
-	i.testKernel(t, Linux61, suites{{"mesh/linux", device + course, ""}, {"cni", all, ""}})
+	i.testKernel(t, Linux612, patience, suites{{"mesh/linux", newest, elsewhere}, {"cni", all, ""}})
+	i.testKernel(t, Linux61, patience, suites{{"mesh/linux", oldest, ""}, {"cni", all, ""}})
 }
 
 // On every kernel, all that there is, and meshes of three nodes with a real API server, whose daemons come and go.
@@ -46,19 +49,21 @@ func TestPrivilegedLongKernels(t *testing.T) {
 	meshtest.Privileged(t)
 	i := newImage(t)
 	for _, k := range []Kernel{Linux612, Linux61} {
-		i.testKernel(t, k, suites{{"mesh/linux", all, ""}, {"cni", all, ""}, {"test/e2e", all + "(Matrix|DaemonsEndAndReturn|Membership)$", ""}})
+		i.testKernel(t, k, longPatience, suites{{"mesh/linux", all, ""}, {"cni", all, ""}, {"test/e2e", meshes, ""}})
 	}
 }
 
 // suites are packages, by directory, and which of their tests run, but for some.
 type suites []struct{ dir, run, skip string }
 
-func (s suites) suites() (all []suite) {
+func (s suites) suites(timeout time.Duration) (all []suite) {
 	for _, one := range s {
-		all = append(all, suite{
-			dir: one.dir, timeout: suiteTimeout + 10*time.Second,
-			args: []string{"-test.run=" + cmp.Or(*pattern, one.run), "-test.skip=" + one.skip, "-test.timeout=" + suiteTimeout.String()},
-		})
+		args := []string{"-test.run=" + cmp.Or(*pattern, one.run), "-test.skip=" + one.skip, "-test.timeout=" + timeout.String()}
+		if whole(one.dir) {
+			// API servers side by side take longer to start than one after the other.
+			args = append(args, "-test.parallel=1")
+		}
+		all = append(all, suite{dir: one.dir, timeout: timeout + 10*time.Second, args: args})
 	}
 	return all
 }
@@ -77,11 +82,12 @@ func newImage(t *testing.T) image {
 }
 
 // testKernel boots a kernel and has what the guest says of its tests be subtests of t.
-func (i image) testKernel(t *testing.T, k Kernel, tests suites) {
+func (i image) testKernel(t *testing.T, k Kernel, timeout time.Duration, tests suites) {
 	t.Helper()
-	i.suites = tests.suites()
+	i.suites = tests.suites(timeout)
 	t.Run(k.Series, func(t *testing.T) {
 		m := i.machine(t, k)
+		m.timeout = 2 * timeout
 		begin := time.Now()
 		outcome, err := m.run(t.Context())
 		t.Logf("the machine ended after %v; its console is %s", time.Since(begin).Round(time.Millisecond), m.console())
@@ -101,7 +107,7 @@ func (i image) machine(t *testing.T, k Kernel) machine {
 	}
 	m := machine{
 		kernel: filepath.Join(i.kernel, imageFile), dir: filepath.Join(i.root, "bin", "vm", k.Series),
-		timeout: machineTimeout, memory: "1G",
+		memory: "1G",
 	}
 	if i.hasLab() {
 		m.memory = "4G"
