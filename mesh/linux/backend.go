@@ -31,18 +31,22 @@ func Choose(mode Mode, link string) (Choice, error) {
 	if err != nil {
 		return Choice{}, err
 	}
-	chosen, reason, err := choose(mode)
+	chosen, reason, err := choose(mode, existing)
 	if err == nil && existing != "" && existing != chosen {
 		reason += fmt.Sprintf("; %s, a device in mode %s, is to be replaced", link, existing)
 	}
 	return Choice{Mode: chosen, Reason: reason, Existing: existing}, err
 }
 
-func choose(mode Mode) (chosen Mode, reason string, err error) {
+// choose tries nothing where a kernel's device proves what the kernel has: a trial is a change of the host, which others are notified of.
+func choose(mode, existing Mode) (chosen Mode, reason string, err error) {
 	if mode == Userspace {
 		return Userspace, "asked for", nil
 	}
-	missing := KernelWireGuard()
+	var missing error
+	if existing != Kernel {
+		missing = KernelWireGuard()
+	}
 	switch {
 	case missing == nil && mode == Kernel:
 		return Kernel, "asked for", nil

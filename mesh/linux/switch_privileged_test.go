@@ -121,3 +121,29 @@ func (s *switching) back(before string) {
 	s.wantRouting(before)
 	s.arrives()
 }
+
+// A daemon that starts again beside its device makes no other, not even for a trial: an interface that comes and goes is a change of the
+// host, and takes an index.
+func TestPrivilegedChooseTriesNothingTwice(t *testing.T) {
+	meshtest.Privileged(t)
+	m := newMachine(t)
+	if err := m.Apply(t.Context(), mesh.Diff(m.small(), m.observe())); err != nil {
+		t.Fatal(err)
+	}
+	before := m.nextIndex("before")
+	m.open()
+	if after := m.nextIndex("after"); after != before+1 {
+		t.Errorf("%d interfaces were made meanwhile", after-before-1)
+	}
+}
+
+// nextIndex makes an interface, which gets the next index.
+func (m *machine) nextIndex(name string) int {
+	m.Helper()
+	run(m.T, "ip link add "+name+" type bridge")
+	link, err := m.find(name)
+	if err != nil || link == nil {
+		m.Fatalf("find %s: %v", name, err)
+	}
+	return link.Attrs().Index
+}

@@ -13,7 +13,7 @@ import (
 // commands are the host's programs that tests and warren execute. test/install has them installed.
 var commands = []string{
 	"ip", "nft", "wg", "conntrack", "tcpdump", "ping", "sysctl", "tc", // what is tested, and what it is looked at with
-	"sh", "cat", "chrt", "cp", "hostname", "ls", "sleep", "stat", "true", "truncate",
+	"sh", "cat", "chrt", "cp", "hostname", "ls", "rm", "sleep", "stat", "true", "truncate",
 }
 
 // configurations are the host's files by which those programs turn numbers into names.

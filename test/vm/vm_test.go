@@ -31,7 +31,7 @@ const all = "^TestPrivileged"
 // a host's life out of the contract.
 const (
 	device    = "HostContract|AllowedIPs[A-Za-z]+|Sessions[A-Za-z]+|Kick|UnderlayChanges|Golden|OddRoutes|ForeignKey|Remove[A-Za-z]*|Refusals|Choose"
-	newest    = all + "(" + device + "|KickMany|SwitchToBest)$"
+	newest    = all + "(" + device + "|KickMany|SwitchToBest|ChooseTriesNothingTwice)$"
 	oldest    = all + "(" + device + ")$/(an empty host|a second application|a restart|the mesh changes|the node gets|only what is stale|mode|type|port|key)"
 	meshes    = all + "(Matrix|DaemonsEndAndReturn|Membership|LongSwitch)$"
 	elsewhere = "/(a bridge|one failure|one node costs)|/what others change/(address|route|rule|node address)"
