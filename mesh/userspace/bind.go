@@ -84,7 +84,7 @@ func (b *bind) listenBoth(port uint16) (v4, v6 *socket, err error) {
 	return nil, nil, errors.Join(err, v4.Close())
 }
 
-// receivers are methods whose names end as conn.ReceiveFunc.PrettyName looks for.
+// receivers are one for each socket.
 func (b *bind) receivers() (fns []conn.ReceiveFunc, port uint16, err error) {
 	if b.v4 != nil {
 		fns, port = append(fns, newReceiver(b.v4).receiveIPv4), b.v4.port

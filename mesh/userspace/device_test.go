@@ -59,7 +59,7 @@ func newTestDevice(t *testing.T, addr string) *testDevice {
 	}
 	d := &testDevice{tun: tuntest.NewChannelTUN(), bind: newBind(func() {}), key: key, addr: netip.MustParseAddr(addr)}
 	// Not to t.Output: some of the device's goroutines outlive Close, and log.
-	d.Device = device.NewDevice(d.tun.TUN(), d.bind, newLogger(slog.New(slog.DiscardHandler)))
+	d.Device = newDevice(d.tun.TUN(), d.bind, newLogger(slog.New(slog.DiscardHandler)))
 	t.Cleanup(d.Close)
 	if err := d.Up(); err != nil {
 		t.Fatal(err)
