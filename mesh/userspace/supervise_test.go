@@ -1,6 +1,9 @@
 package userspace
 
 import (
+	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,5 +19,28 @@ func TestBackoff(t *testing.T) {
 	want := []time.Duration{0, 10, 20, 40, 80, 160, 320, 640, 1000, 1000, 0, 10}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("milliseconds (-want +got):\n%s", diff)
+	}
+}
+
+// TestOperatorsLimits has a device process get what the operator set for Go's memory: nothing here sets it, or takes it away.
+func TestOperatorsLimits(t *testing.T) {
+	t.Setenv("GOMEMLIMIT", "123MiB")
+	t.Setenv("GOGC", "45")
+	tun, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tun.Close()
+	told := filepath.Join(t.TempDir(), "told")
+	s := supervisor{tunnel: &tunnel{file: tun}, kept: &kept{}, cfg: Config{
+		Log:     slog.New(slog.DiscardHandler),
+		Command: []string{"sh", "-c", `echo "$GOMEMLIMIT $GOGC" > "$0"`, told},
+	}}
+	if err := s.device(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(told)
+	if err != nil || string(got) != "123MiB 45\n" {
+		t.Errorf("the device process has GOMEMLIMIT and GOGC %q (%v)", got, err)
 	}
 }
