@@ -47,10 +47,9 @@ func (r ruleset) guardOut() chain {
 		typ: knftables.FilterType, hook: knftables.PostroutingHook, priority: knftables.SNATPriority + "-10",
 		rules: slices.Concat(
 			[]rule{{"oifname " + r.link + " " + outer + drop(loop), "WireGuard about to enter the mesh: drop"}},
-			both(outer+" IP saddr @own#"+drop(loop), "WireGuard with a pod CIDR's address as source: drop"),
+			both("IP saddr @own# "+outer+drop(loop), "WireGuard with a pod CIDR's address as source: drop"),
 			[]rule{{"oifname " + r.near + " accept", "into the mesh, to a pod here or to this host"}},
-			both("IP daddr @cluster#"+drop(leakPod), "to a pod, not via the mesh: drop"),
-			both("IP daddr @own#"+drop(leakPod), "to a pod of this node, not via the bridge: drop"),
+			ofPods("IP daddr @PODS"+drop(leakPod), "to a pod, not via the mesh or the bridge: drop"),
 			[]rule{{r.answered + " accept", "answer to a request over the underlay"}},
 			r.toNodes("IP saddr @own# IP daddr @NODES"+drop(leakNode), "pod to a mesh node, not via the mesh: drop"),
 		),
@@ -64,9 +63,6 @@ func (r ruleset) guardSource() chain {
 	return chain{
 		name: "guard-source", comment: "no pod's address as source on the underlay",
 		typ: knftables.FilterType, hook: knftables.PostroutingHook, priority: knftables.SNATPriority + "+10",
-		rules: slices.Concat(
-			both("oifname != "+r.near+" IP saddr @own#"+drop(leakSource), reason),
-			both("oifname != "+r.near+" IP saddr @cluster#"+drop(leakSource), reason),
-		),
+		rules: ofPods("IP saddr @PODS oifname != "+r.near+drop(leakSource), reason),
 	}
 }

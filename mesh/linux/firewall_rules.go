@@ -10,7 +10,8 @@ import (
 	"warren.mesh/mesh"
 )
 
-// ruleset writes the rules' text. The interfaces and the port are the same in all of them.
+// ruleset writes the rules' text. Every packet passes most of them, WireGuard's own too, and most match nothing: so a rule begins with what
+// costs little and fails for WireGuard's packets on the underlay, which are the bulk. The interfaces and the port are the same in all of them.
 type ruleset struct {
 	// link and bridge are quoted; inside matches both of them, near loopback as well.
 	link, bridge, inside, near string
@@ -29,7 +30,7 @@ func rulesetOf(fw mesh.Firewall) ruleset {
 	}
 	r.inside = "{ " + r.link + ", " + r.bridge + " }"
 	r.near = `{ "lo", ` + r.link + ", " + r.bridge + " }"
-	r.answered = "ct direction reply ct status dnat ct mark and " + r.mark + " != 0"
+	r.answered = "ct status dnat ct direction reply ct mark and " + r.mark + " != 0"
 	if len(fw.NodeCIDRs) > 0 {
 		r.nodes = append(r.nodes, nodeCIDRsSet)
 	}
@@ -61,6 +62,16 @@ func (r ruleset) toNodes(text, reason string) []rule {
 	return rules
 }
 
+// ofPods is a rule for each set of pod CIDRs and each family, PODS in the text being the set. The node's own are not in the
+// cluster's where those are not configured.
+func ofPods(text, reason string) []rule {
+	var rules []rule
+	for _, set := range []string{clusterSet, ownSet} {
+		rules = append(rules, both(strings.ReplaceAll(text, "@PODS", "@"+set+"#"), reason)...)
+	}
+	return rules
+}
+
 // drop counts what it drops.
 func drop(counter string) string { return fmt.Sprintf(" counter name %q drop", counter) }
 
@@ -83,8 +94,7 @@ func (r ruleset) guardSpoof() chain {
 				{"iifname " + r.bridge + " ip saddr != 0.0.0.0 ip saddr != @own4" + drop(spoof), spoofed},
 				{"iifname " + r.bridge + " ip6 saddr != { ::, fe80::/10 } ip6 saddr != @own6" + drop(spoof), spoofed},
 			},
-			both("iifname != "+r.near+" IP saddr @cluster#"+drop(forged), reason),
-			both("iifname != "+r.near+" IP saddr @own#"+drop(forged), reason),
+			ofPods("IP saddr @PODS iifname != "+r.near+drop(forged), reason),
 		),
 	}
 }
@@ -95,10 +105,12 @@ func (r ruleset) guardSpoof() chain {
 // request's mark. It is the connection that is marked, not every reply that was translated: one that came in through the
 // mesh goes back through the mesh.
 func (r ruleset) underlayPath() chain {
-	rules := r.toNodes("iifname != "+r.near+" ct direction original ct status dnat IP saddr @NODES ct mark set ct mark or "+r.mark+
-		" meta mark set meta mark or "+r.mark, "a node's request over the underlay, translated: mark the connection")
-	rules = append(rules, rule{"iifname " + r.inside + " " + r.answered + " meta mark set meta mark or " + r.mark,
-		"its answer: mark it, to go back over the underlay"})
+	rules := slices.Concat(
+		[]rule{{"ct status and dnat == 0 accept", "not translated, as most: nothing to mark"}},
+		r.toNodes("iifname != "+r.near+" ct direction original ct status dnat IP saddr @NODES ct mark set ct mark or "+r.mark+
+			" meta mark set meta mark or "+r.mark, "a node's request over the underlay, translated: mark the connection"),
+		[]rule{{"iifname " + r.inside + " " + r.answered + " meta mark set meta mark or " + r.mark, "its answer: mark it, to go back over the underlay"}},
+	)
 	return chain{
 		name: "underlay-path", comment: "answers to a hostPort or NodePort request go back the way it came",
 		typ: knftables.FilterType, hook: knftables.PreroutingHook, priority: knftables.DNATPriority + "+10",
