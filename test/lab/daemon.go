@@ -45,6 +45,9 @@ func (n *Node) StartDevice(t TB, args ...string) {
 // holds no more than 500 of them.
 var prompt = []string{"sh", "-c", `chrt --rr --pid 1 $$ 2>/dev/null; exec "$@"`, "sh"}
 
+// Prompt is a command that is run as the lab's devices are: before everything else on this machine.
+func Prompt(command ...string) []string { return slices.Concat(prompt, command) }
+
 func (n *Node) startDevice(ctx context.Context, args []string) (err error) {
 	if err := n.device.absent(); err != nil {
 		return err

@@ -88,7 +88,18 @@ func (l *Lab) Warren(t TB) string {
 	return path
 }
 
-// own builds a program of this module for this lab. The version stamp would have it linked anew after every commit.
+// WireGuardGo is the path of wireguard-go as its authors release it, on every machine too: what a userspace device is compared with. It
+// is built when asked for, also where other programs are given.
+func (l *Lab) WireGuardGo(t TB) string {
+	t.Helper()
+	path, err := l.programs.own(t.Context(), "wireguard-go", "golang.zx2c4.com/wireguard")
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return path
+}
+
+// own builds a program of this module, or one that it requires, for this lab. The version stamp would have it linked anew after every commit.
 func (p *programs) own(ctx context.Context, name, pkg string) (path string, err error) {
 	path = p.component(name)
 	return path, p.cache.Fresh(ctx, artifact.Artifact{Name: name, Module: p.root, Args: []string{"-buildvcs=false", pkg}}, path)
