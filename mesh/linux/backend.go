@@ -86,7 +86,7 @@ func modeOf(link netlink.Link) (Mode, error) {
 		}
 	}
 	name := link.Attrs().Name
-	return "", fmt.Errorf("%w: %s is of type %s and no WireGuard device: remove it (ip link delete %s)",
+	return "", fmt.Errorf("%w: %s is of type %s and not a WireGuard interface: remove it (ip link delete %s)",
 		ErrForeignLink, name, link.Type(), name)
 }
 

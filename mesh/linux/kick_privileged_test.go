@@ -64,8 +64,9 @@ type crowd struct {
 func newCrowd(t *testing.T, size int) *crowd {
 	t.Helper()
 	c := &crowd{asked: make(chan error, size)}
-	for _, n := range others(size) {
-		endpoint, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	for i, n := range others(size) {
+		// Not any port: the device's would be among them at times.
+		endpoint, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 20000 + i})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,6 @@ package bench
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -129,7 +128,6 @@ func (t tunnel) stream(b *testing.B, family string) map[string]float64 {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer conn.Close()
 	begin := time.Now()
 	n, err := drain(conn)
 	took := time.Since(begin)
@@ -141,20 +139,6 @@ func (t tunnel) stream(b *testing.B, family string) map[string]float64 {
 
 // chunk is of reads and writes, in bytes.
 const chunk = 128 << 10
-
-// drain reads to the end. Not io.Copy, which takes buffers of its own.
-func drain(from io.Reader) (n int, err error) {
-	for b := make([]byte, chunk); ; {
-		some, err := from.Read(b)
-		n += some
-		if errors.Is(err, io.EOF) {
-			return n, nil
-		}
-		if err != nil {
-			return n, err
-		}
-	}
-}
 
 func (t tunnel) send(b *testing.B, to string) error {
 	conn, err := t.from.Dial(b.Context(), "tcp", to)
