@@ -56,7 +56,8 @@ func (o *ownWrites) excuses(generation uint32) bool {
 	return false
 }
 
-// watch is called when the watcher has subscribed, and the function it returns when it ends.
+// watch is called before the watcher subscribes, lest it hear of an own change that nobody noted, and the function it
+// returns when it ends.
 func (o *ownWrites) watch() (done func()) {
 	o.add(1)
 	return func() { o.add(-1) }

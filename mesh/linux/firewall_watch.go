@@ -29,9 +29,9 @@ func subscribeRuleset() (*netlink.Conn, error) {
 
 // follow calls changed whenever somebody else has changed the table, or may have, until ctx ends; then it closes the
 // subscription and returns nil. changed is called once for a transaction, and not for other tables', and is told the
-// generation, or zero where notifications were lost. Packets that are counted change nothing.
+// generation, or zero where notifications were lost. Packets that are counted change nothing. The own changes are known
+// from when f.own is watched, which has to be before the subscription.
 func (f *firewall) follow(ctx context.Context, conn *netlink.Conn, changed func(generation uint32)) error {
-	defer f.own.watch()()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer func() {
 		if stop() {

@@ -20,13 +20,13 @@ type watched struct {
 func watchedFirewall(t *testing.T) watched {
 	t.Helper()
 	w := watched{firewall: newFirewall(kernelNFT(t), noCount), changes: make(chan uint32, 100)}
+	unwatch := w.own.watch()
 	conn, err := subscribeRuleset()
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
-	unwatch := w.own.watch() // before the first own change, which follow's own call may come after
 	go func() { ended <- w.follow(ctx, conn, func(generation uint32) { w.changes <- generation }) }()
 	t.Cleanup(func() {
 		cancel()

@@ -18,6 +18,7 @@ const receiveBuffer = 4 << 20
 // Watch calls poke, from several goroutines, whenever somebody else has changed what Observe reads, until ctx ends; then
 // it returns nil. What Apply changes pokes nobody, nor does what was never observed. Sysctls are not watched.
 func (h *Host) Watch(ctx context.Context, poke func()) error {
+	defer h.firewall.own.watch()()
 	// Both subscriptions on the caller's thread, whose network namespace they are about.
 	ruleset, err := subscribeRuleset()
 	if err != nil {
