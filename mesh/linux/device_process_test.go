@@ -108,6 +108,14 @@ func (d *deviceProcess) kill() {
 	d.wait()
 }
 
+// signal sends a signal.
+func (d *deviceProcess) signal(s syscall.Signal) {
+	d.t.Helper()
+	if err := d.cmd.Process.Signal(s); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 // wait waits for the end of the process.
 func (d *deviceProcess) wait() { _ = d.cmd.Wait() }
 

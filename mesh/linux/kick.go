@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"warren.mesh/mesh"
 )
 
 // discard is the port that kicks go to (RFC 863): nobody answers with more than an ICMP error, and that in the tunnel.
@@ -39,6 +41,14 @@ func spreadOf(peers int) time.Duration {
 // again, 5 seconds later (one start in six of a three-node mesh). A kick into a session that stands starts nothing.
 const kickTurn = 300 * time.Millisecond
 
+// Peers without a session kickAgain later are kicked again, kickRounds times in all: the queue of a TUN holds 500 packets, and drops what
+// comes while its device waits for the processor, as on a host that boots. With whom the device began a handshake in the last 5
+// seconds (RekeyTimeout of the protocol), it begins none.
+const (
+	kickAgain  = time.Second
+	kickRounds = 3
+)
+
 // Kick makes the device start a handshake with the peers of these gateway addresses, by a datagram to each, and returns
 // at once. Who cannot be reached is left to the traffic that comes: kicking is a courtesy.
 //
@@ -49,11 +59,47 @@ func (h *Host) Kick(ctx context.Context, gateways []netip.Addr) {
 	if err != nil || len(gateways) == 0 {
 		return
 	}
-	now, later := turns(h.linkAddrs(), gateways)
+	own := h.linkAddrs()
 	go func() {
 		defer sender.close()
-		takeTurns(ctx, now, later, sender.kick)
+		insist(ctx, gateways, h.strangers, func(some []netip.Addr) {
+			now, later := turns(own, some)
+			takeTurns(ctx, now, later, sender.kick)
+		})
 	}()
+}
+
+// insist has all kicked, and then those that remain.
+func insist(ctx context.Context, gateways []netip.Addr, remain func([]netip.Addr) []netip.Addr, kick func([]netip.Addr)) {
+	kick(gateways)
+	for range kickRounds - 1 {
+		if !sleepUntil(ctx, time.Now().Add(kickAgain)) {
+			return
+		}
+		if gateways = remain(gateways); len(gateways) == 0 {
+			return
+		}
+		kick(gateways)
+	}
+}
+
+// strangers are those gateways whose peers have never completed a handshake with the device; none where it cannot be read.
+func (h *Host) strangers(gateways []netip.Addr) []netip.Addr {
+	h.mu.Lock()
+	device, err := h.readOwned()
+	h.mu.Unlock()
+	if err != nil || device == nil {
+		return nil
+	}
+	strange := map[netip.Addr]bool{}
+	for _, p := range device.Peers {
+		for _, allowed := range p.AllowedIPs {
+			if podCIDR := toPrefix(&allowed); !podCIDR.IsSingleIP() {
+				strange[mesh.Gateway(podCIDR)] = p.LastHandshakeTime.IsZero()
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(gateways), func(a netip.Addr) bool { return !strange[a] })
 }
 
 // takeTurns kicks one part, and the other when every peer has kicked those of its first part.

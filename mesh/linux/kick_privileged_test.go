@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,9 +81,22 @@ func newCrowd(t *testing.T, size int) *crowd {
 	return c
 }
 
+// awaitAsked waits until each peer was asked.
+func (c *crowd) awaitAsked(t *testing.T) {
+	t.Helper()
+	for range c.peers {
+		if err := <-c.asked; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // initiated waits for WireGuard's handshake initiation: 148 bytes, the first of which is 1 (https://www.wireguard.com/protocol/).
 func initiated(endpoint *net.UDPConn) error {
 	message := make([]byte, 2000)
+	if err := endpoint.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		return err
+	}
 	n, _, err := endpoint.ReadFromUDPAddrPort(message)
 	if err == nil && (n != 148 || message[0] != 1) {
 		err = fmt.Errorf("received %d bytes, the first %d", n, message[0])
@@ -104,10 +119,38 @@ func TestPrivilegedKickMany(t *testing.T) {
 	}
 	begin := time.Now()
 	m.Kick(t.Context(), c.gateways)
-	for range c.peers {
-		if err := <-c.asked; err != nil {
-			t.Error(err)
-		}
-	}
+	c.awaitAsked(t)
 	t.Logf("all of %d peers were asked after %v", len(c.peers), time.Since(begin).Round(time.Millisecond))
+}
+
+// A device that has no processor for a while, as on a host that boots, loses what its interface's queue does not hold. Its peers are
+// asked all the same.
+func TestPrivilegedKickWhileBusy(t *testing.T) {
+	meshtest.Privileged(t)
+	m := newBareMachine(t, Userspace)
+	process := startDevice(t, m.cfg.Link)
+	run(t, "ip link set lo up")
+	c := newCrowd(t, 1000)
+	want := m.small()
+	want.Peers = c.peers
+	if err := m.Apply(t.Context(), mesh.Diff(want, m.observe())); err != nil {
+		t.Fatal(err)
+	}
+	process.signal(syscall.SIGSTOP)
+	m.Kick(t.Context(), c.gateways)
+	for m.dropped() == 0 && t.Context().Err() == nil {
+		runtime.Gosched()
+	}
+	process.signal(syscall.SIGCONT)
+	c.awaitAsked(t)
+}
+
+// dropped are the packets that the interface's queue did not hold.
+func (m *machine) dropped() uint64 {
+	m.Helper()
+	link, err := m.find(m.cfg.Link)
+	if err != nil || link == nil {
+		m.Fatalf("look at %s: %v", m.cfg.Link, err)
+	}
+	return link.Attrs().Statistics.TxDropped
 }

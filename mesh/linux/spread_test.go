@@ -97,3 +97,27 @@ func TestKicksEndWithTheirContext(t *testing.T) {
 		}
 	})
 }
+
+// Only those without a session are kicked again, a few times, and nobody once all have one.
+func TestKicksAgain(t *testing.T) {
+	for name, tt := range map[string]struct{ remaining, want []int }{
+		"all answer":  {[]int{0}, []int{5}},
+		"some answer": {[]int{2, 0}, []int{5, 2}},
+		"none answer": {[]int{5, 5, 5}, []int{5, 5, 5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var kicked []int
+				begin := time.Now()
+				insist(t.Context(), gateways(5), func(all []netip.Addr) []netip.Addr {
+					left := all[:tt.remaining[0]]
+					tt.remaining = tt.remaining[1:]
+					return left
+				}, func(some []netip.Addr) { kicked = append(kicked, len(some)) })
+				if !slices.Equal(kicked, tt.want) || time.Since(begin) > kickRounds*kickAgain {
+					t.Errorf("kicked %d in %v, want %d", kicked, time.Since(begin), tt.want)
+				}
+			})
+		})
+	}
+}
