@@ -85,7 +85,7 @@ manifests: ## manifests/warren.yaml, rendered from the kustomization; needs root
 	@WARREN_PRIVILEGED=1 go test ./test/manifests -count=1 -run='^TestPrivilegedRendered$$' -update
 
 bench: ## benchmarks, as root those with packets too
-	@test/install
+	@test/install vm
 	WARREN_PRIVILEGED=1 go test -run='^$$' -bench=. -benchmem -p=1 -timeout=1h ./...
 
 image: ## the container image, IMAGE=name:tag

@@ -15,6 +15,8 @@ const rounds = 9
 // same underlay, with the same kind of device and the same MTU: what warren's guard, rules and routes cost, and its own sockets where
 // the device is userspace's. Those hosts are not the nodes, where what is made by hand would pass warren's guard too.
 //
+// Last, it compares the mesh with the underlay itself: what encryption costs.
+//
 // A ratio is the median of the rounds' ratios, and more is better: throughput of the mesh to that of the tunnel made by hand,
 // round-trip time of the latter to that of the mesh. A first round is left out, in which handshakes are made.
 func BenchmarkMesh(b *testing.B) {
@@ -23,34 +25,35 @@ func BenchmarkMesh(b *testing.B) {
 	l.StartMesh(b)
 	mesh := tunnel{from: l.Node(1), to: l.Node(2), link: "warren0"}
 	hand := handmade(b, l, mesh)
+	plain := tunnel{from: hand.from, to: hand.to, link: "eth0"}
 	for _, family := range []string{"ipv4", "ipv6"} {
 		name := mesh.device(b) + "/" + family
-		b.Run(name+"/tcp", func(b *testing.B) {
-			compare(b, mesh, hand, func(t tunnel) map[string]float64 { return t.stream(b, family) }, false)
-		})
+		stream := func(t tunnel) map[string]float64 { return t.stream(b, family) }
+		b.Run(name+"/tcp", func(b *testing.B) { compare(b, mesh, hand, "byhand", stream, false) })
 		b.Run(name+"/ping", func(b *testing.B) {
-			compare(b, mesh, hand, func(t tunnel) map[string]float64 { return t.ping(b, family) }, true)
+			compare(b, mesh, hand, "byhand", func(t tunnel) map[string]float64 { return t.ping(b, family) }, true)
 		})
+		b.Run(name+"/encryption", func(b *testing.B) { compare(b, mesh, plain, "plain", stream, false) })
 	}
 }
 
-// compare measures both in turns, of which each begins as often as the other, and reports the medians of what measure returns, by unit.
-// Of times, the mesh's ratio is the inverse.
-func compare(b *testing.B, mesh, hand tunnel, measure func(tunnel) map[string]float64, inverse bool) {
+// compare measures the mesh and the other, which has a name, in turns, of which each begins as often as the other, and reports the
+// medians of what measure returns, by unit. Of times, the mesh's ratio is the inverse.
+func compare(b *testing.B, mesh, against tunnel, name string, measure func(tunnel) map[string]float64, inverse bool) {
 	for b.Loop() {
 		measure(mesh)
-		measure(hand)
+		measure(against)
 		ours, theirs, ratios := map[string][]float64{}, map[string][]float64{}, map[string][]float64{}
 		for round := range rounds {
 			var one, other map[string]float64
 			if round%2 == 0 {
 				one = measure(mesh)
-				other = measure(hand)
+				other = measure(against)
 			} else {
-				other = measure(hand)
+				other = measure(against)
 				one = measure(mesh)
 			}
-			b.Logf("round %d: mesh %v, by hand %v", round, one, other)
+			b.Logf("round %d: mesh %v, %s %v", round, one, name, other)
 			for unit := range one {
 				ratio := one[unit] / other[unit]
 				if inverse {
@@ -62,7 +65,7 @@ func compare(b *testing.B, mesh, hand tunnel, measure func(tunnel) map[string]fl
 		}
 		for unit := range ratios {
 			b.ReportMetric(median(ours[unit]), "mesh-"+unit)
-			b.ReportMetric(median(theirs[unit]), "byhand-"+unit)
+			b.ReportMetric(median(theirs[unit]), name+"-"+unit)
 			b.ReportMetric(median(ratios[unit]), fmt.Sprintf("ratio-%s", unit))
 		}
 	}

@@ -68,7 +68,7 @@ func (s suites) suites(timeout time.Duration) (all []suite) {
 	return all
 }
 
-func newImage(t *testing.T) image {
+func newImage(t testing.TB) image {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -99,7 +99,7 @@ func (i image) testKernel(t *testing.T, k Kernel, timeout time.Duration, tests s
 }
 
 // machine has the kernel, and the image made for it.
-func (i image) machine(t *testing.T, k Kernel) machine {
+func (i image) machine(t testing.TB, k Kernel) machine {
 	t.Helper()
 	var err error
 	if i.kernel, err = k.fetch(t.Context(), i.cache); err != nil {
