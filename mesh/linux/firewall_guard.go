@@ -42,10 +42,12 @@ func (r ruleset) guardForward() chain {
 // translation comes ten later.
 func (r ruleset) guardOut() chain {
 	outer := fmt.Sprintf("udp sport %d fib saddr type local", r.port)
+	const strangers = " IP saddr != @cluster# IP daddr != @cluster# IP saddr != @own# IP daddr != @own#"
 	return chain{
 		name: "guard-out", comment: "to pods, and from pods to nodes: via the mesh only",
 		typ: knftables.FilterType, hook: knftables.PostroutingHook, priority: knftables.SNATPriority + "-10",
 		rules: slices.Concat(
+			both("oifname != "+r.link+strangers+" accept", "not into the mesh, and neither end a pod: as WireGuard's own packets"),
 			[]rule{{"oifname " + r.link + " " + outer + drop(loop), "WireGuard about to enter the mesh: drop"}},
 			both("IP saddr @own# "+outer+drop(loop), "WireGuard with a pod CIDR's address as source: drop"),
 			[]rule{{"oifname " + r.near + " accept", "into the mesh, to a pod here or to this host"}},

@@ -99,7 +99,10 @@ func tamperings() []tampering {
 		}},
 		{name: "set flushed", do: func(_ *testing.T, tx transaction, _ byChain) {
 			tx.Flush(&knftables.Set{Name: "cluster4"})
-		}, want: func(fw *mesh.Firewall) { fw.ClusterCIDRs = prefixes("fd00:10:244::/48") }},
+		}},
+		{name: "own addresses flushed", do: func(_ *testing.T, tx transaction, _ byChain) {
+			tx.Flush(&knftables.Set{Name: "self4"})
+		}, want: func(fw *mesh.Firewall) { fw.OwnIPs = addrs("fd00:9::1") }},
 		{name: "made from something else", do: func(_ *testing.T, tx transaction, rules byChain) {
 			other := layoutOf(dualFirewall())
 			other.about.port++

@@ -70,7 +70,7 @@ func dualFirewall() mesh.Firewall {
 
 // firewalls are one of each kind, by the golden file's name.
 func firewalls() map[string]mesh.Firewall {
-	v4, v6, ranges, custom, bare := dualFirewall(), dualFirewall(), dualFirewall(), dualFirewall(), dualFirewall()
+	v4, v6, ranges, custom, bare, several := dualFirewall(), dualFirewall(), dualFirewall(), dualFirewall(), dualFirewall(), dualFirewall()
 	v4.ClusterCIDRs, v4.OwnCIDRs = v4.ClusterCIDRs[:1], v4.OwnCIDRs[:1]
 	v4.OwnIPs, v4.NodeIPs = v4.OwnIPs[:1], v4.NodeIPs[:3]
 	v6.ClusterCIDRs, v6.OwnCIDRs = v6.ClusterCIDRs[1:], v6.OwnCIDRs[1:]
@@ -78,8 +78,10 @@ func firewalls() map[string]mesh.Firewall {
 	ranges.NodeCIDRs = prefixes("172.31.9.0/24", "172.31.10.0/24", "fd00:9::/64", "fd00:9:1::1/128")
 	custom.Link, custom.Bridge, custom.Port, custom.Mark = "wg.mesh", "pods_br", 40000, 0x80000000
 	bare.ClusterCIDRs = nil
+	several.ClusterCIDRs = prefixes("10.244.0.0/16", "10.250.0.0/16", "fd00:10:244::/48")
 	return map[string]mesh.Firewall{
 		"v4": v4, "v6": v6, "dual": dualFirewall(), "node-cidrs": ranges, "custom-names": custom, "no-cluster-cidrs": bare,
+		"several-cidrs": several,
 	}
 }
 
