@@ -42,7 +42,10 @@ func (r ruleset) guardForward() chain {
 // translation comes ten later.
 func (r ruleset) guardOut() chain {
 	outer := fmt.Sprintf("udp sport %d fib saddr type local", r.port)
-	const strangers = " IP saddr != @cluster# IP daddr != @cluster# IP saddr != @own# IP daddr != @own#"
+	strangers := ""
+	for _, set := range r.pods {
+		strangers += " IP saddr != @" + set + "# IP daddr != @" + set + "#"
+	}
 	return chain{
 		name: "guard-out", comment: "to pods, and from pods to nodes: via the mesh only",
 		typ: knftables.FilterType, hook: knftables.PostroutingHook, priority: knftables.SNATPriority + "-10",
@@ -51,7 +54,7 @@ func (r ruleset) guardOut() chain {
 			[]rule{{"oifname " + r.link + " " + outer + drop(loop), "WireGuard about to enter the mesh: drop"}},
 			both("IP saddr @own# "+outer+drop(loop), "WireGuard with a pod CIDR's address as source: drop"),
 			[]rule{{"oifname " + r.near + " accept", "into the mesh, to a pod here or to this host"}},
-			ofPods("IP daddr @PODS"+drop(leakPod), "to a pod, not via the mesh or the bridge: drop"),
+			r.ofPods("IP daddr @PODS"+drop(leakPod), "to a pod, not via the mesh or the bridge: drop"),
 			[]rule{{r.answered + " accept", "answer to a request over the underlay"}},
 			r.toNodes("IP saddr @own# IP daddr @NODES"+drop(leakNode), "pod to a mesh node, not via the mesh: drop"),
 		),
@@ -65,6 +68,6 @@ func (r ruleset) guardSource() chain {
 	return chain{
 		name: "guard-source", comment: "no pod's address as source on the underlay",
 		typ: knftables.FilterType, hook: knftables.PostroutingHook, priority: knftables.SNATPriority + "+10",
-		rules: ofPods("IP saddr @PODS oifname != "+r.near+drop(leakSource), reason),
+		rules: r.ofPods("IP saddr @PODS oifname != "+r.near+drop(leakSource), reason),
 	}
 }

@@ -20,14 +20,18 @@ type ruleset struct {
 	mark                       string
 	// answered matches the answers of connections that underlayPath marked.
 	answered string
-	// nodes are the sets of node addresses, without the family's number.
-	nodes []string
+	// nodes are the sets of node addresses, pods those of pod CIDRs, without the family's number.
+	nodes, pods []string
 }
 
 func rulesetOf(fw mesh.Firewall) ruleset {
 	r := ruleset{
 		link: quote(fw.Link), bridge: quote(fw.Bridge),
-		port: fw.Port, mark: fmt.Sprintf("%#08x", fw.Mark), nodes: []string{nodesSet},
+		port: fw.Port, mark: fmt.Sprintf("%#08x", fw.Mark), nodes: []string{nodesSet}, pods: []string{clusterSet},
+	}
+	// The core has them inside. Should it ever not, they are guarded all the same.
+	if !inside(fw.OwnCIDRs, fw.ClusterCIDRs) {
+		r.pods = append(r.pods, ownSet)
 	}
 	r.inside = "{ " + r.link + ", " + r.bridge + " }"
 	r.near = `{ "lo", ` + r.link + ", " + r.bridge + " }"
@@ -36,6 +40,13 @@ func rulesetOf(fw mesh.Firewall) ruleset {
 		r.nodes = append(r.nodes, nodeCIDRsSet)
 	}
 	return r
+}
+
+// inside reports whether each of the prefixes is part of one of the ranges.
+func inside(prefixes, ranges []netip.Prefix) bool {
+	return !slices.ContainsFunc(prefixes, func(p netip.Prefix) bool {
+		return !slices.ContainsFunc(ranges, func(r netip.Prefix) bool { return r.Bits() <= p.Bits() && r.Contains(p.Addr()) })
+	})
 }
 
 func quote(name string) string { return `"` + name + `"` }
@@ -85,11 +96,10 @@ func (r ruleset) toNodes(text, reason string) []rule {
 	return rules
 }
 
-// ofPods is a rule for each set of pod CIDRs and each family, PODS in the text being the set. The node's own are not in the
-// cluster's where those are not configured.
-func ofPods(text, reason string) []rule {
+// ofPods is a rule for each set of pod CIDRs and each family, PODS in the text being the set.
+func (r ruleset) ofPods(text, reason string) []rule {
 	var rules []rule
-	for _, set := range []string{clusterSet, ownSet} {
+	for _, set := range r.pods {
 		rules = append(rules, both(strings.ReplaceAll(text, "@PODS", "@"+set+"#"), reason)...)
 	}
 	return rules
@@ -117,7 +127,7 @@ func (r ruleset) guardSpoof() chain {
 				{"iifname " + r.bridge + " ip saddr != 0.0.0.0 ip saddr != @own4" + drop(spoof), spoofed},
 				{"iifname " + r.bridge + " ip6 saddr != { ::, fe80::/10 } ip6 saddr != @own6" + drop(spoof), spoofed},
 			},
-			ofPods("IP saddr @PODS iifname != "+r.near+drop(forged), reason),
+			r.ofPods("IP saddr @PODS iifname != "+r.near+drop(forged), reason),
 		),
 	}
 }
