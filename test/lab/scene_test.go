@@ -171,9 +171,13 @@ func testCapture(t *testing.T, l *Lab) {
 	capture = l.CapturePlaintext(t)
 	third := l.AddNode(t, NodeOptions{PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.244.200.0/24")}})
 	third.MustExec(t, "ping", "-c1", "-I", third.Addrs()[0].String(), b.Addrs()[0].String())
-	if r := capture.Report(); r.Packets[KindOther] == 0 {
-		t.Errorf("of the third node it saw %v", r)
-	}
+	// What the taps hold is read in the background.
+	Wait(t, 5*time.Second, "the third node's packets", func() error {
+		if r := capture.Report(); r.Packets[KindOther] == 0 {
+			return fmt.Errorf("it saw %v", r)
+		}
+		return nil
+	})
 	capture.WantNone(t)
 	testCaptureIsStrict(t, l)
 }
