@@ -2,6 +2,7 @@ package vm
 
 import (
 	"bytes"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,7 +68,7 @@ func measurements(lines []byte) (all []measurement) {
 		if len(fields) < 4 || len(fields)%2 != 0 || !strings.HasPrefix(fields[0], "Benchmark") {
 			continue
 		}
-		name, _, _ := strings.Cut(strings.TrimPrefix(fields[0], "Benchmark"), "-") // without the number of processors
+		name := strings.TrimSuffix(strings.TrimPrefix(fields[0], "Benchmark"), "-2") // the machine has two processors
 		m := measurement{name: name, values: map[string]float64{}}
 		for i := 2; i < len(fields); i += 2 {
 			value, err := strconv.ParseFloat(fields[i], 64)
@@ -79,4 +80,13 @@ func measurements(lines []byte) (all []measurement) {
 		all = append(all, m)
 	}
 	return all
+}
+
+func TestMeasurements(t *testing.T) {
+	const lines = "goos: linux\nBenchmarkMesh/kernel/tcp\n    mesh_test.go:1: round 0: Benchmark 1 2 3\n" +
+		"\x16BenchmarkMesh/kernel/tcp-nodelay-2 \t       1\t 36.63 byhand-Mbit/s\t 0.87 ratio-Mbit/s\nPASS\n"
+	want := []measurement{{name: "Mesh/kernel/tcp-nodelay", values: map[string]float64{"byhand-Mbit/s": 36.63, "ratio-Mbit/s": 0.87}}}
+	if got := measurements([]byte(lines)); !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
 }
