@@ -41,12 +41,12 @@ func spreadOf(peers int) time.Duration {
 // again, 5 seconds later (one start in six of a three-node mesh). A kick into a session that stands starts nothing.
 const kickTurn = 300 * time.Millisecond
 
-// Peers without a session kickAgain later are kicked again, kickRounds times in all: the queue of a TUN holds 500 packets, and drops what
+// Peers without a session kickAgain later are kicked again, and after twice as long, and so on, kickRounds times in all: the queue of a TUN holds 500 packets, and drops what
 // comes while its device waits for the processor, as on a host that boots. With whom the device began a handshake in the last 5
-// seconds (RekeyTimeout of the protocol), it begins none.
+// seconds (RekeyTimeout of the protocol), it begins none. After 15 seconds who sends to this node does so itself.
 const (
 	kickAgain  = time.Second
-	kickRounds = 3
+	kickRounds = 5
 )
 
 // Kick makes the device start a handshake with the peers of these gateway addresses, by a datagram to each, and returns
@@ -72,8 +72,8 @@ func (h *Host) Kick(ctx context.Context, gateways []netip.Addr) {
 // insist has all kicked, and then those that remain.
 func insist(ctx context.Context, gateways []netip.Addr, remain func([]netip.Addr) []netip.Addr, kick func([]netip.Addr)) {
 	kick(gateways)
-	for range kickRounds - 1 {
-		if !sleepUntil(ctx, time.Now().Add(kickAgain)) {
+	for i := range kickRounds - 1 {
+		if !sleepUntil(ctx, time.Now().Add(kickAgain<<i)) {
 			return
 		}
 		if gateways = remain(gateways); len(gateways) == 0 {

@@ -130,7 +130,7 @@ func TestPrivilegedKickWhileBusy(t *testing.T) {
 	m := newBareMachine(t, Userspace)
 	process := startDevice(t, m.cfg.Link)
 	run(t, "ip link set lo up")
-	c := newCrowd(t, 1000)
+	c := newCrowd(t, 700)
 	want := m.small()
 	want.Peers = c.peers
 	if err := m.Apply(t.Context(), mesh.Diff(want, m.observe())); err != nil {
