@@ -15,6 +15,9 @@ const rounds = 9
 // same underlay, with the same kind of device and the same MTU: what warren's guard, rules and routes cost, and its own sockets where
 // the device is userspace's. Those hosts are not the nodes, where what is made by hand would pass warren's guard too.
 //
+// It does so again with hosts that track and translate connections, as each node does on which kube-proxy runs, with warren or without:
+// what remains is warren's own.
+//
 // Last, it compares the mesh with the underlay itself: what encryption costs.
 //
 // A ratio is the median of the rounds' ratios, and more is better: throughput of the mesh to that of the tunnel made by hand,
@@ -25,14 +28,17 @@ func BenchmarkMesh(b *testing.B) {
 	l.StartMesh(b)
 	mesh := tunnel{from: l.Node(1), to: l.Node(2), link: "warren0"}
 	hand := handmade(b, l, mesh)
+	proxied := handmade(b, l, mesh)
+	proxied.translates(b)
 	plain := tunnel{from: hand.from, to: hand.to, link: "eth0"}
 	for _, family := range []string{"ipv4", "ipv6"} {
 		name := mesh.device(b) + "/" + family
 		stream := func(t tunnel) map[string]float64 { return t.stream(b, family) }
+		ping := func(t tunnel) map[string]float64 { return t.ping(b, family) }
 		b.Run(name+"/tcp", func(b *testing.B) { compare(b, mesh, hand, "byhand", stream, false) })
-		b.Run(name+"/ping", func(b *testing.B) {
-			compare(b, mesh, hand, "byhand", func(t tunnel) map[string]float64 { return t.ping(b, family) }, true)
-		})
+		b.Run(name+"/ping", func(b *testing.B) { compare(b, mesh, hand, "byhand", ping, true) })
+		b.Run(name+"/tcp-proxied", func(b *testing.B) { compare(b, mesh, proxied, "byhand", stream, false) })
+		b.Run(name+"/ping-proxied", func(b *testing.B) { compare(b, mesh, proxied, "byhand", ping, true) })
 		b.Run(name+"/encryption", func(b *testing.B) { compare(b, mesh, plain, "plain", stream, false) })
 	}
 }

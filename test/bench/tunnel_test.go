@@ -48,6 +48,19 @@ func handmade(b *testing.B, l *lab.Lab, mesh tunnel) tunnel {
 	return t
 }
 
+// translates gives both hosts the chains in which kube-proxy translates addresses. What rules it has there only the first packet of a
+// connection meets.
+func (t tunnel) translates(b *testing.B) {
+	b.Helper()
+	for _, n := range []*lab.Node{t.from, t.to} {
+		n.MustExec(b, "nft", `table inet proxy {
+			chain nat-prerouting { type nat hook prerouting priority dstnat; }
+			chain nat-output { type nat hook output priority -100; }
+			chain nat-postrouting { type nat hook postrouting priority srcnat; }
+		}`)
+	}
+}
+
 // device says whose the WireGuard device is: the kernel's or userspace's.
 func (t tunnel) device(b *testing.B) string {
 	b.Helper()
