@@ -63,7 +63,9 @@ func (b boundedBind) bounded(receive conn.ReceiveFunc) conn.ReceiveFunc {
 }
 
 func (b boundedBind) Send(datagrams [][]byte, to conn.Endpoint) error {
+	b.sent.sends.Add(1)
 	err := b.Bind.Send(datagrams, to)
+	b.sent.sends.Add(-1)
 	b.sent.leave(datagrams[len(datagrams)-1])
 	return err
 }

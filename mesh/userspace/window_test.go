@@ -36,17 +36,66 @@ func TestWindowWaitsForRoom(t *testing.T) {
 	})
 }
 
-// TestWindowForgets fills a window with packets that never come out: their senders must not stop all others.
+// TestWindowForgets fills a window again and again with packets that never come out: their senders must not hold up all others.
 func TestWindowForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow()
-		w.enter(windowSize, buffer())
-		if d := waiting(w); d != windowPatience {
-			t.Errorf("waited %v, want %v", d, windowPatience)
+		var waits []time.Duration
+		for range 10 {
+			w.enter(windowSize-1, buffer())
+			if d := waiting(w); d != 0 {
+				t.Errorf("waited %v with room for one", d)
+			}
+			w.enter(1, buffer())
+			waits = append(waits, waiting(w))
 		}
+		if waits[0] != mostPatience || waits[1] != mostPatience/2 || waits[9] != leastPatience {
+			t.Errorf("waited %v, want %v, half of it, and in the end %v", waits, mostPatience, leastPatience)
+		}
+	})
+}
+
+// TestWindowLearns has packets come out later than a window that has become impatient waits.
+func TestWindowLearns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWindow()
+		w.learn(time.Microsecond)
+		if want := mostPatience / 2; w.patienceNow() != want {
+			t.Errorf("patience %v after a short wait, want %v", w.patienceNow(), want)
+		}
+		for range 10 {
+			w.learn(0)
+		}
+		first := buffer()
+		w.enter(1, first)
 		w.enter(windowSize-1, buffer())
-		if d := waiting(w); d != 0 {
-			t.Errorf("waited %v though what was inside counts as dropped", d)
+		go func() {
+			time.Sleep(leastPatience / 2)
+			w.leave(first)
+		}()
+		waiting(w)
+		if want := 2 * leastPatience; w.patienceNow() != want {
+			t.Errorf("patience %v after a wait of %v, want %v", w.patienceNow(), leastPatience/2, want)
+		}
+		w.learn(time.Second)
+		if w.patienceNow() != mostPatience {
+			t.Errorf("patience %v after a long wait, want %v", w.patienceNow(), mostPatience)
+		}
+	})
+}
+
+// TestWindowWaitsForSends has the socket take its time: what is inside then is not dropped.
+func TestWindowWaitsForSends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWindow()
+		w.enter(windowSize, buffer())
+		w.sends.Add(1)
+		go func() {
+			time.Sleep(5 * mostPatience / 2)
+			w.sends.Add(-1)
+		}()
+		if d := waiting(w); d != 3*mostPatience {
+			t.Errorf("waited %v, want %v", d, 3*mostPatience)
 		}
 	})
 }
