@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"warren.mesh/test/lab/inside"
 )
@@ -89,8 +90,7 @@ func (n *Node) powerOn() (err error) {
 	return n.move(n.machine.set)
 }
 
-// powerOff ends the machine and everything on it. The cable is removed rather than waited for: the kernel removes its
-// other end some time after the namespace.
+// powerOff ends the machine and everything on it.
 func (n *Node) powerOff() error {
 	for _, p := range n.pods {
 		p.leave()
@@ -98,16 +98,23 @@ func (n *Node) powerOff() error {
 	n.leave()
 	n.pods, n.daemon, n.device = nil, nil, nil
 	err := errors.Join(n.machine.kill(), removeCgroups(n.cgroup()))
-	return errors.Join(err, n.lab.control.set.Do(func() error {
-		cable, err := netlink.LinkByName(n.Name)
-		if errors.As(err, &netlink.LinkNotFoundError{}) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return netlink.LinkDel(cable)
-	}))
+	return errors.Join(err, n.lab.control.set.Do(func() error { return unplug(n.Name) }))
+}
+
+// unplug removes a cable rather than waits for its end: the kernel removes it some time after the namespace of its other end, and so
+// perhaps after it was found here.
+func unplug(port string) error {
+	cable, err := netlink.LinkByName(port)
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := netlink.LinkDel(cable); !errors.Is(err, unix.ENODEV) {
+		return err
+	}
+	return nil
 }
 
 func (l *Lab) routers() []netip.Addr { return pick(l.options.Family, controlIPs) }
