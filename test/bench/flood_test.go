@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"net/netip"
 	"syscall"
 	"testing"
@@ -38,9 +39,8 @@ func BenchmarkDeviceFlood(b *testing.B) {
 	node.StartDevice(b)
 	node.WaitReady(b)
 	measure := func(b *testing.B, from *lab.Host, to netip.AddrPort) {
-		flows := l.FlowsAmong(b, lab.FlowOptions{Rate: rate}, here, there)
-		flows.WaitEstablished(b)
-		measureFlood(b, flows, dial(b, from, to))
+		start := func() lab.Flows { return l.FlowsAmong(b, lab.FlowOptions{Rate: rate}, here, there) }
+		measureFlood(b, start, dial(b, from, to))
 		b.ReportMetric(megabytes(node.DevicePeak(b)), "peak-MB")
 	}
 	b.Run("no-session", func(b *testing.B) { measure(b, from, netip.AddrPortFrom(to.Addrs()[0], lab.FlowPort)) })
@@ -67,13 +67,17 @@ func dial(b *testing.B, from *lab.Host, to netip.AddrPort) syscall.RawConn {
 	return raw
 }
 
-func measureFlood(b *testing.B, flows lab.Flows, to syscall.RawConn) {
+func measureFlood(b *testing.B, start func() lab.Flows, to syscall.RawConn) {
 	for b.Loop() {
-		stop, flooded := make(chan struct{}), make(chan int)
+		flows := start()
+		flows.WaitEstablished(b)
+		// Should this end early, so does the flood.
+		ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+		flooded := make(chan int, 1)
 		begin := time.Now()
-		go func() { flooded <- flood(to, stop) }()
+		go func() { flooded <- flood(ctx, to) }()
 		sent(b, flows, bystanders)
-		close(stop)
+		cancel()
 		n, took := <-flooded, time.Since(begin)
 		lost := 0
 		for _, r := range flows.Stop() {
@@ -86,8 +90,8 @@ func measureFlood(b *testing.B, flows lab.Flows, to syscall.RawConn) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// flood sends until it is told to stop, and returns how many packets. Those that the sender's own kernel does not take count as well.
-func flood(to syscall.RawConn, stop <-chan struct{}) (n int) {
+// flood sends until ctx is done, and returns how many packets. Those that the sender's own kernel does not take count as well.
+func flood(ctx context.Context, to syscall.RawConn) (n int) {
 	// Each begins as WireGuard's data does (type 4, and three bytes 0).
 	data := make([]byte, floodSize*segments)
 	for i := range segments {
@@ -97,7 +101,7 @@ func flood(to syscall.RawConn, stop <-chan struct{}) (n int) {
 	defer tick.Stop()
 	for begin := time.Now(); ; {
 		select {
-		case <-stop:
+		case <-ctx.Done():
 			return n
 		case <-tick.C:
 		}
