@@ -24,8 +24,8 @@ type Cluster interface {
 	Publish(ctx context.Context, uid string, a mesh.Announcement) error
 	// SetNetworkAvailable writes the condition NetworkUnavailable=False of the own Node, where it says something else.
 	SetNetworkAvailable(ctx context.Context) error
-	// Guarded reports whether an admission policy checks what is announced of the own Node. It writes nothing.
-	Guarded(ctx context.Context, uid string) (bool, error)
+	// PolicyInForce reports whether an admission policy checks what is announced of the own Node. It writes nothing.
+	PolicyInForce(ctx context.Context, uid string) (bool, error)
 }
 
 // Host is the operating system's network as the loop sees it.

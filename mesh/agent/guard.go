@@ -15,7 +15,7 @@ func (a *Agent) checkGuard(ctx context.Context, self mesh.Self, nodes int) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	guarded, err := a.cfg.Cluster.Guarded(ctx, self.UID)
+	guarded, err := a.cfg.Cluster.PolicyInForce(ctx, self.UID)
 	if err != nil {
 		a.guard.wrote(err)
 		return

@@ -114,11 +114,11 @@ func testUnpublish(t *testing.T, s *apiServer) {
 // A server without policies is found out, and nothing is written.
 func testUnguarded(t *testing.T, s *apiServer) {
 	before := s.create(t, "n")
-	if guarded, err := s.cluster(t, "n").Guarded(t.Context(), string(before.UID)); guarded || err != nil {
+	if guarded, err := s.cluster(t, "n").PolicyInForce(t.Context(), string(before.UID)); guarded || err != nil {
 		t.Errorf("got %t, %v", guarded, err)
 	}
 	for _, uid := range []string{"", "another"} {
-		if guarded, err := s.cluster(t, "n").Guarded(t.Context(), uid); err == nil {
+		if guarded, err := s.cluster(t, "n").PolicyInForce(t.Context(), uid); err == nil {
 			t.Errorf("UID %q: %t", uid, guarded)
 		}
 	}

@@ -42,7 +42,7 @@ func TestWrites(t *testing.T) {
 		},
 		{
 			"look for a policy",
-			func(c *Cluster) error { _, err := c.Guarded(t.Context(), "uid-a"); return err },
+			func(c *Cluster) error { _, err := c.PolicyInForce(t.Context(), "uid-a"); return err },
 			patched{"/api/v1/nodes/a", "application/apply-patch+yaml", "dryRun=All&fieldManager=warren&force=true",
 				`{"apiVersion":"v1","kind":"Node","metadata":{"annotations":{` +
 					`"warren.mesh/endpoint":"","warren.mesh/node-ips":"","warren.mesh/pod-cidrs":"","warren.mesh/public-key":"is-there-a-policy"},` +

@@ -211,8 +211,8 @@ func (c *Cluster) SetNetworkAvailable(context.Context) error {
 	return c.write("condition", self.UID, func(n *Node) { n.NetworkAvailable = true })
 }
 
-// Guarded is as agent.Cluster says.
-func (c *Cluster) Guarded(_ context.Context, uid string) (bool, error) {
+// PolicyInForce is as agent.Cluster says.
+func (c *Cluster) PolicyInForce(_ context.Context, uid string) (bool, error) {
 	c.api.mu.Lock()
 	defer c.api.mu.Unlock()
 	return !c.api.unguarded, c.refuse(uid)
