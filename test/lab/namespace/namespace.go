@@ -1,5 +1,6 @@
-// Package namespace runs functions and starts processes in the Linux namespaces of other processes. It does not create
-// namespaces: whoever starts a process does, by its clone flags.
+// Package namespace is the one place that changes a thread's Linux namespaces. A Net is a network namespace: for tests of
+// every package, which use it from their _test.go files only. A Set holds all the namespaces of a process, and runs functions
+// and starts processes there; whoever starts the first process makes them, by clone flags.
 package namespace
 
 import (
@@ -35,25 +36,25 @@ func Open(pid int) (*Set, error) {
 	return s, nil
 }
 
-// WithNet is s with the network namespace that path names, for a pod: its own network, all else its node's. Closing it closes
-// that one only.
+// WithNet returns s with the network namespace that path names, for a pod: its own network, all else its node's. Close it with
+// CloseNet.
 func (s *Set) WithNet(path string) (*Set, error) {
-	f, err := os.Open(path)
+	net, err := OpenNet(path)
 	if err != nil {
-		return nil, fmt.Errorf("open a network namespace: %w", err)
+		return nil, err
 	}
 	pod := &Set{files: map[string]*os.File{}}
 	for kind, file := range s.files {
 		pod.files[kind] = file
 	}
-	pod.files["net"] = f
+	pod.files["net"] = net.file
 	return pod, nil
 }
 
 // CloseNet closes the network namespace only: for what WithNet returned.
-func (s *Set) CloseNet() error { return s.files["net"].Close() }
+func (s *Set) CloseNet() error { return s.Net().Close() }
 
-// Close lets go of all of them.
+// Close closes all of them.
 func (s *Set) Close() error {
 	var errs []error
 	for _, f := range s.files {
@@ -62,18 +63,11 @@ func (s *Set) Close() error {
 	return errors.Join(errs...)
 }
 
-// Net is the open network namespace, for netlink's IFLA_NET_NS_FD. It belongs to the Set.
-func (s *Set) Net() *os.File { return s.files["net"] }
+// Net is the network namespace. It belongs to the Set.
+func (s *Set) Net() *Net { return &Net{s.files["net"]} }
 
-// Do runs f in the network namespace, on a thread of its own that ends with f.
-func (s *Set) Do(f func() error) error {
-	return onThread(func() error {
-		if err := s.enter("net"); err != nil {
-			return err
-		}
-		return f()
-	})
-}
+// Do runs f in the network namespace, as Net.Do does.
+func (s *Set) Do(f func() error) error { return s.Net().Do(f) }
 
 // Start starts c in all the namespaces. c.SysProcAttr may ask for further, nested ones.
 //
@@ -101,12 +95,11 @@ func (s *Set) enter(kind string) error {
 	return nil
 }
 
-// The main thread cannot end with a goroutine: one that were left in another namespace would stay there for good, and
-// /proc/self tells of it to everybody. Locked in init, it belongs to the main goroutine alone.
+// The main thread cannot end with a goroutine. Left in another namespace it would stay there for good, and /proc/self shows
+// the main thread's to everybody. Locked in init, it belongs to the main goroutine alone.
 func init() { runtime.LockOSThread() }
 
-// onThread runs f on a locked thread. It is never unlocked: the runtime ends a thread whose goroutine ends while locked,
-// so that no other goroutine ever finds itself in the wrong namespace.
+// onThread runs f on a locked thread, which is never unlocked and so ends with f (see Net.Enter).
 func onThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
