@@ -14,25 +14,26 @@ func Gateway(podCIDR netip.Prefix) netip.Addr { return podCIDR.Masked().Addr().N
 // Announce is the text of what self publishes: the first node IP of each family as endpoint, and the rest as the Node
 // has it. It announces nothing while Desired would be waiting.
 func Announce(cfg Config, self Self) Announcement {
-	if self.waiting() != nil {
+	own, _ := self.parse()
+	if own.waiting() != nil {
 		return Announcement{}
 	}
 	return Announcement{
-		PublicKey: self.PublicKey.String(),
-		Endpoint:  join(self.endpoints(cfg.Port), netip.AddrPort.String),
-		PodCIDRs:  join(self.PodCIDRs, netip.Prefix.String),
-		NodeIPs:   join(self.usableIPs(), netip.Addr.String),
+		PublicKey: own.PublicKey.String(),
+		Endpoint:  join(endpoints(own.NodeIPs, cfg.Port), netip.AddrPort.String),
+		PodCIDRs:  join(own.PodCIDRs, netip.Prefix.String),
+		NodeIPs:   join(own.NodeIPs, netip.Addr.String),
 	}
 }
 
-// endpoints are the first node IP of each family with port.
-func (s Self) endpoints(port uint16) []netip.AddrPort {
-	var endpoints []netip.AddrPort
-	for _, ip := range s.usableIPs() {
-		endpoints = append(endpoints, netip.AddrPortFrom(ip, port))
+// endpoints returns the first node IP of each family with port.
+func endpoints(nodeIPs []netip.Addr, port uint16) []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, ip := range nodeIPs {
+		all = append(all, netip.AddrPortFrom(ip, port))
 	}
-	endpoints, _ = onePerFamily(endpoints, nil, netip.AddrPort.Addr)
-	return endpoints
+	all, _ = onePerFamily(all, nil, netip.AddrPort.Addr)
+	return all
 }
 
 func join[T any](list []T, text func(T) string) string {

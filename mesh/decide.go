@@ -16,8 +16,8 @@ type decision struct {
 
 // decide accepts or leaves out each node. They are asked in the order of creation, so that every node that reads the
 // same list decides alike, whatever the order it came in, and a newcomer never harms an incumbent.
-func decide(cfg Config, self Self, nodes []Node) decision {
-	own, others := self.among(nodes)
+func decide(cfg Config, own Node, nodes []Node) decision {
+	own, others := own.among(nodes)
 	all := append([]Node{own}, others...)
 	slices.SortFunc(all, byAge)
 
@@ -90,17 +90,17 @@ func (m *members) refuse(n Node) []Problem {
 	return nil
 }
 
-// among splits nodes into the own one and those others that have announced something. Of the own one in the list only
-// the administrator's part counts: what it publishes itself may not have arrived there yet.
-func (s Self) among(nodes []Node) (own Node, others []Node) {
-	own = Node{Name: s.Name, UID: s.UID, Created: s.Created, PublicKey: s.PublicKey, PodCIDRs: s.PodCIDRs, NodeIPs: s.usableIPs()}
+// among returns the own node with the administrator's part of its entry in nodes, and the other nodes that have announced
+// something. The rest of the own entry does not count: what the daemon publishes may not have arrived there yet.
+func (n Node) among(nodes []Node) (own Node, others []Node) {
+	own = n
 	for _, n := range nodes {
 		switch {
-		case n.Name != s.Name:
+		case n.Name != own.Name:
 			if n.Announced() {
 				others = append(others, n)
 			}
-		case n.UID == s.UID:
+		case n.UID == own.UID:
 			own.Endpoints = n.Endpoints
 			for _, p := range n.Malformed {
 				if p.Field == FieldForceEndpoint || p.Field == FieldKeepalive {

@@ -17,16 +17,17 @@ import (
 // The error is about self or the configuration; it wraps ErrWaiting where self has yet to be given something. Problems of
 // self come with it.
 func Desired(cfg Config, self Self, nodes []Node) (State, []Problem, error) {
-	for _, check := range []func() error{cfg.Validate, self.waiting, func() error { return self.check(cfg) }} {
+	own, ownProblems := self.parse()
+	for _, check := range []func() error{cfg.Validate, own.waiting, func() error { return own.check(cfg) }} {
 		if err := check(); err != nil {
-			return State{}, self.problems(), err
+			return State{}, ownProblems, err
 		}
 	}
-	b := builder{cfg: cfg, self: self, used: cfg.familiesWith(self.PodCIDRs), decision: decide(cfg, self, nodes)}
+	b := builder{cfg: cfg, own: own, used: cfg.familiesWith(own.PodCIDRs), decision: decide(cfg, own, nodes)}
 	state := State{
 		Link:     b.link(),
 		Bridge:   b.bridge(),
-		Device:   Device{PublicKey: self.PublicKey, Port: cfg.Port},
+		Device:   Device{PublicKey: own.PublicKey, Port: cfg.Port},
 		Peers:    b.peers(),
 		Routes:   b.routes(),
 		Rules:    b.rules(),
@@ -34,7 +35,7 @@ func Desired(cfg Config, self Self, nodes []Node) (State, []Problem, error) {
 		Sysctls:  b.sysctls(),
 	}
 	state.Sort()
-	problems := append(b.problems, self.problems()...)
+	problems := append(b.problems, ownProblems...)
 	slices.SortFunc(problems, Problem.compare)
 	return state, slices.Compact(problems), nil
 }
@@ -50,8 +51,9 @@ func Bootstrap(cfg Config) State {
 
 // builder makes the parts of a State.
 type builder struct {
-	cfg  Config
-	self Self
+	cfg Config
+	// own is the node the daemon runs on.
+	own Node
 	// used are the address families of the cluster and of this node's pods. In others nothing is touched: the kernel may
 	// have no IPv6.
 	used [2]bool
@@ -60,7 +62,7 @@ type builder struct {
 
 func (b *builder) link() Link {
 	link := Link{Name: b.cfg.Link, MTU: b.cfg.MTU, Up: true}
-	for _, p := range b.self.PodCIDRs {
+	for _, p := range b.own.PodCIDRs {
 		link.Addresses = append(link.Addresses, host(Gateway(p)))
 	}
 	return link
@@ -68,7 +70,7 @@ func (b *builder) link() Link {
 
 func (b *builder) bridge() Bridge {
 	bridge := Bridge{Name: b.cfg.Bridge, MTU: b.cfg.MTU}
-	for _, p := range b.self.PodCIDRs {
+	for _, p := range b.own.PodCIDRs {
 		bridge.Addresses = append(bridge.Addresses, netip.PrefixFrom(Gateway(p), p.Bits()))
 	}
 	return bridge
@@ -91,9 +93,9 @@ func (b *builder) peers() []Peer {
 	return peers
 }
 
-// endpoint is the node's in the first family of self's in which it has one.
+// endpoint returns the endpoint of n in the first address family of the own node IPs in which n has one.
 func (b *builder) endpoint(n Node) netip.AddrPort {
-	for _, ip := range b.self.usableIPs() {
+	for _, ip := range b.own.NodeIPs {
 		for _, e := range n.Endpoints {
 			if familyOf(e.Addr()) == familyOf(ip) {
 				return e
@@ -108,9 +110,9 @@ func (b *builder) firewall() Firewall {
 		Link: b.cfg.Link, Bridge: b.cfg.Bridge, Port: b.cfg.Port, Mark: b.cfg.Mark,
 		ClusterCIDRs: b.clusterCIDRs(),
 		NodeCIDRs:    slices.Clone(b.cfg.NodeCIDRs),
-		OwnCIDRs:     slices.Clone(b.self.PodCIDRs),
-		OwnIPs:       b.self.usableIPs(),
-		NodeIPs:      b.self.usableIPs(),
+		OwnCIDRs:     slices.Clone(b.own.PodCIDRs),
+		OwnIPs:       slices.Clone(b.own.NodeIPs),
+		NodeIPs:      slices.Clone(b.own.NodeIPs),
 	}
 	for _, n := range b.decision.peers {
 		f.NodeIPs = append(f.NodeIPs, n.NodeIPs...)
@@ -126,7 +128,7 @@ func (b *builder) clusterCIDRs() []netip.Prefix {
 	if len(b.cfg.ClusterCIDRs) > 0 {
 		return slices.Clone(b.cfg.ClusterCIDRs)
 	}
-	all := append(b.pods.prefixes(), b.self.PodCIDRs...)
+	all := append(b.pods.prefixes(), b.own.PodCIDRs...)
 	for _, n := range b.decision.peers {
 		all = append(all, n.PodCIDRs...)
 	}

@@ -15,7 +15,7 @@ const (
 
 func (b *builder) routes() []Route {
 	routes := b.unreachable()
-	gateways := b.self.gateways()
+	gateways := b.own.gateways()
 	for _, n := range b.decision.peers {
 		for _, p := range n.PodCIDRs {
 			routes = b.appendRoute(routes, Route{Table: TableMain, Destination: p, Link: b.cfg.Link, Source: gateways[familyOf(p.Addr())]})
@@ -79,7 +79,7 @@ func (b *builder) podSources() []netip.Prefix {
 	if len(b.cfg.ClusterCIDRs) > 0 {
 		return b.cfg.ClusterCIDRs
 	}
-	return b.self.PodCIDRs
+	return b.own.PodCIDRs
 }
 
 // familiesWith are the address families of the cluster CIDRs and of podCIDRs.
