@@ -6,14 +6,14 @@ import (
 	"warren.mesh/mesh"
 )
 
-// Prefix is what the names of all of warren's annotations begin with; the rest is a mesh.Field.
+// Prefix begins the name of every annotation of warren's; a mesh.Field follows.
 const Prefix = "warren.mesh/"
 
-// Annotation is the full name of the annotation that carries a field.
+// Annotation returns the full name of the annotation that carries the field.
 func Annotation(field mesh.Field) string { return Prefix + string(field) }
 
-// readAnnotations picks what warren reads from a Node's annotations; what is absent is empty. The values are copied, so
-// that they don't keep the buffer alive that the object was decoded from.
+// readAnnotations returns the annotations that warren reads; an absent one is empty. The values are copied, so that
+// they do not keep the buffer alive from which the object was decoded.
 func readAnnotations(all map[string]string) (mesh.Announcement, mesh.Overrides) {
 	value := func(field mesh.Field) string { return strings.Clone(all[Annotation(field)]) }
 	return mesh.Announcement{
@@ -27,7 +27,7 @@ func readAnnotations(all map[string]string) (mesh.Announcement, mesh.Overrides) 
 		}
 }
 
-// annotations are the four that a daemon writes of its own Node. All of them are there, also those that are empty.
+// annotations returns the four annotations that a daemon writes on its own Node. Empty values are included.
 func annotations(a mesh.Announcement) map[string]string {
 	return map[string]string{
 		Annotation(mesh.FieldPublicKey): a.PublicKey,

@@ -55,7 +55,8 @@ func startAPIServer(t *testing.T) *apiServer {
 	s.write(t, "sa.key", privateKey(t))
 	s.etcd = s.run(t, "etcd", "--name=e", "--data-dir="+s.path("etcd"), "--unsafe-no-fsync",
 		"--listen-client-urls="+s.url(2379), "--advertise-client-urls="+s.url(2379),
-		"--listen-peer-urls="+s.url(2380), "--initial-advertise-peer-urls="+s.url(2380), "--initial-cluster=e="+s.url(2380))
+		"--listen-peer-urls="+s.url(2380), "--initial-advertise-peer-urls="+s.url(2380),
+		"--initial-cluster=e="+s.url(2380))
 	client, err := clientv1.NewForConfig(s.config())
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +72,8 @@ func (s *apiServer) start(t *testing.T) {
 	s.api = s.run(t, "kube-apiserver", "--etcd-servers="+s.url(2379),
 		"--bind-address="+s.address.String(), "--secure-port=6443", "--cert-dir="+s.path("certs"),
 		// Nobody looks for this server through a Service of its own.
-		"--advertise-address=192.0.2.1", "--endpoint-reconciler-type=none", "--service-cluster-ip-range=198.51.100.0/24",
+		"--advertise-address=192.0.2.1", "--endpoint-reconciler-type=none",
+		"--service-cluster-ip-range=198.51.100.0/24",
 		"--token-auth-file="+s.path("token"), "--authorization-mode=AlwaysAllow",
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file="+s.path("sa.key"), "--service-account-signing-key-file="+s.path("sa.key"))

@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// clients are two views of the same Nodes over one connection: metadata only, and in full.
+// clients reads the same Nodes in two ways over one connection: metadata only, and full objects.
 type clients struct {
 	metadata metadata.Getter
 	core     *rest.RESTClient
@@ -41,8 +41,8 @@ func newClients(config *rest.Config) (clients, error) {
 	return clients{metadata: slim.Resource(corev1.SchemeGroupVersion.WithResource("nodes")), core: core}, nil
 }
 
-// coreConfig is for a client that knows the core group only. The typed clients of client-go bring the types of every API
-// group with them: 17 MB of a binary of 20, and 8 MB of each daemon's memory.
+// coreConfig returns the configuration of a client that knows the core group only. The typed clients of client-go link
+// the types of every API group: 17 MB of a binary of 20 MB, and 8 MB of each daemon's memory.
 func coreConfig(config *rest.Config) (*rest.Config, error) {
 	scheme := runtime.NewScheme()
 	if err := corev1.AddToScheme(scheme); err != nil {

@@ -1,6 +1,6 @@
-// Package kube is Kubernetes as the mesh sees it: it turns Node objects into mesh.Node and mesh.Self, keeps them current
-// through watches, and writes what a daemon says of its own Node. It does not decide anything: what a Node's announcement
-// means is package mesh's business, and when to write is the reconcile loop's.
+// Package kube connects the mesh to Kubernetes. It turns Node objects into mesh.Node and mesh.Self, keeps them current
+// through watches, and writes the daemon's announcement to its own Node. It decides nothing: package mesh decides what
+// an announcement means, and the reconcile loop decides when to write.
 package kube
 
 import (
@@ -17,18 +17,18 @@ import (
 	"warren.mesh/mesh"
 )
 
-// Config says which cluster and which Node.
+// Config names the cluster and the own Node.
 type Config struct {
-	// REST tells how to reach the API server. New copies it.
+	// REST says how to reach the API server. New copies it.
 	REST *rest.Config
 	// NodeName is the own Node's name.
 	NodeName string
-	// Changed is called, from any goroutine, whenever something differs that Synced, Nodes, Self or Waiting report. It
-	// must not block. Nil calls nobody.
+	// Changed is called, from any goroutine, whenever a result of Synced, Nodes, Self or Waiting changes. It must not
+	// block. Nil means that nobody is called.
 	Changed func()
 }
 
-// Cluster follows the Nodes of one cluster while Run runs. Its writes work without Run too.
+// Cluster watches the Nodes of one cluster while Run runs. Its writes work without Run too.
 type Cluster struct {
 	name    string
 	host    string
@@ -38,11 +38,12 @@ type Cluster struct {
 	sources []source
 }
 
-// New prepares a Cluster without asking the API server anything: that it cannot be reached is no error but a reason to
-// wait.
+// New returns a Cluster without sending a request: an unreachable API server is a reason to wait, not an error. It
+// fails if the node name is empty or the REST configuration is unusable.
 func New(config Config) (*Cluster, error) {
 	if config.NodeName == "" {
-		return nil, errors.New("the own Node's name is not known: set NODE_NAME from spec.nodeName in the pod's manifest")
+		return nil, errors.New(
+			"the own Node's name is not known: set NODE_NAME from spec.nodeName in the pod's manifest")
 	}
 	if config.Changed == nil {
 		config.Changed = func() {}
@@ -65,8 +66,8 @@ func New(config Config) (*Cluster, error) {
 	return c, nil
 }
 
-// Run follows the cluster until ctx ends, whatever the API server does meanwhile. It owns every goroutine of the Cluster
-// and returns when they have ended; the error is always nil.
+// Run watches the cluster until ctx ends, whatever the API server does meanwhile. It starts every goroutine of the
+// Cluster and returns when they have ended. The error is always nil.
 func (c *Cluster) Run(ctx context.Context) error {
 	var group sync.WaitGroup
 	for _, s := range c.sources {
@@ -76,20 +77,21 @@ func (c *Cluster) Run(ctx context.Context) error {
 	return nil
 }
 
-// Synced reports whether the list of Nodes and the own Node have been read in full since the start. It stays true.
+// Synced reports whether the list of Nodes and the own Node have been read in full since the start. Once true, it stays
+// true.
 func (c *Cluster) Synced() bool { return c.nodes.synced() && c.own.synced() }
 
-// Nodes are all Nodes as of now, in no order, the own one included; none before the first full list. They share their
-// slices with later calls: read only.
+// Nodes returns all Nodes that are known now, in no order, the own one included. It is empty before the first full
+// list. Later calls return the same slices inside the Nodes: do not write to them.
 func (c *Cluster) Nodes() []mesh.Node { return c.nodes.values() }
 
-// Self is the own Node from its full object, without a PublicKey, which only the key on disk can tell. ok is false while
-// the Node does not exist, and before that is known.
+// Self returns the own Node, read from its full object. PublicKey is empty: the key is on disk, not in the cluster. ok
+// is false while the Node does not exist, and until the first answer of the API server.
 func (c *Cluster) Self() (self mesh.Self, ok bool) { return c.own.value(c.name) }
 
-// Waiting says in half a sentence what of the API server is waited for: "the API server at HOST: connection refused".
-// Empty while everything has been read and is followed. The same obstacle gives the same text with every retry, so that
-// it can be logged when it changes.
+// Waiting returns what the Cluster waits for, as half a sentence: "the API server at HOST: connection refused". It is
+// empty while everything has been read and is being watched. Retries of the same failure return the same text, so that
+// the caller can log changes only.
 func (c *Cluster) Waiting() string {
 	for _, trouble := range []string{c.nodes.obstacle(), c.own.obstacle()} {
 		if trouble != "" {

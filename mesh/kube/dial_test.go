@@ -24,7 +24,8 @@ func TestConnectionsAreProbed(t *testing.T) {
 		t.Fatal(err)
 	}
 	wanted := map[string][2]int{
-		"TCP_KEEPIDLE": {unix.TCP_KEEPIDLE, 10}, "TCP_KEEPINTVL": {unix.TCP_KEEPINTVL, 5}, "TCP_KEEPCNT": {unix.TCP_KEEPCNT, 2},
+		"TCP_KEEPIDLE": {unix.TCP_KEEPIDLE, 10}, "TCP_KEEPINTVL": {unix.TCP_KEEPINTVL, 5},
+		"TCP_KEEPCNT": {unix.TCP_KEEPCNT, 2},
 	}
 	for name, want := range wanted {
 		var got int

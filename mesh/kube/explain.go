@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// explain says for an operator why the API server cannot be read, in the same words for the same obstacle: no port
-// numbers of our own side, no URLs, no revisions. Empty for what client-go mends by itself with its next request.
+// explain tells an operator why the API server cannot be read. The same failure gives the same text: no local port
+// numbers, no URLs, no revisions. It is empty for what client-go corrects with its next request.
 func explain(err error) string {
 	switch {
 	case passing(err):
@@ -24,12 +24,15 @@ func explain(err error) string {
 	return transportReason(err)
 }
 
-// bothVerbs names in the API server's own sentence all that is needed: where both are denied, requests for the one and the
-// other take turns.
-var bothVerbs = strings.NewReplacer(" cannot list resource ", " cannot list and watch resource ", " cannot watch resource ", " cannot list and watch resource ")
+// bothVerbs names both verbs in the API server's sentence. Where both are denied, lists and watches alternate, and so
+// would the text.
+var bothVerbs = strings.NewReplacer(
+	" cannot list resource ", " cannot list and watch resource ",
+	" cannot watch resource ", " cannot list and watch resource ",
+)
 
-// passing errors are not the API server's state: an old server does not know how to stream a list (422), the revision to
-// go on from is gone (410), or a server just started has not reached it yet.
+// passing reports whether err says nothing about the API server's state: an old server cannot stream a list (422), the
+// revision to resume from is gone (410), or a server that has just started has not reached it yet.
 func passing(err error) bool {
 	return apierrors.IsInvalid(err) || apierrors.IsGone(err) || apierrors.IsResourceExpired(err) ||
 		apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)

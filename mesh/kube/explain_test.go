@@ -19,7 +19,8 @@ func TestExplain(t *testing.T) {
 	}
 	reset := &net.OpError{
 		Op: "read", Net: "tcp", Err: errors.New("connection reset by peer"),
-		Source: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 9), Port: 40001}, Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 6443},
+		Source: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 9), Port: 40001},
+		Addr:   &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 6443},
 	}
 	tooLarge := apierrors.NewTimeoutError("Too large resource version: 9, current: 3", 1)
 	tooLarge.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: metav1.CauseTypeResourceVersionTooLarge}}
@@ -30,7 +31,10 @@ func TestExplain(t *testing.T) {
 	}{
 		{"refused", get(refused), "dial: connect: connection refused"},
 		{"reset, without our port", get(reset), "read: connection reset by peer"},
-		{"name", get(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "api.example", Server: "192.0.2.53:53", Err: "read udp 192.0.2.9:40001->192.0.2.53:53: i/o timeout"}}), "its name api.example cannot be looked up"},
+		{"name",
+			get(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "api.example", Server: "192.0.2.53:53",
+				Err: "read udp 192.0.2.9:40001->192.0.2.53:53: i/o timeout"}}),
+			"its name api.example cannot be looked up"},
 		{"certificate", get(x509.UnknownAuthorityError{}), "x509: certificate signed by unknown authority"},
 		{"closed, without the revision", get(io.EOF), "EOF"},
 		{"wrapped", fmt.Errorf("list: %w", get(io.EOF)), "EOF"},

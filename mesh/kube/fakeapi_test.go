@@ -16,8 +16,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// fakeAPI is as much of an API server as two reflectors and three patches need, without a network, so that it works in a
-// synctest bubble. It is a round tripper: requests end here.
+// fakeAPI is as much of an API server as two reflectors and three patches need, without a network, so that it works in
+// a synctest bubble. It is a round tripper: requests end here.
 type fakeAPI struct {
 	mu     sync.Mutex
 	answer func(*http.Request) (*http.Response, error)
@@ -67,8 +67,8 @@ func (f *fakeAPI) cluster(t *testing.T, changed func()) *Cluster {
 	return c
 }
 
-// answers overrides what requests get from now on. Where answer gives neither a response nor an error, or is nil, they are
-// served.
+// answers overrides what requests get from now on. Where answer gives neither a response nor an error, or is nil, they
+// are served.
 func (f *fakeAPI) answers(answer func(*http.Request) (*http.Response, error)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -205,7 +205,8 @@ func (f *fakeAPI) list(w *watching) any {
 	if w.full {
 		kind, version = "NodeList", "v1"
 	}
-	return map[string]any{"kind": kind, "apiVersion": version, "items": items, "metadata": map[string]any{"resourceVersion": f.revision()}}
+	return map[string]any{"kind": kind, "apiVersion": version, "items": items,
+		"metadata": map[string]any{"resourceVersion": f.revision()}}
 }
 
 func (f *fakeAPI) patch(request *http.Request) (*http.Response, error) {
@@ -216,7 +217,8 @@ func (f *fakeAPI) patch(request *http.Request) (*http.Response, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.patches = append(f.patches, patched{
-		Path: request.URL.Path, ContentType: request.Header.Get("Content-Type"), Query: request.URL.RawQuery, Body: string(body),
+		Path: request.URL.Path, ContentType: request.Header.Get("Content-Type"), Query: request.URL.RawQuery,
+		Body: string(body),
 	})
 	return reply(http.StatusOK, (&watching{}).view(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a"}})), nil
 }

@@ -12,25 +12,25 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// retry is how a lost API server is asked again: after 0.8 to 1.6 seconds, in the end every 10 to 20. client-go goes up
-// to 60, which a node that joins after an outage would wait for; at 10 the load on a server that comes back is what
-// kubelets' leases cause anyway.
+// retry is the reflector's backoff while the API server is lost: first 0.8 to 1.6 seconds, at last 10 to 20.
+// client-go's own goes up to 60, which a node that joins after an outage would wait for. At 10, the load on a server
+// that comes back equals that of the kubelets' leases.
 var retry = wait.Backoff{Duration: 800 * time.Millisecond, Cap: 10 * time.Second, Steps: 5, Factor: 2, Jitter: 1}
 
-// source lists and watches one kind of object for a mirror.
+// source feeds a mirror with the objects that it lists and watches.
 type source struct {
 	example runtime.Object
 	lists   *cache.ListWatch
 	mirror  target
 }
 
-// target is a mirror of any type.
+// target is a mirror, whatever its types.
 type target interface {
 	cache.TransformingStore
 	report(trouble string)
 }
 
-// follow keeps the mirror up to date until ctx ends.
+// follow keeps the mirror current until ctx ends.
 func (s source) follow(ctx context.Context) {
 	reflector := cache.NewReflectorWithOptions(s.reporting(), s.example, s.mirror, cache.ReflectorOptions{
 		Name:    "nodes",
@@ -40,8 +40,8 @@ func (s source) follow(ctx context.Context) {
 	reflector.RunWithContext(ctx)
 }
 
-// reporting tells the mirror how each request went. The reflector's own error handler would not do: it is never called
-// for the errors that the reflector retries by itself, a refused connection among them.
+// reporting returns a ListWatch that tells the mirror how each request went. The reflector's error handler would not
+// do: the reflector does not call it for the errors that it retries by itself, a refused connection among them.
 func (s source) reporting() *cache.ListWatch {
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -60,7 +60,8 @@ func (s source) reporting() *cache.ListWatch {
 	}
 }
 
-// note reports what err means, if anything. Only a watch clears it: a list may succeed where watching is forbidden.
+// note reports what err means to an operator, if anything. Only a watch clears it, because a list may succeed where
+// watching is forbidden.
 func (s source) note(ctx context.Context, err error) {
 	if err == nil || ctx.Err() != nil {
 		return
@@ -70,14 +71,14 @@ func (s source) note(ctx context.Context, err error) {
 	}
 }
 
-// endingClock is the real one, except that After also fires when ctx ends: the reflector sleeps on it, up to its longest
-// delay, without looking at its context, and a daemon told to stop must not wait for that.
+// endingClock is the real clock, except that After also fires when ctx ends. The reflector sleeps on After without
+// looking at its context, up to its longest delay, and a daemon that is told to stop must not wait for that.
 type endingClock struct {
 	clock.RealClock
 	ctx context.Context
 }
 
-// After fires after d, or when the context ends.
+// After returns a channel that fires after d, or when the context ends.
 func (c endingClock) After(d time.Duration) <-chan time.Time {
 	fired := make(chan time.Time, 1)
 	ctx, cancel := context.WithTimeout(c.ctx, d)

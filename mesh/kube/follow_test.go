@@ -111,8 +111,8 @@ func TestFollow(t *testing.T) {
 	})
 }
 
-// TestRunEndsAtOnce shows that the end of ctx cuts the longest wait short: a daemon that is stopped during an outage must
-// not be killed for taking a minute.
+// TestRunEndsAtOnce shows that the end of ctx cuts the longest wait short: a daemon that is stopped during an outage
+// must not be killed for taking a minute.
 func TestRunEndsAtOnce(t *testing.T) {
 	for name, answer := range map[string]func(*http.Request) (*http.Response, error){
 		"while waiting to ask again": down,
@@ -151,7 +151,8 @@ func TestObstacles(t *testing.T) {
 		}
 	}
 	denied := func(verbs string) string {
-		return `nodes is forbidden: User "system:serviceaccount:kube-system:warren" cannot ` + verbs + ` resource "nodes" in API group "" at the cluster scope`
+		return `nodes is forbidden: User "system:serviceaccount:kube-system:warren" cannot ` + verbs +
+			` resource "nodes" in API group "" at the cluster scope`
 	}
 	denies := func(r *http.Request) (*http.Response, error) {
 		if r.URL.Query().Get("watch") == "" {
@@ -171,8 +172,10 @@ func TestObstacles(t *testing.T) {
 		{"a verb is missing", watches(403, metav1.StatusReasonForbidden, denied("watch")), true,
 			server + denied("list and watch") + ": apply warren's ClusterRole"},
 		{"both verbs are missing", denies, false, server + denied("list and watch") + ": apply warren's ClusterRole"},
-		{"it is starting", always(503, metav1.StatusReasonServiceUnavailable, "etcd is not ready"), false, server + "etcd is not ready"},
-		{"it has too much to do", always(429, metav1.StatusReasonTooManyRequests, "too many requests"), false, server + "too many requests"},
+		{"it is starting", always(503, metav1.StatusReasonServiceUnavailable, "etcd is not ready"), false,
+			server + "etcd is not ready"},
+		{"it has too much to do", always(429, metav1.StatusReasonTooManyRequests, "too many requests"), false,
+			server + "too many requests"},
 		{"it cannot stream lists", func(r *http.Request) (*http.Response, error) {
 			if r.URL.Query().Get("sendInitialEvents") == "" {
 				return nil, nil

@@ -7,19 +7,18 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// LogTo routes what client-go logs into logger, all of it at debug level: what of it matters to an operator is in
-// Waiting and in returned errors, to be said once, while client-go says it again with every retry. Call it once, before
-// New.
+// LogTo routes client-go's log into logger, all of it at debug level. What matters to an operator is in Waiting and in
+// returned errors, where it is said once; client-go repeats it with every retry. Call LogTo once, before New.
 func LogTo(logger *slog.Logger) { klog.SetSlogLogger(slog.New(quiet{logger.Handler()})) }
 
-// quiet lowers every record to debug.
+// quiet is a handler that lowers every record to debug level.
 type quiet struct{ slog.Handler }
 
 func (q quiet) Enabled(ctx context.Context, level slog.Level) bool {
 	return q.Handler.Enabled(ctx, min(level, slog.LevelDebug))
 }
 
-// Handle asks Enabled once more: klog hands errors over without asking, since its own logs always show them.
+// Handle asks Enabled once more, because klog passes errors on without asking.
 func (q quiet) Handle(ctx context.Context, record slog.Record) error {
 	record.Level = min(record.Level, slog.LevelDebug)
 	if !q.Enabled(ctx, record.Level) {

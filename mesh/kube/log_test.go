@@ -26,13 +26,17 @@ func TestLogTo(t *testing.T) {
 		level slog.Level
 		want  string
 	}{
-		{slog.LevelDebug, "level=DEBUG msg=\"Failed to watch\" err=EOF\nlevel=DEBUG msg=hello group.k=v\nlevel=DEBUG msg=\"watch ended\" reflector=nodes\n"},
+		{slog.LevelDebug,
+			"level=DEBUG msg=\"Failed to watch\" err=EOF\n" +
+				"level=DEBUG msg=hello group.k=v\n" +
+				"level=DEBUG msg=\"watch ended\" reflector=nodes\n"},
 		{slog.LevelInfo, ""},
 	} {
 		var out bytes.Buffer
 		LogTo(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: test.level})))
 		klog.ErrorS(io.EOF, "Failed to watch")
-		slog.New(quiet{slog.NewTextHandler(&out, &slog.HandlerOptions{Level: test.level})}).WithGroup("group").Warn("hello", "k", "v")
+		text := slog.NewTextHandler(&out, &slog.HandlerOptions{Level: test.level})
+		slog.New(quiet{text}).WithGroup("group").Warn("hello", "k", "v")
 		klog.Background().WithValues("reflector", "nodes").Info("watch ended")
 		if got := withoutTime(out.String()); got != test.want {
 			t.Errorf("at %v:\n%s\nwant:\n%s", test.level, got, test.want)

@@ -42,8 +42,9 @@ func marshal(b *testing.B, i int) []byte {
 	o.Name, o.UID = fmt.Sprintf("node-%d", i), "f3a1c0de-58a5-4d3f-9d35-95d7f3c7a001"
 	o.Annotations["warren.mesh/pod-cidrs"] = fmt.Sprintf("10.%d.%d.0/24,fd00:10:%x::/64", i/256, i%256, i)
 	o.ManagedFields = []metav1.ManagedFieldsEntry{{
-		Manager: "kubelet", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: corev1.SchemeGroupVersion.String(),
-		FieldsV1: &metav1.FieldsV1{Raw: []byte(strings.Repeat(`{"f:status":{}}`, 150))},
+		Manager: "kubelet", Operation: metav1.ManagedFieldsOperationUpdate,
+		APIVersion: corev1.SchemeGroupVersion.String(),
+		FieldsV1:   &metav1.FieldsV1{Raw: []byte(strings.Repeat(`{"f:status":{}}`, 150))},
 	}}
 	data, err := o.Marshal()
 	if err != nil {

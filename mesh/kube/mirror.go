@@ -6,61 +6,63 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// mirror keeps what matters of Node objects: a comparable summary of each and the value parsed from it, once per
-// difference. A reflector writes into it directly. An informer would keep the objects a second time in its queue, and
-// would tell of updates that differ in nothing but a heartbeat.
+// mirror caches a comparable summary of each Node object and the value parsed from it. It parses again only when the
+// summary differs. A reflector writes into it directly: an informer would keep the objects a second time in its queue,
+// and would report updates that differ in nothing but a heartbeat.
 type mirror[S summary, V any] struct {
 	summarize func(object any) (S, error)
 	parse     func(S) V
 	changed   func()
 
 	mu      sync.Mutex
-	nodes   map[string]kept[S, V]
+	nodes   map[string]entry[S, V]
 	listed  bool
 	trouble string
 }
 
-// summary is the small rest of a Node object. Equal summaries mean that nothing happened; a changed UID under the same
-// name makes them differ, so that another Node is never taken for a change of this one.
+// summary holds the few fields of a Node object that matter. Equal summaries mean that nothing changed. The UID is one
+// of the fields, so that a new Node of the same name is never taken for the old one.
 type summary interface {
 	comparable
 	nodeName() string
 }
 
-type kept[S summary, V any] struct {
+// entry is one cached Node.
+type entry[S summary, V any] struct {
 	summary S
 	value   V
 }
 
 func newMirror[S summary, V any](summarize func(any) (S, error), parse func(S) V, changed func()) *mirror[S, V] {
-	return &mirror[S, V]{summarize: summarize, parse: parse, changed: changed, nodes: map[string]kept[S, V]{}}
+	return &mirror[S, V]{summarize: summarize, parse: parse, changed: changed, nodes: map[string]entry[S, V]{}}
 }
 
 var _ cache.TransformingStore = (*mirror[nodeSummary, int])(nil)
 
-// Transformer makes the reflector collect summaries rather than whole objects during the initial stream.
+// Transformer returns a function that makes the reflector collect summaries, not whole objects, during the initial
+// stream.
 func (m *mirror[S, V]) Transformer() cache.TransformFunc {
 	return func(object any) (any, error) { return m.summarize(object) }
 }
 
-// Add is Update: after a watch is resumed the one may stand for the other.
+// Add does what Update does: after a watch resumes, an addition may arrive as an update and the reverse.
 func (m *mirror[S, V]) Add(object any) error { return m.Update(object) }
 
-// Update keeps the object and pokes if its summary differs.
+// Update caches the object's summary and value, and pokes if the summary differs.
 func (m *mirror[S, V]) Update(object any) error {
 	s, err := m.summarize(object)
 	if err != nil {
 		return err
 	}
 	m.mu.Lock()
-	entry, changed := m.entry(s)
-	m.nodes[s.nodeName()] = entry
+	e, changed := m.next(s)
+	m.nodes[s.nodeName()] = e
 	m.mu.Unlock()
 	m.poke(changed)
 	return nil
 }
 
-// Delete forgets the object.
+// Delete removes the object and pokes if it was there.
 func (m *mirror[S, V]) Delete(object any) error {
 	s, err := m.summarize(object)
 	if err != nil {
@@ -74,7 +76,7 @@ func (m *mirror[S, V]) Delete(object any) error {
 	return nil
 }
 
-// Replace takes a full list: the first one, or one after the watch was lost. Nodes that it lacks were deleted meanwhile.
+// Replace takes a full list: the first one, or one after the watch was lost. It removes the Nodes that the list lacks.
 func (m *mirror[S, V]) Replace(objects []any, _ string) error {
 	summaries := make([]S, 0, len(objects))
 	for _, object := range objects {
@@ -91,30 +93,30 @@ func (m *mirror[S, V]) Replace(objects []any, _ string) error {
 func (m *mirror[S, V]) replace(summaries []S) (changed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	next := make(map[string]kept[S, V], len(summaries))
+	nodes := make(map[string]entry[S, V], len(summaries))
 	changed = !m.listed
 	for _, s := range summaries {
-		entry, differs := m.entry(s)
-		next[s.nodeName()] = entry
+		e, differs := m.next(s)
+		nodes[s.nodeName()] = e
 		changed = changed || differs
 	}
-	changed = changed || len(next) != len(m.nodes)
-	m.nodes, m.listed = next, true
+	changed = changed || len(nodes) != len(m.nodes)
+	m.nodes, m.listed = nodes, true
 	return changed
 }
 
-// entry is what to keep for s: what is there already, where it is the same. The caller holds mu.
-func (m *mirror[S, V]) entry(s S) (_ kept[S, V], changed bool) {
+// next returns the entry for s: the cached one, if its summary is the same. The caller holds mu.
+func (m *mirror[S, V]) next(s S) (_ entry[S, V], changed bool) {
 	if old, ok := m.nodes[s.nodeName()]; ok && old.summary == s {
 		return old, false
 	}
-	return kept[S, V]{summary: s, value: m.parse(s)}, true
+	return entry[S, V]{summary: s, value: m.parse(s)}, true
 }
 
-// Resync does nothing: nobody consumes a queue here.
+// Resync does nothing: there is no queue to fill again.
 func (m *mirror[S, V]) Resync() error { return nil }
 
-// report keeps why the API server cannot be followed; empty means that it can.
+// report records why the API server cannot be watched. Empty means that it can.
 func (m *mirror[S, V]) report(trouble string) {
 	m.mu.Lock()
 	changed := m.trouble != trouble
@@ -123,7 +125,7 @@ func (m *mirror[S, V]) report(trouble string) {
 	m.poke(changed)
 }
 
-// poke calls changed without holding mu, so that it may read the mirror.
+// poke calls changed without holding mu, so that changed may read the mirror.
 func (m *mirror[S, V]) poke(changed bool) {
 	if changed {
 		m.changed()
@@ -145,16 +147,16 @@ func (m *mirror[S, V]) obstacle() string {
 func (m *mirror[S, V]) value(name string) (V, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	entry, ok := m.nodes[name]
-	return entry.value, ok
+	e, ok := m.nodes[name]
+	return e.value, ok
 }
 
 func (m *mirror[S, V]) values() []V {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := make([]V, 0, len(m.nodes))
-	for _, entry := range m.nodes {
-		all = append(all, entry.value)
+	for _, e := range m.nodes {
+		all = append(all, e.value)
 	}
 	return all
 }

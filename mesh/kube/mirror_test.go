@@ -16,7 +16,8 @@ import (
 func object(name, uid, revision string, annotations ...string) *metav1.PartialObjectMetadata {
 	o := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
 		Name: name, UID: types.UID(uid), ResourceVersion: revision,
-		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet", FieldsV1: &metav1.FieldsV1{Raw: []byte(revision)}}},
+		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet",
+			FieldsV1: &metav1.FieldsV1{Raw: []byte(revision)}}},
 	}}
 	for i := 0; i < len(annotations); i += 2 {
 		metav1.SetMetaDataAnnotation(&o.ObjectMeta, annotations[i], annotations[i+1])
@@ -36,30 +37,38 @@ func list(objects ...*metav1.PartialObjectMetadata) []any {
 func TestMirrorPokes(t *testing.T) {
 	var pokes int
 	m := newMirror(summarizeNode, parseNode, func() { pokes++ })
+	const key = "warren.mesh/public-key"
+	add := func(o any) func() error { return func() error { return m.Add(o) } }
+	update := func(o any) func() error { return func() error { return m.Update(o) } }
+	replace := func(objects ...any) func() error {
+		return func() error { return m.Replace(objects, "a revision") }
+	}
 	for _, step := range []struct {
 		name  string
 		do    func() error
 		pokes int
 		want  map[string]string
 	}{
-		{"the first list, though empty", func() error { return m.Replace(nil, "1") }, 1, map[string]string{}},
-		{"an empty list again", func() error { return m.Replace(nil, "2") }, 0, map[string]string{}},
-		{"a Node is created", func() error { return m.Add(object("a", "1", "3")) }, 1, map[string]string{"a": "1"}},
-		{"the same again, as after a resumed watch", func() error { return m.Add(object("a", "1", "3")) }, 0, map[string]string{"a": "1"}},
-		{"a heartbeat", func() error { return m.Update(object("a", "1", "4")) }, 0, map[string]string{"a": "1"}},
-		{"somebody else's annotation", func() error { return m.Update(object("a", "1", "5", "x/y", "z")) }, 0, map[string]string{"a": "1"}},
-		{"an annotation of ours", func() error { return m.Update(object("a", "1", "6", "warren.mesh/public-key", "k")) }, 1, map[string]string{"a": "1"}},
-		{"an administrator's", func() error {
-			return m.Update(object("a", "1", "7", "warren.mesh/public-key", "k", "warren.mesh/persistent-keepalive", "25"))
-		}, 1, map[string]string{"a": "1"}},
-		{"one is removed", func() error { return m.Update(object("a", "1", "8", "warren.mesh/public-key", "k")) }, 1, map[string]string{"a": "1"}},
-		{"another Node under the same name", func() error { return m.Update(object("a", "2", "9", "warren.mesh/public-key", "k")) }, 1, map[string]string{"a": "2"}},
-		{"a list without news", func() error { return m.Replace(list(object("a", "2", "10", "warren.mesh/public-key", "k")), "10") }, 0, map[string]string{"a": "2"}},
-		{"a list with another one", func() error { return m.Replace(list(object("a", "2", "10"), object("b", "3", "10")), "10") }, 1, map[string]string{"a": "2", "b": "3"}},
-		{"a list that swaps one for another", func() error { return m.Replace(list(object("a", "2", "10"), object("c", "4", "10")), "11") }, 1, map[string]string{"a": "2", "c": "4"}},
-		{"a list of which one is gone", func() error { return m.Replace(list(object("a", "2", "10")), "12") }, 1, map[string]string{"a": "2"}},
+		{"the first list, though empty", replace(), 1, map[string]string{}},
+		{"an empty list again", replace(), 0, map[string]string{}},
+		{"a Node is created", add(object("a", "1", "3")), 1, map[string]string{"a": "1"}},
+		{"the same again, as after a resumed watch", add(object("a", "1", "3")), 0, map[string]string{"a": "1"}},
+		{"a heartbeat", update(object("a", "1", "4")), 0, map[string]string{"a": "1"}},
+		{"somebody else's annotation", update(object("a", "1", "5", "x/y", "z")), 0, map[string]string{"a": "1"}},
+		{"an annotation of ours", update(object("a", "1", "6", key, "k")), 1, map[string]string{"a": "1"}},
+		{"an administrator's", update(object("a", "1", "7", key, "k", "warren.mesh/persistent-keepalive", "25")), 1,
+			map[string]string{"a": "1"}},
+		{"one is removed", update(object("a", "1", "8", key, "k")), 1, map[string]string{"a": "1"}},
+		{"another Node under the same name", update(object("a", "2", "9", key, "k")), 1, map[string]string{"a": "2"}},
+		{"a list without news", replace(object("a", "2", "10", key, "k")), 0, map[string]string{"a": "2"}},
+		{"a list with another one", replace(object("a", "2", "10"), object("b", "3", "10")), 1,
+			map[string]string{"a": "2", "b": "3"}},
+		{"a list that swaps one for another", replace(object("a", "2", "10"), object("c", "4", "10")), 1,
+			map[string]string{"a": "2", "c": "4"}},
+		{"a list of which one is gone", replace(object("a", "2", "10")), 1, map[string]string{"a": "2"}},
 		{"a deletion", func() error { return m.Delete(object("a", "2", "13")) }, 1, map[string]string{}},
-		{"a deletion of what is not there", func() error { return m.Delete(object("a", "2", "13")) }, 0, map[string]string{}},
+		{"a deletion of what is not there", func() error { return m.Delete(object("a", "2", "13")) }, 0,
+			map[string]string{}},
 		{"a resync", m.Resync, 0, map[string]string{}},
 		{"trouble", func() error { m.report("unreachable"); return nil }, 1, map[string]string{}},
 		{"the same trouble", func() error { m.report("unreachable"); return nil }, 0, map[string]string{}},
@@ -86,7 +95,8 @@ func uids(m *mirror[nodeSummary, mesh.Node]) map[string]string {
 	return got
 }
 
-// TestMirrorParsesOncePerDifference counts parses: heartbeats and lists after an outage must not parse everything again.
+// TestMirrorParsesOncePerDifference counts parses: heartbeats and lists after an outage must not parse everything
+// again.
 func TestMirrorParsesOncePerDifference(t *testing.T) {
 	parsed := map[string]int{}
 	m := newMirror(summarizeNode, func(s nodeSummary) mesh.Node { parsed[s.name]++; return parseNode(s) }, func() {})

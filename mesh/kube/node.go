@@ -10,11 +10,12 @@ import (
 	"warren.mesh/mesh"
 )
 
-// nodeSummary is what is kept of a Node's metadata. The rest (managedFields, labels, others' annotations) is most of its
-// size, and its resourceVersion changes with every heartbeat.
+// nodeSummary is the part of a Node's metadata that is cached. The rest (managedFields, labels, others' annotations) is
+// most of its size, and resourceVersion changes with every heartbeat.
 type nodeSummary struct {
 	name, uid string
-	// created is in seconds since 1970, all that the API keeps: two equal time.Time values need not be ==.
+	// created is in seconds since 1970, the API's precision. It is not a time.Time, because two equal ones need not be
+	// ==.
 	created      int64
 	announcement mesh.Announcement
 	overrides    mesh.Overrides
@@ -24,8 +25,8 @@ func (s nodeSummary) nodeName() string { return s.name }
 
 func (s nodeSummary) createdAt() time.Time { return time.Unix(s.created, 0).UTC() }
 
-// summarizeNode copies what matters, so that the rest of the object is freed. It also takes what it returns, because the
-// reflector passes some objects through it twice.
+// summarizeNode copies what matters, so that the rest of the object can be freed. It also accepts a nodeSummary,
+// because the reflector passes some objects through it twice.
 func summarizeNode(object any) (nodeSummary, error) {
 	switch o := object.(type) {
 	case nodeSummary:
@@ -38,7 +39,8 @@ func summarizeNode(object any) (nodeSummary, error) {
 }
 
 func summarizeMeta(m *metav1.ObjectMeta) nodeSummary {
-	s := nodeSummary{name: strings.Clone(m.Name), uid: strings.Clone(string(m.UID)), created: m.CreationTimestamp.Unix()}
+	s := nodeSummary{name: strings.Clone(m.Name), uid: strings.Clone(string(m.UID)),
+		created: m.CreationTimestamp.Unix()}
 	s.announcement, s.overrides = readAnnotations(m.Annotations)
 	return s
 }

@@ -10,14 +10,15 @@ import (
 	"warren.mesh/mesh"
 )
 
-// ownSummary is what is kept of the own Node's full object. Lists are joined by commas, which makes it comparable.
+// ownSummary is the part of the own Node's full object that is cached. Lists are joined by commas to make it
+// comparable.
 type ownSummary struct {
 	nodeSummary
 	podCIDRs, internalIPs string
 	networkAvailable      bool
 }
 
-// summarizeOwn copies what matters of the own Node. It also takes what it returns.
+// summarizeOwn copies what matters of the own Node. It also accepts an ownSummary, as summarizeNode does.
 func summarizeOwn(object any) (ownSummary, error) {
 	switch o := object.(type) {
 	case ownSummary:
@@ -53,7 +54,8 @@ func networkAvailable(conditions []corev1.NodeCondition) bool {
 	return false
 }
 
-// parseOwn leaves out what cannot be parsed, as Malformed: the rest may do, and the operator learns of both.
+// parseOwn returns the own Node. Values that cannot be parsed become Problems in Malformed: the rest may suffice, and
+// the operator learns of them.
 func parseOwn(s ownSummary) mesh.Self {
 	self := mesh.Self{
 		Name:             s.name,
@@ -73,7 +75,8 @@ func parseOwn(s ownSummary) mesh.Self {
 	for _, text := range split(s.internalIPs) {
 		addr, err := netip.ParseAddr(text)
 		if err != nil || addr.Zone() != "" {
-			self.Malformed = append(self.Malformed, malformed(s.name, mesh.FieldNodeIPs, "InternalIP of status.addresses", text))
+			self.Malformed = append(self.Malformed,
+				malformed(s.name, mesh.FieldNodeIPs, "InternalIP of status.addresses", text))
 			continue
 		}
 		self.NodeIPs = append(self.NodeIPs, addr.Unmap())
@@ -82,7 +85,8 @@ func parseOwn(s ownSummary) mesh.Self {
 }
 
 func malformed(node string, field mesh.Field, what, text string) mesh.Problem {
-	return mesh.Problem{Node: node, Field: field, Reason: fmt.Sprintf("%s %q of the Node object cannot be read and is left out: correct the Node", what, text)}
+	reason := fmt.Sprintf("%s %q of the Node object cannot be read and is left out: correct the Node", what, text)
+	return mesh.Problem{Node: node, Field: field, Reason: reason}
 }
 
 func split(joined string) []string {

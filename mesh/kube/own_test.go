@@ -15,8 +15,9 @@ import (
 // ownNode is a full Node as a kubelet and a controller-manager leave it.
 func ownNode(edits ...func(*corev1.Node)) *corev1.Node {
 	n := &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: "a", UID: "uid-a", ResourceVersion: "7", CreationTimestamp: metav1.NewTime(time.Unix(1_700_000_000, 0))},
-		Spec:       corev1.NodeSpec{PodCIDR: "10.244.1.0/24", PodCIDRs: []string{"10.244.1.0/24", "fd00:10:1::/64"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "a", UID: "uid-a", ResourceVersion: "7",
+			CreationTimestamp: metav1.NewTime(time.Unix(1_700_000_000, 0))},
+		Spec: corev1.NodeSpec{PodCIDR: "10.244.1.0/24", PodCIDRs: []string{"10.244.1.0/24", "fd00:10:1::/64"}},
 		Status: corev1.NodeStatus{
 			Addresses: []corev1.NodeAddress{
 				{Type: corev1.NodeExternalIP, Address: "203.0.113.9"},
@@ -36,7 +37,8 @@ func ownNode(edits ...func(*corev1.Node)) *corev1.Node {
 
 func condition(status corev1.ConditionStatus) func(*corev1.Node) {
 	return func(n *corev1.Node) {
-		n.Status.Conditions = append(n.Status.Conditions, corev1.NodeCondition{Type: corev1.NodeNetworkUnavailable, Status: status})
+		n.Status.Conditions = append(n.Status.Conditions,
+			corev1.NodeCondition{Type: corev1.NodeNetworkUnavailable, Status: status})
 	}
 }
 
@@ -44,7 +46,8 @@ func addresses(ips ...string) func(*corev1.Node) {
 	return func(n *corev1.Node) {
 		n.Status.Addresses = nil
 		for _, ip := range ips {
-			n.Status.Addresses = append(n.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: ip})
+			n.Status.Addresses = append(n.Status.Addresses,
+				corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: ip})
 		}
 	}
 }
@@ -74,24 +77,35 @@ func TestSelf(t *testing.T) {
 		{"no address yet", ownNode(addresses()), but(func(s *mesh.Self) { s.NodeIPs = nil })},
 		{"network unavailable", ownNode(condition(corev1.ConditionTrue)), whole},
 		{"network unknown", ownNode(condition(corev1.ConditionUnknown)), whole},
-		{"network available", ownNode(condition(corev1.ConditionFalse)), but(func(s *mesh.Self) { s.NetworkAvailable = true })},
+		{"network available", ownNode(condition(corev1.ConditionFalse)),
+			but(func(s *mesh.Self) { s.NetworkAvailable = true })},
 		{"a pod CIDR with host bits", ownNode(podCIDRs("10.244.1.5/24", "fd00:10:1::/64")), whole},
 		{"an IPv4 address in IPv6 form", ownNode(addresses("::ffff:192.0.2.10", "2001:db8::10")), whole},
 		{"published", ownNode(func(n *corev1.Node) {
-			n.Annotations = map[string]string{"warren.mesh/public-key": "k", "warren.mesh/endpoint": "e", "warren.mesh/pod-cidrs": "p", "warren.mesh/node-ips": "i"}
+			n.Annotations = map[string]string{"warren.mesh/public-key": "k", "warren.mesh/endpoint": "e",
+				"warren.mesh/pod-cidrs": "p", "warren.mesh/node-ips": "i"}
 		}), but(func(s *mesh.Self) {
 			s.Published = mesh.Announcement{PublicKey: "k", Endpoint: "e", PodCIDRs: "p", NodeIPs: "i"}
 		})},
-		{"one of two pod CIDRs unreadable", ownNode(podCIDRs("10.244.1.0/33", "fd00:10:1::/64")), but(func(s *mesh.Self) {
-			s.PodCIDRs = s.PodCIDRs[1:]
-			s.Malformed = []mesh.Problem{{Node: "a", Field: mesh.FieldPodCIDRs, Reason: `spec.podCIDRs "10.244.1.0/33" of the Node object cannot be read and is left out: correct the Node`}}
-		})},
-		{"addresses unreadable", ownNode(addresses("ip-10-0-0-1.internal", "192.0.2.10", "fe80::1%eth0", "2001:db8::10")), but(func(s *mesh.Self) {
-			s.Malformed = []mesh.Problem{
-				{Node: "a", Field: mesh.FieldNodeIPs, Reason: `InternalIP of status.addresses "ip-10-0-0-1.internal" of the Node object cannot be read and is left out: correct the Node`},
-				{Node: "a", Field: mesh.FieldNodeIPs, Reason: `InternalIP of status.addresses "fe80::1%eth0" of the Node object cannot be read and is left out: correct the Node`},
-			}
-		})},
+		{"one of two pod CIDRs unreadable", ownNode(podCIDRs("10.244.1.0/33", "fd00:10:1::/64")),
+			but(func(s *mesh.Self) {
+				s.PodCIDRs = s.PodCIDRs[1:]
+				s.Malformed = []mesh.Problem{{Node: "a", Field: mesh.FieldPodCIDRs,
+					Reason: `spec.podCIDRs "10.244.1.0/33" of the Node object cannot be read and is left out: ` +
+						`correct the Node`}}
+			})},
+		{"addresses unreadable",
+			ownNode(addresses("ip-10-0-0-1.internal", "192.0.2.10", "fe80::1%eth0", "2001:db8::10")),
+			but(func(s *mesh.Self) {
+				s.Malformed = []mesh.Problem{
+					{Node: "a", Field: mesh.FieldNodeIPs,
+						Reason: `InternalIP of status.addresses "ip-10-0-0-1.internal" of the Node object cannot ` +
+							`be read and is left out: correct the Node`},
+					{Node: "a", Field: mesh.FieldNodeIPs,
+						Reason: `InternalIP of status.addresses "fe80::1%eth0" of the Node object cannot be read ` +
+							`and is left out: correct the Node`},
+				}
+			})},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s, err := summarizeOwn(test.node)
@@ -126,7 +140,8 @@ func TestOwnPokes(t *testing.T) {
 			n.Labels = map[string]string{"x": "y"}
 			n.Spec.Taints = []corev1.Taint{{Key: "node.kubernetes.io/not-ready", Effect: corev1.TaintEffectNoSchedule}}
 		}), 0},
-		{"another condition", ownNode(func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionFalse }), 0},
+		{"another condition", ownNode(func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionFalse }),
+			0},
 		{"the network condition", ownNode(condition(corev1.ConditionFalse)), 1},
 		{"an address", ownNode(addresses("192.0.2.11")), 1},
 		{"one more address", ownNode(addresses("192.0.2.11", "192.0.2.12")), 1},

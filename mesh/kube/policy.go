@@ -12,9 +12,9 @@ import (
 	"warren.mesh/mesh"
 )
 
-// PolicyInForce reports whether an admission policy checks what is announced of the own Node, whose UID must be uid: the API server is asked
-// for a dry run of an announcement that is none. A policy refuses it (422); without one it would be taken. Nothing is written
-// either way, and it needs no right beyond that to publish. The error is that of anything else, and says nothing about policies.
+// PolicyInForce reports whether an admission policy checks the announcement of the own Node, whose UID must be uid. It
+// sends a dry run of an announcement with a false key: a policy refuses it (422); without a policy the API server
+// accepts it. Nothing is written either way, and the right to publish suffices. An error says nothing about policies.
 func (c *Cluster) PolicyInForce(ctx context.Context, uid string) (bool, error) {
 	err := errors.New("its UID is not known")
 	if uid != "" {
@@ -31,10 +31,14 @@ func (c *Cluster) PolicyInForce(ctx context.Context, uid string) (bool, error) {
 	return false, fmt.Errorf("look for a policy on the annotations of node %s: %w", c.name, err)
 }
 
-// anotherUID reports whether err says that the Node has been replaced: that is a 422 too, of every API server, and names the field.
+// anotherUID reports whether err says that the Node has been replaced. That is a 422 too, without any policy; its cause
+// names the field.
 func anotherUID(err error) bool {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
-	return ok && status.ErrStatus.Details != nil && slices.ContainsFunc(status.ErrStatus.Details.Causes, func(c metav1.StatusCause) bool {
+	if !ok || status.ErrStatus.Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(status.ErrStatus.Details.Causes, func(c metav1.StatusCause) bool {
 		return c.Field == "metadata.uid"
 	})
 }

@@ -119,7 +119,8 @@ func testOutage(t *testing.T, s *apiServer) {
 	refused := "the API server at " + c.host + ": dial: connect: connection refused"
 	eventually(t, "the outage is known", func() bool { return c.Waiting() == refused })
 	self, ok := c.Self()
-	if diff := cmp.Diff(map[string]string{"n": uid, "gone": gone}, uids(c.nodes)); diff != "" || !c.Synced() || !ok || self.UID != uid {
+	if diff := cmp.Diff(map[string]string{"n": uid, "gone": gone}, uids(c.nodes)); diff != "" || !c.Synced() || !ok ||
+		self.UID != uid {
 		t.Errorf("not frozen: synced %t, self %v, nodes (-want +got):\n%s", c.Synced(), self.UID, diff)
 	}
 	s.start(t)

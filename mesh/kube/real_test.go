@@ -38,7 +38,8 @@ var said = mesh.Announcement{PublicKey: "k", Endpoint: "e", PodCIDRs: "p", NodeI
 // create makes a Node with the conditions that a kubelet reports, and removes it after the test.
 func (s *apiServer) create(t *testing.T, name string) *corev1.Node {
 	t.Helper()
-	_, err := s.nodes.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{FieldManager: "kubelet"})
+	_, err := s.nodes.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}},
+		metav1.CreateOptions{FieldManager: "kubelet"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,8 @@ func (s *apiServer) annotate(t *testing.T, name, key, value string) *corev1.Node
 
 func (s *apiServer) patch(t *testing.T, name string, body []byte, subresources ...string) *corev1.Node {
 	t.Helper()
-	n, err := s.nodes.Patch(t.Context(), name, types.StrategicMergePatchType, body, metav1.PatchOptions{FieldManager: "others"}, subresources...)
+	n, err := s.nodes.Patch(t.Context(), name, types.StrategicMergePatchType, body,
+		metav1.PatchOptions{FieldManager: "others"}, subresources...)
 	if err != nil {
 		t.Fatal(err)
 	}

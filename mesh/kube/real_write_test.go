@@ -68,13 +68,15 @@ func testPublish(t *testing.T, s *apiServer) {
 		t.Errorf("annotations (-want +got):\n%s", diff)
 	}
 	fields := map[metav1.ManagedFieldsOperationType]string{
-		metav1.ManagedFieldsOperationApply: `{"f:metadata":{"f:annotations":{"f:warren.mesh/endpoint":{},"f:warren.mesh/node-ips":{},"f:warren.mesh/pod-cidrs":{},"f:warren.mesh/public-key":{}}}}`,
+		metav1.ManagedFieldsOperationApply: `{"f:metadata":{"f:annotations":{"f:warren.mesh/endpoint":{},` +
+			`"f:warren.mesh/node-ips":{},"f:warren.mesh/pod-cidrs":{},"f:warren.mesh/public-key":{}}}}`,
 	}
 	if diff := cmp.Diff(fields, owned(first)); diff != "" {
 		t.Errorf("owned fields (-want +got):\n%s", diff)
 	}
 	if second := publish(); second.ResourceVersion != first.ResourceVersion {
-		t.Errorf("the same again changed the resourceVersion from %s to %s", first.ResourceVersion, second.ResourceVersion)
+		t.Errorf("the same again changed the resourceVersion from %s to %s", first.ResourceVersion,
+			second.ResourceVersion)
 	}
 	s.annotate(t, "n", "warren.mesh/public-key", "stolen")
 	if got := ours(publish())["warren.mesh/public-key"]; got != said.PublicKey {
@@ -144,7 +146,8 @@ func testCondition(t *testing.T, s *apiServer) {
 	for _, c := range after.Status.Conditions {
 		conditions[c.Type] = c.Status
 	}
-	want := map[corev1.NodeConditionType]corev1.ConditionStatus{"Ready": "True", "DiskPressure": "False", "NetworkUnavailable": "False"}
+	want := map[corev1.NodeConditionType]corev1.ConditionStatus{"Ready": "True", "DiskPressure": "False",
+		"NetworkUnavailable": "False"}
 	if diff := cmp.Diff(want, conditions); diff != "" {
 		t.Errorf("conditions (-want +got):\n%s", diff)
 	}

@@ -13,15 +13,15 @@ import (
 	"warren.mesh/mesh"
 )
 
-// FieldManager owns what warren writes, in the managedFields of Nodes.
+// FieldManager is the owner, in the managedFields of Nodes, of what warren writes.
 const FieldManager = "warren"
 
-// Publish writes the four annotations of the own Node in one server-side apply. What others wrote there is
-// overwritten; what is there already changes nothing, not even the resourceVersion. The error wraps mesh.ErrStale where
-// the Node is not there (it is never created), has another UID, or an admission policy finds that the announcement does
-// not fit the Node (404, 409, 422).
+// Publish writes the four annotations of the own Node in one server-side apply. It overwrites what others wrote there.
+// An apply that changes nothing leaves even the resourceVersion as it is. The error wraps mesh.ErrStale if the Node
+// does not exist (404; it is never created), has another UID (409), or an admission policy refuses the announcement
+// because it does not fit the Node (422).
 func (c *Cluster) Publish(ctx context.Context, uid string, a mesh.Announcement) error {
-	// Without a UID in its body an apply creates the Node that it does not find.
+	// An apply without a UID in its body creates the Node if it does not exist.
 	if uid == "" {
 		return fmt.Errorf("publish the annotations of node %s: %w: its UID is not known", c.name, mesh.ErrStale)
 	}
@@ -43,7 +43,7 @@ func (c *Cluster) announcement(uid string, a mesh.Announcement) patch {
 	}
 }
 
-// Unpublish removes the four annotations of the own Node in one request. That they or the Node are not there is no error.
+// Unpublish removes the four annotations of the own Node in one request. It succeeds if they or the Node do not exist.
 func (c *Cluster) Unpublish(ctx context.Context) error {
 	nulls := map[string]any{}
 	for name := range annotations(mesh.Announcement{}) {
@@ -59,8 +59,8 @@ func (c *Cluster) Unpublish(ctx context.Context) error {
 	return nil
 }
 
-// SetNetworkAvailable sets the own Node's condition NetworkUnavailable to False where Self says that it is not; all
-// other conditions are kept. The error wraps mesh.ErrStale where the Node is not known, or is another one by now.
+// SetNetworkAvailable sets the own Node's condition NetworkUnavailable to False, unless Self says that it is False.
+// Other conditions stay as they are. The error wraps mesh.ErrStale if the Node is not known, or has been replaced.
 func (c *Cluster) SetNetworkAvailable(ctx context.Context) error {
 	self, ok := c.Self()
 	if !ok {
@@ -69,9 +69,9 @@ func (c *Cluster) SetNetworkAvailable(ctx context.Context) error {
 	if self.NetworkAvailable {
 		return nil
 	}
-	// An apply finds the condition by its type. A JSON merge patch would replace the whole list; a strategic one would make
-	// warren one more updater of the Node, and of more than ten the API server joins the eldest, which looks as if warren had
-	// forged the managedFields of others.
+	// An apply finds the condition by its type. A JSON merge patch would replace the whole list. A strategic merge
+	// patch would make warren one more updater of the Node; of more than ten, the API server merges the oldest, and the
+	// policy warren-own-node would take that for a forgery of others' managedFields.
 	err := c.write(ctx, patch{
 		kind:         types.ApplyPatchType,
 		force:        true,
@@ -104,14 +104,15 @@ func available(now metav1.Time) corev1.NodeCondition {
 type patch struct {
 	kind types.PatchType
 	body map[string]any
-	// force takes fields over that others own; for server-side apply only.
+	// force takes over fields that others own. It is for server-side apply only.
 	force bool
-	// dryRun has it checked and not written.
+	// dryRun has the API server check the patch and not write it.
 	dryRun       bool
 	subresources []string
 }
 
-// write sends p. How long that may take, and when it is this daemon's turn, is up to the caller.
+// write sends p. The caller decides when, and bounds the time by ctx. The error wraps mesh.ErrStale for 404, 409 and
+// 422.
 func (c *Cluster) write(ctx context.Context, p patch) error {
 	data, err := json.Marshal(p.body)
 	if err != nil {

@@ -26,11 +26,13 @@ func TestWrites(t *testing.T) {
 		{
 			"publish",
 			func(c *Cluster) error {
-				return c.Publish(t.Context(), "uid-a", mesh.Announcement{PublicKey: "k", Endpoint: "e", PodCIDRs: "p", NodeIPs: "i"})
+				return c.Publish(t.Context(), "uid-a",
+					mesh.Announcement{PublicKey: "k", Endpoint: "e", PodCIDRs: "p", NodeIPs: "i"})
 			},
 			patched{"/api/v1/nodes/a", "application/apply-patch+yaml", "fieldManager=warren&force=true",
 				`{"apiVersion":"v1","kind":"Node","metadata":{"annotations":{` +
-					`"warren.mesh/endpoint":"e","warren.mesh/node-ips":"i","warren.mesh/pod-cidrs":"p","warren.mesh/public-key":"k"},` +
+					`"warren.mesh/endpoint":"e","warren.mesh/node-ips":"i","warren.mesh/pod-cidrs":"p",` +
+					`"warren.mesh/public-key":"k"},` +
 					`"name":"a","uid":"uid-a"}}`},
 		},
 		{
@@ -38,14 +40,16 @@ func TestWrites(t *testing.T) {
 			func(c *Cluster) error { return c.Unpublish(t.Context()) },
 			patched{"/api/v1/nodes/a", "application/merge-patch+json", "fieldManager=warren",
 				`{"metadata":{"annotations":{` +
-					`"warren.mesh/endpoint":null,"warren.mesh/node-ips":null,"warren.mesh/pod-cidrs":null,"warren.mesh/public-key":null}}}`},
+					`"warren.mesh/endpoint":null,"warren.mesh/node-ips":null,"warren.mesh/pod-cidrs":null,` +
+					`"warren.mesh/public-key":null}}}`},
 		},
 		{
 			"look for a policy",
 			func(c *Cluster) error { _, err := c.PolicyInForce(t.Context(), "uid-a"); return err },
 			patched{"/api/v1/nodes/a", "application/apply-patch+yaml", "dryRun=All&fieldManager=warren&force=true",
 				`{"apiVersion":"v1","kind":"Node","metadata":{"annotations":{` +
-					`"warren.mesh/endpoint":"","warren.mesh/node-ips":"","warren.mesh/pod-cidrs":"","warren.mesh/public-key":"is-there-a-policy"},` +
+					`"warren.mesh/endpoint":"","warren.mesh/node-ips":"","warren.mesh/pod-cidrs":"",` +
+					`"warren.mesh/public-key":"is-there-a-policy"},` +
 					`"name":"a","uid":"uid-a"}}`},
 		},
 	} {
@@ -63,7 +67,8 @@ func TestWrites(t *testing.T) {
 
 // TestSetNetworkAvailable shows that it writes where Self differs only.
 func TestSetNetworkAvailable(t *testing.T) {
-	const written = `{"apiVersion":"v1","kind":"Node","metadata":{"name":"a","uid":"uid-a"},"status":{"conditions":[{"type":"NetworkUnavailable","status":"False",` +
+	const written = `{"apiVersion":"v1","kind":"Node","metadata":{"name":"a","uid":"uid-a"},` +
+		`"status":{"conditions":[{"type":"NetworkUnavailable","status":"False",` +
 		`"lastHeartbeatTime":"2000-01-01T00:00:00Z","lastTransitionTime":"2000-01-01T00:00:00Z",` +
 		`"reason":"WarrenIsUp","message":"warren has connected this node to the mesh"}]}}`
 	for _, test := range []struct {
@@ -72,8 +77,12 @@ func TestSetNetworkAvailable(t *testing.T) {
 		want  []patched
 		stale bool
 	}{
-		{"no condition", []*corev1.Node{ownNode()}, []patched{{"/api/v1/nodes/a/status", "application/apply-patch+yaml", "fieldManager=warren&force=true", written}}, false},
-		{"unavailable", []*corev1.Node{ownNode(condition(corev1.ConditionTrue))}, []patched{{"/api/v1/nodes/a/status", "application/apply-patch+yaml", "fieldManager=warren&force=true", written}}, false},
+		{"no condition", []*corev1.Node{ownNode()},
+			[]patched{{"/api/v1/nodes/a/status", "application/apply-patch+yaml", "fieldManager=warren&force=true",
+				written}}, false},
+		{"unavailable", []*corev1.Node{ownNode(condition(corev1.ConditionTrue))},
+			[]patched{{"/api/v1/nodes/a/status", "application/apply-patch+yaml", "fieldManager=warren&force=true",
+				written}}, false},
 		{"available already", []*corev1.Node{ownNode(condition(corev1.ConditionFalse))}, nil, false},
 		{"no such Node", nil, nil, true},
 	} {
@@ -111,10 +120,12 @@ func TestWriteErrors(t *testing.T) {
 		{503, metav1.StatusReasonServiceUnavailable, false},
 	} {
 		api := newFakeAPI()
-		api.answers(func(*http.Request) (*http.Response, error) { return refuse(test.code, test.reason, "because"), nil })
+		api.answers(
+			func(*http.Request) (*http.Response, error) { return refuse(test.code, test.reason, "because"), nil })
 		c := api.cluster(t, nil)
 		err := c.Publish(t.Context(), "uid", mesh.Announcement{})
-		if err == nil || errors.Is(err, mesh.ErrStale) != test.stale || !strings.Contains(err.Error(), "node a: ") || !strings.Contains(err.Error(), "because") {
+		if err == nil || errors.Is(err, mesh.ErrStale) != test.stale || !strings.Contains(err.Error(), "node a: ") ||
+			!strings.Contains(err.Error(), "because") {
 			t.Errorf("publish, answer %d: %v", test.code, err)
 		}
 		err = c.Unpublish(t.Context())
