@@ -8,6 +8,7 @@ import (
 
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/loop"
 )
 
 // DefaultResync is how often the host is observed in full although nothing was reported. What others change is reported
@@ -40,16 +41,16 @@ type Config struct {
 type Agent struct {
 	cfg     Config
 	log     *slog.Logger
-	pokes   chan struct{}
-	host    programmer
+	worker  *loop.Worker
+	host    *reconciler
 	journal *journal
 	metrics *metrics
 
 	// The worker alone touches what follows.
-	announced pending[announcement]
-	available pending[string]
+	announced pendingWrite[announcement]
+	available pendingWrite[string]
 	// guard is when to ask whether there are admission policies, and guardKnown whether that was answered.
-	guard      pending[string]
+	guard      pendingWrite[string]
 	guardKnown bool
 	// underlay is the last known MTU for the mesh in bytes, zero before.
 	underlay int
@@ -65,11 +66,10 @@ func New(cfg Config) *Agent {
 	a := &Agent{
 		cfg:     cfg,
 		log:     cfg.Log,
-		pokes:   make(chan struct{}, 1),
+		host:    newReconciler(cfg.Host),
 		metrics: newMetrics(cfg),
 	}
 	a.journal = newJournal(cfg.Log, a.metrics)
-	a.host.host = cfg.Host
-	a.host.dirty.Store(true)
+	a.worker = loop.New(cfg.Resync, a.work)
 	return a
 }

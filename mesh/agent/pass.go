@@ -106,7 +106,7 @@ func (a *Agent) hold(ctx context.Context) {
 
 // program makes the host look like want, and reports whether it does.
 func (a *Agent) program(ctx context.Context, want mesh.State) bool {
-	changes, err := a.host.reach(ctx, want)
+	changes, err := a.host.converge(ctx, want)
 	a.changed(ctx, changes, err)
 	a.metrics.peers(want, a.host.have)
 	a.journal.report(stepProgram, err)

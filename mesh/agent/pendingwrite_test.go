@@ -15,7 +15,7 @@ func TestWritesAreSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var early, late int
 		for range 1000 {
-			var p pending[string]
+			var p pendingWrite[string]
 			if p.ready("a", spread(5000)) {
 				t.Fatal("written at once")
 			}
@@ -31,7 +31,7 @@ func TestWritesAreSpread(t *testing.T) {
 		if early < 400 || late < 400 {
 			t.Errorf("%d in the first half, %d in the second", early, late)
 		}
-		var p pending[string]
+		var p pendingWrite[string]
 		if !p.ready("a", spread(3)) {
 			t.Error("three nodes wait")
 		}
@@ -51,7 +51,7 @@ func TestPending(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var p pending[string]
+				var p pendingWrite[string]
 				p.ready("a", 0)
 				p.wrote(test.err)
 				start := time.Now()
@@ -63,18 +63,5 @@ func TestPending(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-func TestBackoffGrowsToItsBound(t *testing.T) {
-	var b backoff
-	for range 100 {
-		if d := b.delay(); d < retryFirst/2 || d > retryMost {
-			t.Fatalf("%v after %d attempts", d, b.attempts)
-		}
-		b.grow()
-	}
-	if d := b.delay(); d < retryMost/2 {
-		t.Errorf("%v in the end", d)
 	}
 }

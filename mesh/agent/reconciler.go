@@ -1,0 +1,106 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"warren.mesh/mesh"
+)
+
+// reconciler brings the host to a desired state. It observes only when something contradicts what it remembers, so that
+// one node's change costs the same in a mesh of 10 and of 5,000.
+type reconciler struct {
+	host Host
+	// dirty asks for an observation. It is set at the start, after failures, by the watch and by the resync.
+	dirty atomic.Bool
+	// want was last reached in full. It tells which endpoints were set, and what to repair while holding. wanted tells it
+	// from no state at all.
+	want   mesh.State
+	wanted bool
+	// have is the host as last observed or, since then, changed.
+	have mesh.State
+	// held says that hold has worked, and that have cannot be relied upon.
+	held bool
+}
+
+// newReconciler returns a reconciler that has seen nothing yet.
+func newReconciler(host Host) *reconciler {
+	r := &reconciler{host: host}
+	r.invalidate()
+	return r
+}
+
+// invalidate has the host observed before anything else is applied. Any goroutine may call it.
+func (r *reconciler) invalidate() { r.dirty.Store(true) }
+
+// incomplete reports whether the host has to be observed again. After a call that returned no error but waits, the host
+// lacks something, a device process perhaps, and nobody says when it comes.
+func (r *reconciler) incomplete() bool { return r.dirty.Load() }
+
+// rounds is how often one pass observes and applies. A link that was down has lost routes of which no notification tells,
+// so the host is observed again after a change that brings a link up. If something then takes it down again, that is for a
+// later pass.
+const rounds = 2
+
+// converge makes the host look like want. It returns what it set out to change, also when that failed in part.
+func (r *reconciler) converge(ctx context.Context, want mesh.State) ([]mesh.Change, error) {
+	if r.held {
+		r.held = false
+		r.invalidate()
+	}
+	return r.apply(ctx, func() mesh.Change { return mesh.Diff(want, r.have) }, func() { r.have, r.want, r.wanted = want, want, true })
+}
+
+// hold repairs what others have destroyed and removes nothing, whatever it finds. It goes by the state last reached or,
+// when the daemon has just started, by what is fail-closed whatever the cluster looks like.
+func (r *reconciler) hold(ctx context.Context, cfg mesh.Config) ([]mesh.Change, error) {
+	if !r.dirty.Load() {
+		return nil, nil
+	}
+	r.held = true
+	want := r.want
+	if !r.wanted {
+		want = mesh.Bootstrap(cfg)
+	}
+	return r.apply(ctx, func() mesh.Change { return mesh.Diff(want, r.have).WithoutRemovals() }, func() {})
+}
+
+// apply applies what diff returns until the host is as it should be, and calls reached each time that it succeeds.
+func (r *reconciler) apply(ctx context.Context, diff func() mesh.Change, reached func()) (changes []mesh.Change, err error) {
+	for range rounds {
+		if err := r.observe(ctx); err != nil {
+			return changes, err
+		}
+		change := diff()
+		if !change.Empty() {
+			changes = append(changes, change)
+			err = r.host.Apply(ctx, change)
+		}
+		if err != nil {
+			r.invalidate() // The next pass observes what the failure left behind.
+			return changes, err
+		}
+		reached()
+		if change.Link == nil {
+			break
+		}
+		r.invalidate()
+	}
+	return changes, nil
+}
+
+// observe reads the host if it is dirty. The watch may set the flag again meanwhile, so observe clears it first.
+func (r *reconciler) observe(ctx context.Context) error {
+	if !r.dirty.Swap(false) {
+		return nil
+	}
+	observed, err := r.host.Observe(ctx)
+	if err != nil {
+		r.invalidate()
+		return fmt.Errorf("observe the host: %w", err)
+	}
+	r.have = observed.KeepEndpoints(r.want, time.Now())
+	return nil
+}
