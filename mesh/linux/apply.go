@@ -6,6 +6,8 @@ import (
 	"net/netip"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux/routing"
+	"warren.mesh/mesh/linux/rtnl"
 )
 
 // Apply makes the change: guards before what carries traffic, additions before removals. It goes on past independent
@@ -26,17 +28,17 @@ func (h *Host) Apply(ctx context.Context, c mesh.Change) error {
 }
 
 func (h *Host) apply(ctx context.Context, c mesh.Change) error {
-	routes := h.newRouting()
+	routes := h.routes.Batch()
 	steps := []func() error{
-		func() error { return h.setSysctls(c.Sysctls) },
-		func() error { return routes.add(c.Routes.Add, unreachable) },
+		func() error { return h.sysctls.set(c.Sysctls) },
+		func() error { return routes.Add(c.Routes.Add, routing.Unreachable) },
 		func() error { return h.guard(ctx, c) },
 		func() error { return h.overlay(ctx, c, routes) },
-		func() error { return h.addRules(c.Rules.Add) },
-		func() error { return h.removeRules(c.Rules.Remove) },
-		func() error { return routes.remove(c.Routes.Remove) },
+		func() error { return h.rules.Add(c.Rules.Add) },
+		func() error { return h.rules.Remove(c.Rules.Remove) },
+		func() error { return routes.Remove(c.Routes.Remove) },
 		func() error { return h.removeAddresses(c) },
-		func() error { return h.removePeers(c.Peers) },
+		func() error { return h.device.removePeers(c.Peers) },
 		func() error { return h.unguard(ctx, c) },
 	}
 	var errs []error
@@ -74,38 +76,38 @@ func (h *Host) editNodeIPs(ctx context.Context, e mesh.Edits[netip.Addr]) error 
 }
 
 // overlay makes what needs the interface. Without it the rest is not tried: one error says it all.
-func (h *Host) overlay(ctx context.Context, c mesh.Change, routes *routing) error {
-	mended := h.setLink(ctx, c.Link)
-	if errors.Is(mended, ErrNoDevice) || errors.Is(mended, errNoLink) {
+func (h *Host) overlay(ctx context.Context, c mesh.Change, routes *routing.Batch) error {
+	mended := h.links.set(ctx, c.Link)
+	if errors.Is(mended, ErrNoDevice) || errors.Is(mended, rtnl.ErrNoLink) {
 		return errors.Join(mended, h.mendBridge(c))
 	}
 	return errors.Join(
 		mended,
-		h.addAddresses(h.cfg.Link, c.Addresses.Add),
+		h.links.addAddresses(h.cfg.Link, c.Addresses.Add),
 		h.mendBridge(c),
 		h.tunnel(c),
-		routes.add(c.Routes.Add, through),
+		routes.Add(c.Routes.Add, routing.Unicast),
 	)
 }
 
 // tunnel sets up device and peers; the peers are of no use to a device that is not there or that has another key.
 func (h *Host) tunnel(c mesh.Change) error {
-	if err := h.setDevice(c.Device); err != nil {
+	if err := h.device.set(c.Device); err != nil {
 		return err
 	}
-	return h.setPeers(c.Peers)
+	return h.device.setPeers(c.Peers)
 }
 
 // mendBridge sets MTU and addresses of a bridge that somebody else made.
 func (h *Host) mendBridge(c mesh.Change) error {
-	return errors.Join(h.setMTU(h.cfg.Bridge, c.BridgeMTU), h.addAddresses(h.cfg.Bridge, c.BridgeAddresses.Add))
+	return errors.Join(h.links.setMTU(h.cfg.Bridge, c.BridgeMTU), h.links.addAddresses(h.cfg.Bridge, c.BridgeAddresses.Add))
 }
 
 // removeAddresses comes after the routes that had them as their source are gone or replaced: the kernel removes such
 // routes together with the address.
 func (h *Host) removeAddresses(c mesh.Change) error {
 	return errors.Join(
-		h.delAddresses(h.cfg.Link, c.Addresses.Remove),
-		h.delAddresses(h.cfg.Bridge, c.BridgeAddresses.Remove),
+		h.links.removeAddresses(h.cfg.Link, c.Addresses.Remove),
+		h.links.removeAddresses(h.cfg.Bridge, c.BridgeAddresses.Remove),
 	)
 }

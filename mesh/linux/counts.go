@@ -5,28 +5,23 @@ import (
 	"sync"
 )
 
-// counts are writes by kind. The zero value is ready; it may be used concurrently.
+// counts counts writes by kind. The zero value is ready; it may be used concurrently.
 type counts struct {
 	mu sync.Mutex
 	n  map[string]uint64
 }
 
-// The kinds of write, as Operations names them.
+// The kinds of write of the parts in this package; the other parts name theirs.
 const (
-	opSysctl       = "sysctl-set"
-	opLinkAdd      = "link-add"
-	opLinkDel      = "link-del"
-	opLinkSet      = "link-set"
-	opAddressAdd   = "address-add"
-	opAddressDel   = "address-del"
-	opDevice       = "device-set"
-	opPeerSet      = "peer-set"
-	opPeerDel      = "peer-del"
-	opRouteAdd     = "route-add"
-	opRouteReplace = "route-replace"
-	opRouteDel     = "route-del"
-	opRuleAdd      = "rule-add"
-	opRuleDel      = "rule-del"
+	opSysctl     = "sysctl-set"
+	opLinkAdd    = "link-add"
+	opLinkDel    = "link-del"
+	opLinkSet    = "link-set"
+	opAddressAdd = "address-add"
+	opAddressDel = "address-del"
+	opDevice     = "device-set"
+	opPeerSet    = "peer-set"
+	opPeerDel    = "peer-del"
 )
 
 func (c *counts) add(kind string) {

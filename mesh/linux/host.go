@@ -5,24 +5,31 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/vishvananda/netlink"
 	"golang.zx2c4.com/wireguard/wgctrl"
 	"sigs.k8s.io/knftables"
+
+	"warren.mesh/mesh/linux/routing"
+	"warren.mesh/mesh/linux/rtnl"
 )
 
-// Host is the network of this host. Make one with New. Its methods may be called concurrently; one Observe or Apply runs
-// at a time.
+// Host is the network of this host, composed of parts that each own one kind of object. Make one with New. Its methods may
+// be called concurrently; one Observe or Apply runs at a time.
 type Host struct {
-	cfg      Config
-	mode     Mode
-	reason   string
-	dumps    dumps
-	netlink  *netlink.Handle
-	device   *wgctrl.Client
+	cfg    Config
+	mode   Mode
+	reason string
+
+	conn     *rtnl.Conn
+	links    links
+	routes   routing.Routes
+	rules    routing.Rules
+	device   device
+	sysctls  sysctls
 	firewall *firewall
 	counts   counts
 
-	// mu is held by whoever observes or applies, so that what Watch verifies is never half of an Apply.
+	// mu is held while the parts are observed, compared or changed, so that what Watch compares is never half of an Apply.
+	// Lock it before shadow's and the firewall's own locks, and never while holding one of those.
 	mu     sync.Mutex
 	shadow shadow
 }
@@ -36,11 +43,15 @@ func New(cfg Config) (_ *Host, err error) {
 	h := &Host{cfg: cfg}
 	defer func() {
 		if err != nil {
-			h.Close()
+			_ = h.Close()
 		}
 	}()
-	if err := h.open(); err != nil {
+	if h.conn, err = rtnl.Open(); err != nil {
 		return nil, err
+	}
+	nft, err := knftables.New(firewallFamily, firewallTable)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w; install nftables 1.0.1 or later", ErrNoNFT, err)
 	}
 	choice, err := Choose(cfg.Mode, cfg.Link)
 	if err != nil {
@@ -48,40 +59,40 @@ func New(cfg Config) (_ *Host, err error) {
 	}
 	h.mode, h.reason = choice.Mode, choice.Reason
 	// After Choose: its probe loads the kernel's module, and the client looks for that only once.
-	if h.device, err = wgctrl.New(); err != nil {
+	client, err := wgctrl.New()
+	if err != nil {
 		return nil, fmt.Errorf("open WireGuard's configuration interface: %w", err)
 	}
-	return h, h.portFree()
+	h.compose(client, nft)
+	return h, h.device.portFree(int(cfg.Port))
 }
 
-// open opens what talks to the kernel's routing and firewall.
-func (h *Host) open() (err error) {
-	if h.dumps, err = newDumps(); err != nil {
-		return err
+// compose makes the parts, of which conn, cfg and mode are known.
+func (h *Host) compose(client *wgctrl.Client, nft knftables.Interface) {
+	h.links = links{
+		conn: h.conn, count: h.counts.add, link: h.cfg.Link, bridge: h.cfg.Bridge, mode: h.mode, port: h.cfg.Port,
 	}
-	h.netlink = h.dumps.plain
-	nft, err := knftables.New(firewallFamily, firewallTable)
-	if err != nil {
-		return fmt.Errorf("%w: %w; install nftables 1.0.1 or later", ErrNoNFT, err)
-	}
+	h.routes = routing.Routes{Conn: h.conn, Count: h.counts.add, Replaceable: h.links.replaceable}
+	h.rules = routing.Rules{Conn: h.conn, Count: h.counts.add}
+	h.device = device{client: client, count: h.counts.add, name: h.cfg.Link, key: h.cfg.PrivateKey, mode: h.mode}
+	h.sysctls = sysctls{count: h.counts.add, root: sysctlRoot, fallback: hostSysctlRoot}
 	h.firewall = newFirewall(nft, h.counts.add)
-	return nil
 }
 
 // Close releases the sockets and leaves the host's network as it is.
 func (h *Host) Close() error {
-	h.dumps.close()
-	if h.device != nil {
-		return h.device.Close()
+	h.conn.Close()
+	if h.device.client != nil {
+		return h.device.client.Close()
 	}
 	return nil
 }
 
-// Backend is "kernel" or "userspace", and why.
+// Backend returns the mode of the device, "kernel" or "userspace", and why it was chosen.
 func (h *Host) Backend() (name, reason string) { return string(h.mode), h.reason }
 
 // Operations counts what Apply has written since New, by kind. Each peer counts, not each message.
 func (h *Host) Operations() map[string]uint64 { return h.counts.all() }
 
-// Leaks are the firewall's counters by name, in packets.
+// Leaks returns the firewall's counters by name, in packets.
 func (h *Host) Leaks(ctx context.Context) (map[string]uint64, error) { return h.firewall.leaks(ctx) }

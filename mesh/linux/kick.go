@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux/rtnl"
 )
 
 // discard is the port that kicks go to (RFC 863): nobody answers with more than an ICMP error, and that in the tunnel.
@@ -94,7 +95,7 @@ func (h *Host) strangers(gateways []netip.Addr) []netip.Addr {
 	strange := map[netip.Addr]bool{}
 	for _, p := range device.Peers {
 		for _, allowed := range p.AllowedIPs {
-			if podCIDR := toPrefix(&allowed); !podCIDR.IsSingleIP() {
+			if podCIDR := rtnl.ToPrefix(&allowed); !podCIDR.IsSingleIP() {
 				strange[mesh.Gateway(podCIDR)] = p.LastHandshakeTime.IsZero()
 			}
 		}

@@ -148,7 +148,7 @@ func TestPrivilegedKickWhileBusy(t *testing.T) {
 // dropped are the packets that the interface's queue did not hold.
 func (m *machine) dropped() uint64 {
 	m.Helper()
-	link, err := m.find(m.cfg.Link)
+	link, err := m.conn.Find(m.cfg.Link)
 	if err != nil || link == nil {
 		m.Fatalf("look at %s: %v", m.cfg.Link, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 
 	"github.com/vishvananda/netlink"
+	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
 	"warren.mesh/mesh"
 )
@@ -41,10 +42,10 @@ func (h *Host) observe(ctx context.Context) (seen observation, err error) {
 	parts := []func() error{
 		func() error { return h.observeInterfaces(&seen) },
 		func() error { return h.observeDevice(&seen) },
-		func() error { seen.Routes, err = h.observeRoutes(); return err },
-		func() error { seen.Rules, err = h.observeRules(); return err },
+		func() error { seen.Routes, err = h.routes.Observe(); return err },
+		func() error { seen.Rules, err = h.rules.Observe(); return err },
 		func() error { seen.Firewall, err = h.firewall.observe(ctx); return err },
-		func() error { seen.Sysctls, err = h.observeSysctls(); return err },
+		func() error { seen.Sysctls, err = h.sysctls.observe(); return err },
 	}
 	var errs []error
 	for _, observe := range parts {
@@ -55,14 +56,14 @@ func (h *Host) observe(ctx context.Context) (seen observation, err error) {
 
 // observeInterfaces reads link and bridge.
 func (h *Host) observeInterfaces(seen *observation) error {
-	link, err := h.owned()
+	link, err := h.links.owned()
 	if err != nil {
 		return err
 	}
 	if link != nil {
 		seen.link = link.Attrs().Index
 		seen.Link = mesh.Link{Name: h.cfg.Link, MTU: link.Attrs().MTU, Up: link.Attrs().Flags&net.FlagUp != 0}
-		if seen.Link.Addresses, err = h.observeAddresses(link); err != nil {
+		if seen.Link.Addresses, err = h.links.addresses(link); err != nil {
 			return err
 		}
 	}
@@ -71,13 +72,13 @@ func (h *Host) observeInterfaces(seen *observation) error {
 
 // observeBridge takes no notice of an interface of the bridge's name that is no bridge: the bridge plugin refuses it.
 func (h *Host) observeBridge(seen *observation) error {
-	link, err := h.find(h.cfg.Bridge)
+	link, err := h.conn.Find(h.cfg.Bridge)
 	if _, is := link.(*netlink.Bridge); err != nil || !is {
 		return err
 	}
 	seen.bridge = link.Attrs().Index
 	seen.Bridge = mesh.Bridge{Name: h.cfg.Bridge, MTU: link.Attrs().MTU}
-	seen.Bridge.Addresses, err = h.observeAddresses(link)
+	seen.Bridge.Addresses, err = h.links.addresses(link)
 	return err
 }
 
@@ -88,4 +89,12 @@ func (h *Host) observeDevice(seen *observation) error {
 	}
 	seen.Device, seen.Peers, seen.answers = toDevice(device), toPeers(device), device != nil
 	return nil
+}
+
+// readOwned reads the device where it is of the Host's Mode; nil for another, and where there is none.
+func (h *Host) readOwned() (*wgtypes.Device, error) {
+	if link, err := h.links.owned(); err != nil || link == nil {
+		return nil, err
+	}
+	return h.device.read()
 }

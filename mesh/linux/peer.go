@@ -12,6 +12,7 @@ import (
 
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux/rtnl"
 )
 
 // Limits of one message to the device. The library splits a longer configuration into messages of one peer each, which
@@ -22,7 +23,7 @@ const (
 )
 
 // setPeers adds and updates, in the order of the edits.
-func (h *Host) setPeers(e mesh.PeerEdits) error {
+func (d device) setPeers(e mesh.PeerEdits) error {
 	configs := make([]wgtypes.PeerConfig, 0, len(e.Add)+len(e.Update))
 	for _, p := range e.Add {
 		configs = append(configs, addPeer(p))
@@ -30,16 +31,16 @@ func (h *Host) setPeers(e mesh.PeerEdits) error {
 	for _, u := range e.Update {
 		configs = append(configs, updatePeer(u))
 	}
-	return h.configurePeers("set", configs)
+	return d.configurePeers("set", configs)
 }
 
 // removePeers removes peers, and what peers that stay are no longer to have.
-func (h *Host) removePeers(e mesh.PeerEdits) error {
+func (d device) removePeers(e mesh.PeerEdits) error {
 	configs := withdraw(e.Update)
 	for _, p := range e.Remove {
 		configs = append(configs, removePeer(p.PublicKey))
 	}
-	return h.configurePeers("remove", configs)
+	return d.configurePeers("remove", configs)
 }
 
 // withdraw takes allowed IPs from peers by giving them to one that is made for it and goes at once: a peer's list can otherwise only
@@ -64,13 +65,13 @@ func removePeer(key keys.Public) wgtypes.PeerConfig {
 
 // configurePeers sends the configurations in chunks and stops at the first that fails: peers fail alike, for the
 // device's sake.
-func (h *Host) configurePeers(verb string, configs []wgtypes.PeerConfig) error {
+func (d device) configurePeers(verb string, configs []wgtypes.PeerConfig) error {
 	for chunk := range chunks(configs) {
 		for _, config := range chunk {
-			h.counts.add(kindOf(config))
+			d.count(kindOf(config))
 		}
-		if err := h.device.ConfigureDevice(h.cfg.Link, wgtypes.Config{Peers: chunk}); err != nil {
-			return fmt.Errorf("%s %d peers of device %s: %w", verb, len(configs), h.cfg.Link, h.explain(err))
+		if err := d.client.ConfigureDevice(d.name, wgtypes.Config{Peers: chunk}); err != nil {
+			return fmt.Errorf("%s %d peers of device %s: %w", verb, len(configs), d.name, d.explain(err))
 		}
 	}
 	return nil
@@ -136,7 +137,7 @@ func toPeer(p wgtypes.Peer) mesh.Peer {
 		LastHandshake: toTime(p.LastHandshakeTime),
 	}
 	for _, n := range p.AllowedIPs {
-		peer.AllowedIPs = append(peer.AllowedIPs, toPrefix(&n))
+		peer.AllowedIPs = append(peer.AllowedIPs, rtnl.ToPrefix(&n))
 	}
 	slices.SortFunc(peer.AllowedIPs, netip.Prefix.Compare)
 	return peer
@@ -170,7 +171,7 @@ func fromEndpoint(p netip.AddrPort) *net.UDPAddr {
 func fromPrefixes(prefixes []netip.Prefix) []net.IPNet {
 	all := make([]net.IPNet, len(prefixes))
 	for i, p := range prefixes {
-		all[i] = *toIPNet(p)
+		all[i] = *rtnl.ToIPNet(p)
 	}
 	return all
 }

@@ -1,8 +1,6 @@
 package linux
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -74,43 +72,6 @@ func TestPeerThereAndBack(t *testing.T) {
 		if want.String() != got.String() || !got.LastHandshake.IsZero() {
 			t.Errorf("got %v, want %v; handshake %v", got, want, got.LastHandshake)
 		}
-	}
-}
-
-func TestPrefixes(t *testing.T) {
-	mapped := &net.IPNet{IP: net.ParseIP("10.0.0.0"), Mask: net.CIDRMask(104, 128)}
-	for _, tt := range []struct {
-		in   *net.IPNet
-		want string
-	}{
-		{nil, "invalid Prefix"},
-		{&net.IPNet{}, "invalid Prefix"},
-		{mapped, "10.0.0.0/8"},
-		{toIPNet(netip.MustParsePrefix("10.0.0.7/24")), "10.0.0.7/24"},
-		{toIPNet(netip.MustParsePrefix("fd00::1/128")), "fd00::1/128"},
-	} {
-		if got := toPrefix(tt.in).String(); got != tt.want {
-			t.Errorf("%v: %s, want %s", tt.in, got, tt.want)
-		}
-	}
-	if toIPNet(netip.Prefix{}) != nil {
-		t.Error("no prefix: want nil")
-	}
-}
-
-func TestFailures(t *testing.T) {
-	var f failures
-	f.add(nil)
-	if f.err() != nil {
-		t.Errorf("no failure: %v", f.err())
-	}
-	cause := errors.New("cause")
-	for i := range 10 {
-		f.add(fmt.Errorf("route %d: %w", i, cause))
-	}
-	text := f.err().Error()
-	if !errors.Is(f.err(), cause) || strings.Count(text, "\n") != maxErrors || !strings.HasSuffix(text, "and 6 failures more of this kind") {
-		t.Errorf("ten failures read\n%s", text)
 	}
 }
 

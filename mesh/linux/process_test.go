@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux/routing"
 	"warren.mesh/mesh/meshtest"
 )
 
@@ -57,7 +58,7 @@ func TestPrivilegedWaitsForTheDeviceProcess(t *testing.T) {
 
 func unreachableOnly(routes []mesh.Route) (all []mesh.Route) {
 	for _, r := range routes {
-		if unreachable(r) {
+		if routing.Unreachable(r) {
 			all = append(all, r)
 		}
 	}

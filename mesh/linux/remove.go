@@ -6,8 +6,10 @@ import (
 	"fmt"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 	"sigs.k8s.io/knftables"
+
+	"warren.mesh/mesh/linux/routing"
+	"warren.mesh/mesh/linux/rtnl"
 )
 
 // Remove deletes everything of warren's from this host: the WireGuard interface (with it a persistent TUN), the bridge,
@@ -20,53 +22,49 @@ func Remove(ctx context.Context, cfg Config) error {
 	if err := privileged(); err != nil {
 		return err
 	}
-	dumps, err := newDumps()
+	conn, err := rtnl.Open()
 	if err != nil {
 		return err
 	}
-	h := &Host{cfg: cfg, dumps: dumps, netlink: dumps.plain}
-	defer h.dumps.close()
-	// The guard goes last: until the routes are gone, it keeps what the pods still send from leaving in plain text.
+	defer conn.Close()
+	l := links{conn: conn}
+	// The firewall's table goes last: until the routes are gone, it keeps what the pods still send from leaving in plain
+	// text.
 	return errors.Join(
-		h.removeAllRules(),
-		h.deleteLink(cfg.Link, isDevice),
-		h.deleteLink(cfg.Bridge, func(l netlink.Link) bool { return l.Type() == "bridge" }),
-		h.removeAllRoutes(),
-		h.removeTable(ctx),
+		removeRules(conn),
+		l.delete(cfg.Link, isDevice),
+		l.delete(cfg.Bridge, isBridge),
+		removeRoutes(conn),
+		removeTable(ctx),
 	)
 }
 
-func (h *Host) removeAllRules() error {
-	all, err := h.observeRules()
-	return errors.Join(err, h.removeRules(all))
+func removeRules(conn *rtnl.Conn) error {
+	rules := routing.Rules{Conn: conn, Count: uncounted}
+	all, err := rules.Observe()
+	return errors.Join(err, rules.Remove(all))
 }
 
-func (h *Host) removeAllRoutes() error {
-	all, err := h.observeRoutes()
-	return errors.Join(err, h.newRouting().remove(all))
+func removeRoutes(conn *rtnl.Conn) error {
+	routes := routing.Routes{Conn: conn, Count: uncounted, Replaceable: func(netlink.Link) bool { return false }}
+	all, err := routes.Observe()
+	return errors.Join(err, routes.Batch().Remove(all))
 }
 
-// deleteLink deletes the interface where there is one and ours says so.
-func (h *Host) deleteLink(name string, ours func(netlink.Link) bool) error {
-	link, err := h.find(name)
-	if err != nil || link == nil || !ours(link) {
-		return err
+func removeTable(ctx context.Context) error {
+	nft, err := knftables.New(firewallFamily, firewallTable)
+	if err != nil {
+		return fmt.Errorf("%w: %w; delete the table by hand (nft delete table inet %s)", ErrNoNFT, err, firewallTable)
 	}
-	if err := h.netlink.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
-		return fmt.Errorf("delete interface %s: %w", name, err)
-	}
-	return nil
+	return newFirewall(nft, uncounted).remove(ctx)
 }
+
+// uncounted is for writes that nobody asks the number of.
+func uncounted(string) {}
 
 func isDevice(l netlink.Link) bool {
 	_, err := modeOf(l)
 	return err == nil
 }
 
-func (h *Host) removeTable(ctx context.Context) error {
-	nft, err := knftables.New(firewallFamily, firewallTable)
-	if err != nil {
-		return fmt.Errorf("%w: %w; delete the table by hand (nft delete table inet %s)", ErrNoNFT, err, firewallTable)
-	}
-	return newFirewall(nft, h.counts.add).remove(ctx)
-}
+func isBridge(l netlink.Link) bool { return l.Type() == "bridge" }

@@ -153,6 +153,23 @@ func (s *shadow) takeAllowedIPs(e mesh.PeerEdits) {
 	}
 }
 
+// slot is what only one route can have: another one with the same replaces it or fails, in IPv4 and in IPv6.
+type slot struct {
+	table       uint32
+	destination netip.Prefix
+	metric      uint32
+}
+
+func slotOf(r mesh.Route) slot { return slot{r.Table, r.Destination, r.Metric} }
+
+func bySlot(routes []mesh.Route) map[slot]mesh.Route {
+	all := make(map[slot]mesh.Route, len(routes))
+	for _, r := range routes {
+		all[slotOf(r)] = r
+	}
+	return all
+}
+
 func edit[T comparable](set map[T]struct{}, e mesh.Edits[T]) {
 	for _, one := range e.Add {
 		set[one] = struct{}{}

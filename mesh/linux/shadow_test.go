@@ -9,6 +9,7 @@ import (
 
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux/rtnl"
 )
 
 // stateOf is a host with these many peers, which has the n-th addresses.
@@ -67,30 +68,30 @@ func TestSuspects(t *testing.T) {
 	other.Source = netip.Addr{}
 	tests := []struct {
 		name string
-		in   event
+		in   rtnl.Event
 		want parts
 	}{
-		{name: "nothing", in: event{}},
-		{name: "link as it is", in: event{kind: linkEvent, index: 7, name: "warren0", mtu: 1419, up: true}},
-		{name: "link down", in: event{kind: linkEvent, index: 7, name: "warren0", mtu: 1419}, want: partInterfaces},
-		{name: "another MTU", in: event{kind: linkEvent, index: 7, name: "warren0", mtu: 1300, up: true}, want: partInterfaces},
-		{name: "link deleted", in: event{kind: linkEvent, gone: true, index: 7, name: "warren0", mtu: 1419}, want: partInterfaces},
-		{name: "link made again", in: event{kind: linkEvent, index: 9, name: "warren0", mtu: 1419, up: true}, want: partInterfaces},
-		{name: "link renamed", in: event{kind: linkEvent, index: 7, name: "wg0", mtu: 1419, up: true}, want: partInterfaces},
-		{name: "bridge deleted", in: event{kind: linkEvent, gone: true, index: 8, name: "warren-br0", mtu: 1419}, want: partInterfaces},
-		{name: "underlay as it is", in: event{kind: linkEvent, index: 2, name: "eth0", mtu: 1500, up: true}},
-		{name: "underlay's MTU", in: event{kind: linkEvent, index: 2, name: "eth0", mtu: 9000, up: true}, want: partInterfaces},
-		{name: "somebody else's link", in: event{kind: linkEvent, gone: true, index: 3, name: "eth1"}},
-		{name: "address", in: event{kind: addressEvent, index: 7}, want: partInterfaces},
-		{name: "somebody else's address", in: event{kind: addressEvent, index: 2}},
-		{name: "route that is there added", in: event{kind: routeEvent, index: 7, route: ours}},
-		{name: "route that is there deleted", in: event{kind: routeEvent, gone: true, index: 7, route: ours}, want: partRoutes},
-		{name: "route with another source", in: event{kind: routeEvent, index: 7, route: other}, want: partRoutes},
-		{name: "by another interface", in: event{kind: routeEvent, index: 2, route: ours}, want: partRoutes},
-		{name: "unknown route deleted", in: event{kind: routeEvent, gone: true, index: 2, route: ours}},
-		{name: "rule that is there added", in: event{kind: ruleEvent, rule: state.Rules[0]}},
-		{name: "rule that is there deleted", in: event{kind: ruleEvent, gone: true, rule: state.Rules[0]}, want: partRules},
-		{name: "unknown rule added", in: event{kind: ruleEvent, rule: mesh.Rule{Priority: 5}}, want: partRules},
+		{name: "nothing", in: rtnl.Event{}},
+		{name: "link as it is", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "warren0", MTU: 1419, Up: true}},
+		{name: "link down", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "warren0", MTU: 1419}, want: partInterfaces},
+		{name: "another MTU", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "warren0", MTU: 1300, Up: true}, want: partInterfaces},
+		{name: "link deleted", in: rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 7, Name: "warren0", MTU: 1419}, want: partInterfaces},
+		{name: "link made again", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 9, Name: "warren0", MTU: 1419, Up: true}, want: partInterfaces},
+		{name: "link renamed", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "wg0", MTU: 1419, Up: true}, want: partInterfaces},
+		{name: "bridge deleted", in: rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 8, Name: "warren-br0", MTU: 1419}, want: partInterfaces},
+		{name: "underlay as it is", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 2, Name: "eth0", MTU: 1500, Up: true}},
+		{name: "underlay's MTU", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 2, Name: "eth0", MTU: 9000, Up: true}, want: partInterfaces},
+		{name: "somebody else's link", in: rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 3, Name: "eth1"}},
+		{name: "address", in: rtnl.Event{Kind: rtnl.AddressEvent, Index: 7}, want: partInterfaces},
+		{name: "somebody else's address", in: rtnl.Event{Kind: rtnl.AddressEvent, Index: 2}},
+		{name: "route that is there added", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 7, Route: ours}},
+		{name: "route that is there deleted", in: rtnl.Event{Kind: rtnl.RouteEvent, Gone: true, Index: 7, Route: ours}, want: partRoutes},
+		{name: "route with another source", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 7, Route: other}, want: partRoutes},
+		{name: "by another interface", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 2, Route: ours}, want: partRoutes},
+		{name: "unknown route deleted", in: rtnl.Event{Kind: rtnl.RouteEvent, Gone: true, Index: 2, Route: ours}},
+		{name: "rule that is there added", in: rtnl.Event{Kind: rtnl.RuleEvent, Rule: state.Rules[0]}},
+		{name: "rule that is there deleted", in: rtnl.Event{Kind: rtnl.RuleEvent, Gone: true, Rule: state.Rules[0]}, want: partRules},
+		{name: "unknown rule added", in: rtnl.Event{Kind: rtnl.RuleEvent, Rule: mesh.Rule{Priority: 5}}, want: partRules},
 	}
 	s := shadowOf(state)
 	s.underlay = underlay{index: 2, mtu: 1500}
@@ -109,15 +110,15 @@ func TestSuspectsInDoubt(t *testing.T) {
 	state := stateOf(1, 2)
 	route := state.Routes[0]
 	route.Link = ""
-	added := event{kind: routeEvent, index: 7, route: route}
-	appeared := event{kind: linkEvent, index: 9, name: "warren0", mtu: 1419, up: true}
+	added := rtnl.Event{Kind: rtnl.RouteEvent, Index: 7, Route: route}
+	appeared := rtnl.Event{Kind: rtnl.LinkEvent, Index: 9, Name: "warren0", MTU: 1419, Up: true}
 	s := shadowOf(state)
 	s.distrust()
 	if got := s.suspects(added); got != partRoutes {
 		t.Errorf("during an observation %b, want %b", got, partRoutes)
 	}
 	s.doubt()
-	added.gone = true
+	added.Gone = true
 	if got := s.suspects(added); got != 0 {
 		t.Errorf("after a failure %b, want none", got)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux/rtnl"
 )
 
 // parts of a host that a notification casts doubt on. Before anybody is poked they are read again, with no Apply under
@@ -19,21 +20,21 @@ const (
 )
 
 // suspects tells which parts the event casts doubt on. It costs nothing and may be wrong in one direction only.
-func (s *shadow) suspects(e event) parts {
+func (s *shadow) suspects(e rtnl.Event) parts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch e.kind {
-	case linkEvent:
+	switch e.Kind {
+	case rtnl.LinkEvent:
 		return partInterfaces.when(s.link.concerns(e, s.unsure) || s.bridge.concerns(e, s.unsure) || s.underlay.concerns(e))
-	case addressEvent:
-		return partInterfaces.when(e.index == s.link.index || e.index == s.bridge.index)
-	case routeEvent:
+	case rtnl.AddressEvent:
+		return partInterfaces.when(e.Index == s.link.index || e.Index == s.bridge.index)
+	case rtnl.RouteEvent:
 		route := s.named(e)
 		have := s.routes[slotOf(route)] == route
-		return partRoutes.when(s.unsure || s.known && have == e.gone)
-	case ruleEvent:
-		_, have := s.rules[e.rule]
-		return partRules.when(s.unsure || s.known && have == e.gone)
+		return partRoutes.when(s.unsure || s.known && have == e.Gone)
+	case rtnl.RuleEvent:
+		_, have := s.rules[e.Rule]
+		return partRules.when(s.unsure || s.known && have == e.Gone)
 	default:
 		return 0
 	}
@@ -47,26 +48,26 @@ func (p parts) when(suspect bool) parts {
 }
 
 // concerns reports whether the event is about this interface and tells something new of it.
-func (i iface) concerns(e event, unsure bool) bool {
-	if e.name != i.name && (e.index != i.index || i.index == 0) {
+func (i iface) concerns(e rtnl.Event, unsure bool) bool {
+	if e.Name != i.name && (e.Index != i.index || i.index == 0) {
 		return false
 	}
-	return unsure || e.gone || e.name != i.name || e.index != i.index || e.mtu != i.mtu || e.up != i.up
+	return unsure || e.Gone || e.Name != i.name || e.Index != i.index || e.MTU != i.mtu || e.Up != i.up
 }
 
-func (u underlay) concerns(e event) bool {
-	return u.index != 0 && u.index == e.index && (e.gone || u.mtu != e.mtu)
+func (u underlay) concerns(e rtnl.Event) bool {
+	return u.index != 0 && u.index == e.Index && (e.Gone || u.mtu != e.MTU)
 }
 
 // named is the event's route with the name of its interface.
-func (s *shadow) named(e event) mesh.Route {
-	route := e.route
+func (s *shadow) named(e rtnl.Event) mesh.Route {
+	route := e.Route
 	switch {
-	case e.nowhere:
-	case e.index == s.link.index:
+	case e.Unreachable:
+	case e.Index == s.link.index:
 		route.Link = s.link.name
 	default:
-		route.Link = anonymous(e.index)
+		route.Link = rtnl.Anonymous(e.Index)
 	}
 	return route
 }
@@ -92,12 +93,12 @@ func (h *Host) contradicted(p parts) bool {
 }
 
 func (h *Host) routesDiffer() (bool, error) {
-	all, err := h.observeRoutes()
+	all, err := h.routes.Observe()
 	return h.shadow.known && !maps.Equal(bySlot(all), h.shadow.routes), err
 }
 
 func (h *Host) rulesDiffer() (bool, error) {
-	all, err := h.observeRules()
+	all, err := h.rules.Observe()
 	return h.shadow.known && !maps.Equal(setOf(all), h.shadow.rules), err
 }
 

@@ -141,7 +141,7 @@ func TestPrivilegedChooseTriesNothingTwice(t *testing.T) {
 func (m *machine) nextIndex(name string) int {
 	m.Helper()
 	run(m.T, "ip link add "+name+" type bridge")
-	link, err := m.find(name)
+	link, err := m.conn.Find(name)
 	if err != nil || link == nil {
 		m.Fatalf("find %s: %v", name, err)
 	}

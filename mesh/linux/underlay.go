@@ -6,12 +6,14 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+
+	"warren.mesh/mesh/linux/rtnl"
 )
 
 // UnderlayMTU is the MTU in bytes of the interface that holds the first of these addresses it finds. Watch pokes when it
 // changes.
 func (h *Host) UnderlayMTU(addrs []netip.Addr) (int, error) {
-	all, err := h.dumps.addresses(nil)
+	all, err := h.conn.Addresses(nil)
 	if err != nil {
 		return 0, err
 	}
@@ -19,7 +21,7 @@ func (h *Host) UnderlayMTU(addrs []netip.Addr) (int, error) {
 	if !ok {
 		return 0, fmt.Errorf("find the underlay's MTU: no interface has any of the addresses %s", addrs)
 	}
-	link, err := h.netlink.LinkByIndex(index)
+	link, err := h.conn.Handle.LinkByIndex(index)
 	if err != nil {
 		return 0, fmt.Errorf("find the underlay's MTU: look up interface %d: %w", index, err)
 	}
@@ -33,7 +35,7 @@ func (h *Host) UnderlayMTU(addrs []netip.Addr) (int, error) {
 func holder(all []netlink.Addr, addrs []netip.Addr) (index int, ok bool) {
 	holders := make(map[netip.Addr]int, len(all))
 	for _, a := range all {
-		holders[toAddr(a.IP)] = a.LinkIndex
+		holders[rtnl.ToAddr(a.IP)] = a.LinkIndex
 	}
 	for _, a := range addrs {
 		if index, ok := holders[a]; ok {
@@ -51,7 +53,7 @@ func (h *Host) readUnderlay() (mtu int, err error) {
 	if index == 0 {
 		return 0, nil
 	}
-	link, err := h.netlink.LinkByIndex(index)
+	link, err := h.conn.Handle.LinkByIndex(index)
 	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
 		return 0, nil
 	}

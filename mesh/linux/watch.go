@@ -9,6 +9,8 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"warren.mesh/mesh/linux/rtnl"
 )
 
 // receiveBuffer holds the notifications of some 10,000 routes, in bytes: a change to a large mesh, or the flush of a
@@ -24,7 +26,7 @@ func (h *Host) Watch(ctx context.Context, poke func()) error {
 	if err != nil {
 		return err
 	}
-	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, groups...)
+	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, rtnl.Groups...)
 	if err != nil {
 		return errors.Join(fmt.Errorf("subscribe to routing notifications: %w", err), ruleset.Close())
 	}
@@ -77,7 +79,7 @@ func (w *watch) receive(ctx context.Context, socket *nl.NetlinkSocket) error {
 			continue
 		}
 		for _, m := range messages {
-			w.suspect(w.host.shadow.suspects(parseEvent(m)))
+			w.suspect(w.host.shadow.suspects(rtnl.ParseEvent(m)))
 		}
 	}
 }

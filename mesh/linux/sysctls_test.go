@@ -19,11 +19,11 @@ func TestPrivilegedSetSysctlInAContainer(t *testing.T) {
 	meshtest.Privileged(t)
 	fallback := container(t)
 	want := mesh.Sysctl{Name: "net/ipv4/conf/all/src_valid_mark", Value: "1"}
-	err := setSysctl(want, sysctlRoot, t.TempDir())
+	err := sysctls{uncounted, sysctlRoot, t.TempDir()}.setOne(want)
 	if !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), want.Name+"=1") {
 		t.Errorf("without the mount: %v, want EROFS and the remedy", err)
 	}
-	if err := setSysctl(want, sysctlRoot, fallback); err != nil {
+	if err := (sysctls{uncounted, sysctlRoot, fallback}).setOne(want); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := os.ReadFile(filepath.Join(sysctlRoot, want.Name)); err != nil || strings.TrimSpace(string(got)) != "1" {

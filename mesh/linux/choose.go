@@ -8,6 +8,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"warren.mesh/mesh/linux/rtnl"
 )
 
 // Choice is which WireGuard device a host is to have, and why.
@@ -18,6 +20,19 @@ type Choice struct {
 	Reason string
 	// Existing is the mode of the device that is there; empty where there is none. It may be the other one: Apply replaces it.
 	Existing Mode
+}
+
+// privileged returns an error that wraps ErrNotPrivileged unless this process may configure the network.
+func privileged() error {
+	var data [2]unix.CapUserData
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return fmt.Errorf("read the process's capabilities: %w", err)
+	}
+	if data[0].Effective&(1<<unix.CAP_NET_ADMIN) == 0 {
+		return fmt.Errorf("%w: CAP_NET_ADMIN is missing: run as root, or with that capability", ErrNotPrivileged)
+	}
+	return nil
 }
 
 // Choose decides. The daemon and the userspace device process both ask it, so that they agree: the mode decides and, where
@@ -62,12 +77,12 @@ func choose(mode, existing Mode) (chosen Mode, reason string, err error) {
 
 // existingMode is the mode whose device the interface is; empty where there is none of the name.
 func existingMode(name string) (Mode, error) {
-	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	conn, err := rtnl.Open()
 	if err != nil {
-		return "", fmt.Errorf("open a routing socket: %w", err)
+		return "", err
 	}
-	defer handle.Close()
-	link, err := findWith(handle, name)
+	defer conn.Close()
+	link, err := conn.Find(name)
 	if err != nil || link == nil {
 		return "", err
 	}
@@ -90,45 +105,26 @@ func modeOf(link netlink.Link) (Mode, error) {
 		ErrForeignLink, name, link.Type(), name)
 }
 
-// owned is nil where the Host's device does not exist: there is no interface of its name, or one that is to be replaced.
-// The error wraps ErrForeignLink where the interface is somebody else's.
-func (h *Host) owned() (netlink.Link, error) {
-	link, err := h.find(h.cfg.Link)
-	if err != nil || link == nil {
-		return nil, err
-	}
-	if mode, err := modeOf(link); err != nil || mode != h.mode {
-		return nil, err
-	}
-	return link, nil
-}
-
-// replaceable reports whether the interface is a device of the other Mode under the name of the Host's.
-func (h *Host) replaceable(link netlink.Link) bool {
-	mode, err := modeOf(link)
-	return err == nil && mode != h.mode && link.Attrs().Name == h.cfg.Link
-}
-
 // KernelWireGuard tries whether the kernel has WireGuard: it creates an interface of that type, which loads the module
 // where there is one, and deletes it. The error wraps ErrNoKernelWireGuard where the kernel has none. Looking for the
 // module's name instead misses kernels that have it built in, and those that may not load it.
 func KernelWireGuard() error {
-	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	conn, err := rtnl.Open()
 	if err != nil {
-		return fmt.Errorf("open a routing socket: %w", err)
+		return err
 	}
-	defer handle.Close()
+	defer conn.Close()
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = probeName()
 	probe := &netlink.Wireguard{LinkAttrs: attrs}
-	err = handle.LinkAdd(probe)
+	err = conn.Handle.LinkAdd(probe)
 	switch {
 	case errors.Is(err, unix.EOPNOTSUPP):
 		return fmt.Errorf("%w (%w)", ErrNoKernelWireGuard, err)
 	case err != nil:
 		return fmt.Errorf("try to create a WireGuard interface: %w", err)
 	}
-	if err := handle.LinkDel(probe); err != nil {
+	if err := conn.Handle.LinkDel(probe); err != nil {
 		return fmt.Errorf("delete the WireGuard interface %s, made as a trial: %w", attrs.Name, err)
 	}
 	return nil

@@ -1,7 +1,8 @@
-package linux
+package rtnl
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -48,20 +49,23 @@ func TestDump(t *testing.T) {
 	}
 }
 
-// TestDumpsAreMadeInOneFile looks for netlink's List functions elsewhere: their interrupted dumps are easily overlooked.
+// TestDumpsAreMadeInOneFile looks for calls of netlink's List functions elsewhere below mesh/linux: it is easy to overlook
+// that their dumps may be interrupted.
 func TestDumpsAreMadeInOneFile(t *testing.T) {
 	list := regexp.MustCompile(`\.(Route|Rule|Addr|Link|Neigh)(ByIndex|ByName)?List\w*\(`)
-	files, err := filepath.Glob("*.go")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("found %d files: %v", len(files), err)
-	}
-	for _, name := range files {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
+	seen := 0
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
 		}
-		if found := list.Find(text); found != nil && name != "dumps.go" && !strings.HasSuffix(name, "_test.go") {
-			t.Errorf("%s calls %s): use dumps, which retries what was interrupted", name, found)
+		seen++
+		text, err := os.ReadFile(path)
+		if found := list.Find(text); found != nil && path != filepath.Join("..", "rtnl", "dumps.go") {
+			t.Errorf("%s calls %s): use rtnl.Conn, which retries interrupted dumps", path, found)
 		}
+		return err
+	})
+	if err != nil || seen < 10 {
+		t.Fatalf("found %d files: %v", seen, err)
 	}
 }

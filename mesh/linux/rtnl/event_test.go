@@ -1,4 +1,4 @@
-package linux
+package rtnl
 
 import (
 	"net/netip"
@@ -37,23 +37,23 @@ func TestParseEvent(t *testing.T) {
 	tests := []struct {
 		name string
 		in   syscall.NetlinkMessage
-		want event
+		want Event
 	}{
 		{
 			name: "link",
 			in: message(unix.RTM_NEWLINK, link,
 				nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated("warren0")), nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(1420))),
-			want: event{kind: linkEvent, index: 7, name: "warren0", mtu: 1420, up: true},
+			want: Event{Kind: LinkEvent, Index: 7, Name: "warren0", MTU: 1420, Up: true},
 		},
-		{name: "link deleted", in: message(unix.RTM_DELLINK, link), want: event{kind: linkEvent, gone: true, index: 7, up: true}},
+		{name: "link deleted", in: message(unix.RTM_DELLINK, link), want: Event{Kind: LinkEvent, Gone: true, Index: 7, Up: true}},
 		{name: "port of a bridge", in: message(unix.RTM_NEWLINK, port)},
-		{name: "address deleted", in: message(unix.RTM_DELADDR, address), want: event{kind: addressEvent, gone: true, index: 7}},
+		{name: "address deleted", in: message(unix.RTM_DELADDR, address), want: Event{Kind: AddressEvent, Gone: true, Index: 7}},
 		{
 			name: "route into the mesh",
 			in: message(unix.RTM_NEWROUTE, routeHeader(unix.AF_INET, 24, mesh.TableMain, mesh.Protocol, unix.RTN_UNICAST),
 				nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(mesh.TableMain)), nl.NewRtAttr(unix.RTA_DST, addr("10.244.2.0")),
 				nl.NewRtAttr(unix.RTA_PREFSRC, addr("10.244.1.1")), nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(7))),
-			want: event{kind: routeEvent, index: 7, route: mesh.Route{
+			want: Event{Kind: RouteEvent, Index: 7, Route: mesh.Route{
 				Table: mesh.TableMain, Destination: netip.MustParsePrefix("10.244.2.0/24"), Source: netip.MustParseAddr("10.244.1.1"),
 			}},
 		},
@@ -62,14 +62,14 @@ func TestParseEvent(t *testing.T) {
 			in: message(unix.RTM_DELROUTE, routeHeader(unix.AF_INET6, 128, unix.RT_TABLE_COMPAT, mesh.Protocol, unix.RTN_UNREACHABLE),
 				nl.NewRtAttr(unix.RTA_DST, addr("2001:db8::2")), nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(mesh.TableMesh)),
 				nl.NewRtAttr(unix.RTA_PRIORITY, nl.Uint32Attr(mesh.MetricLast)), nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(1))),
-			want: event{kind: routeEvent, gone: true, index: 1, nowhere: true, route: mesh.Route{
+			want: Event{Kind: RouteEvent, Gone: true, Index: 1, Unreachable: true, Route: mesh.Route{
 				Table: mesh.TableMesh, Destination: netip.MustParsePrefix("2001:db8::2/128"), Metric: mesh.MetricLast,
 			}},
 		},
 		{
 			name: "default route",
 			in:   message(unix.RTM_NEWROUTE, routeHeader(unix.AF_INET6, 0, mesh.TableMain, mesh.Protocol, unix.RTN_UNICAST)),
-			want: event{kind: routeEvent, route: mesh.Route{Table: mesh.TableMain, Destination: netip.MustParsePrefix("::/0")}},
+			want: Event{Kind: RouteEvent, Route: mesh.Route{Table: mesh.TableMain, Destination: netip.MustParsePrefix("::/0")}},
 		},
 		{
 			name: "somebody else's route",
@@ -80,14 +80,14 @@ func TestParseEvent(t *testing.T) {
 			in: message(unix.RTM_NEWRULE, routeHeader(unix.AF_INET, 24, 0, 0, 0),
 				nl.NewRtAttr(nl.FRA_PRIORITY, nl.Uint32Attr(100)), nl.NewRtAttr(nl.FRA_SRC, addr("10.244.1.0")),
 				nl.NewRtAttr(nl.FRA_TABLE, nl.Uint32Attr(mesh.TableMesh)), nl.NewRtAttr(nl.FRA_PROTOCOL, nl.Uint8Attr(mesh.Protocol))),
-			want: event{kind: ruleEvent, rule: mesh.Rule{Priority: 100, From: netip.MustParsePrefix("10.244.1.0/24"), Table: mesh.TableMesh}},
+			want: Event{Kind: RuleEvent, Rule: mesh.Rule{Priority: 100, From: netip.MustParsePrefix("10.244.1.0/24"), Table: mesh.TableMesh}},
 		},
 		{
 			name: "rule by mark deleted",
 			in: message(unix.RTM_DELRULE, routeHeader(unix.AF_INET6, 0, mesh.TableMain, 0, 0),
 				nl.NewRtAttr(nl.FRA_PRIORITY, nl.Uint32Attr(98)), nl.NewRtAttr(nl.FRA_FWMARK, nl.Uint32Attr(0x800000)),
 				nl.NewRtAttr(nl.FRA_FWMASK, nl.Uint32Attr(0x800000)), nl.NewRtAttr(nl.FRA_PROTOCOL, nl.Uint8Attr(mesh.Protocol))),
-			want: event{kind: ruleEvent, gone: true, rule: mesh.Rule{
+			want: Event{Kind: RuleEvent, Gone: true, Rule: mesh.Rule{
 				IPv6: true, Priority: 98, Mark: 0x800000, Mask: 0x800000, Table: mesh.TableMain,
 			}},
 		},
@@ -95,7 +95,7 @@ func TestParseEvent(t *testing.T) {
 			name: "rule by interface",
 			in: message(unix.RTM_NEWRULE, routeHeader(unix.AF_INET, 0, 0, 0, 0),
 				nl.NewRtAttr(nl.FRA_IIFNAME, nl.ZeroTerminated("warren0")), nl.NewRtAttr(nl.FRA_PROTOCOL, nl.Uint8Attr(mesh.Protocol))),
-			want: event{kind: ruleEvent, rule: mesh.Rule{Incoming: "warren0"}},
+			want: Event{Kind: RuleEvent, Rule: mesh.Rule{Incoming: "warren0"}},
 		},
 		{name: "somebody else's rule", in: message(unix.RTM_NEWRULE, routeHeader(unix.AF_INET, 0, mesh.TableMain, 0, 0))},
 		{name: "neighbour", in: syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: unix.RTM_NEWNEIGH}}},
@@ -103,8 +103,8 @@ func TestParseEvent(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			opts := cmp.Options{cmp.AllowUnexported(event{}), cmp.Comparer(equal[netip.Prefix]), cmp.Comparer(equal[netip.Addr])}
-			if diff := cmp.Diff(tt.want, parseEvent(tt.in), opts); diff != "" {
+			opts := cmp.Options{cmp.Comparer(equal[netip.Prefix]), cmp.Comparer(equal[netip.Addr])}
+			if diff := cmp.Diff(tt.want, ParseEvent(tt.in), opts); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
@@ -113,7 +113,7 @@ func TestParseEvent(t *testing.T) {
 
 func equal[T comparable](a, b T) bool { return a == b }
 
-// FuzzParseEvent sees to it that no notification, of whatever later kernel, ends the daemon.
+// FuzzParseEvent checks that no notification, of whatever later kernel, ends the daemon.
 func FuzzParseEvent(f *testing.F) {
 	for _, kind := range []uint16{unix.RTM_NEWLINK, unix.RTM_NEWADDR, unix.RTM_NEWROUTE, unix.RTM_NEWRULE} {
 		m := message(kind, routeHeader(unix.AF_INET, 24, 0, mesh.Protocol, unix.RTN_UNICAST),
@@ -121,8 +121,6 @@ func FuzzParseEvent(f *testing.F) {
 		f.Add(kind, m.Data)
 	}
 	f.Fuzz(func(t *testing.T, kind uint16, data []byte) {
-		e := parseEvent(syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: kind}, Data: data})
-		var s shadow
-		s.suspects(e)
+		ParseEvent(syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: kind}, Data: data})
 	})
 }

@@ -1,0 +1,92 @@
+package rtnl
+
+import (
+	"syscall"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"warren.mesh/mesh"
+)
+
+// Event is one of the kernel's notifications, as far as it may concern warren.
+type Event struct {
+	Kind Kind
+	// Gone reports whether the object was removed; else it was added or changed.
+	Gone bool
+	// Index is the interface's: of the link, the address or the route.
+	Index int
+	// Name, MTU (in bytes) and Up are a link's.
+	Name string
+	MTU  int
+	Up   bool
+	// Route lacks its Link. Unreachable reports whether it has none: IPv6's unreachable routes have an Index all the same.
+	Route       mesh.Route
+	Unreachable bool
+	Rule        mesh.Rule
+}
+
+// Kind is what an Event is about.
+type Kind uint8
+
+// The kinds of Event. The zero value is for notifications that do not concern warren.
+const (
+	Irrelevant Kind = iota
+	LinkEvent
+	AddressEvent
+	RouteEvent
+	RuleEvent
+)
+
+// Groups are the multicast groups whose notifications ParseEvent reads.
+var Groups = []uint{
+	unix.RTNLGRP_LINK,
+	unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
+	unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE,
+	unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE,
+}
+
+// ParseEvent decodes a message of rtnetlink(7). Routes and rules of other protocols than mesh.Protocol are Irrelevant,
+// and so is what cannot be decoded.
+//
+// The netlink package decodes routes and links too, but not rules, and each from a subscription of its own, which loses
+// the order between them.
+func ParseEvent(m syscall.NetlinkMessage) Event {
+	switch m.Header.Type {
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+		return parseLink(m.Data, m.Header.Type == unix.RTM_DELLINK)
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		return parseAddress(m.Data, m.Header.Type == unix.RTM_DELADDR)
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		return parseRoute(m.Data, m.Header.Type == unix.RTM_DELROUTE)
+	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
+		return parseRule(m.Data, m.Header.Type == unix.RTM_DELRULE)
+	}
+	return Event{}
+}
+
+// parseLink decodes an ifinfomsg. A bridge also reports its ports, in the family AF_BRIDGE: those are not about the link.
+func parseLink(data []byte, gone bool) Event {
+	if len(data) < unix.SizeofIfInfomsg || data[0] != unix.AF_UNSPEC {
+		return Event{}
+	}
+	msg := nl.DeserializeIfInfomsg(data)
+	e := Event{Kind: LinkEvent, Gone: gone, Index: int(msg.Index), Up: msg.Flags&unix.IFF_UP != 0}
+	for id, value := range attributes(data[unix.SizeofIfInfomsg:]) {
+		switch id {
+		case unix.IFLA_IFNAME:
+			e.Name = unix.ByteSliceToString(value)
+		case unix.IFLA_MTU:
+			e.MTU = int(number(value))
+		}
+	}
+	return e
+}
+
+// parseAddress decodes only which interface's address an ifaddrmsg is about: who compares reads all of them.
+func parseAddress(data []byte, gone bool) Event {
+	if len(data) < unix.SizeofIfAddrmsg {
+		return Event{}
+	}
+	return Event{Kind: AddressEvent, Gone: gone, Index: int(nl.DeserializeIfAddrmsg(data).Index)}
+}
