@@ -12,16 +12,18 @@ const module = "warren.mesh/"
 // inside is which packages of this module a package may depend on, through however many others; those below mesh/ that
 // are missing in a list are another's business.
 var inside = map[string][]string{
-	"keys":           {}, // what holds secrets is small enough to read
-	"mesh":           {"keys"},
-	"mesh/kube":      {"keys", "mesh"},
-	"mesh/loop":      {}, // when to work is the same for a mesh, a firewall and a probe
-	"mesh/linux":     {"keys", "mesh", "mesh/loop"},
-	"mesh/agent":     {"keys", "mesh", "mesh/loop"}, // the passes consume interfaces; cmd/warren says whose
-	"mesh/meshtest":  {"keys", "mesh"},              // fakes model the interfaces, not their implementations
-	"mesh/userspace": {"keys", "mesh", "mesh/loop"},
-	"cni":            {},                                                                                              // attaching pods to a bridge needs no mesh
-	"cmd/warren":     {"keys", "mesh", "mesh/loop", "mesh/kube", "mesh/linux", "mesh/agent", "mesh/userspace", "cni"}, // no fakes, no lab
+	"keys":               {}, // what holds secrets is small enough to read
+	"mesh":               {"keys"},
+	"mesh/kube":          {"keys", "mesh"},
+	"mesh/loop":          {}, // when to work is the same for a mesh, a firewall and a probe
+	"mesh/linux":         {"keys", "mesh", "mesh/loop", "mesh/linux/rtnl", "mesh/linux/routing"},
+	"mesh/agent":         {"keys", "mesh", "mesh/loop"}, // the passes consume interfaces; cmd/warren says whose
+	"mesh/meshtest":      {"keys", "mesh"},              // fakes model the interfaces, not their implementations
+	"mesh/userspace":     {"keys", "mesh", "mesh/loop"},
+	"cni":                {},                                                                                                                                       // attaching pods to a bridge needs no mesh
+	"mesh/linux/rtnl":    {"keys", "mesh"},                                                                                                                         // reads the kernel's tables in the terms of the core
+	"mesh/linux/routing": {"keys", "mesh", "mesh/linux/rtnl"},                                                                                                      // routes and rules are the same with every device
+	"cmd/warren":         {"keys", "mesh", "mesh/loop", "mesh/kube", "mesh/linux", "mesh/linux/rtnl", "mesh/linux/routing", "mesh/agent", "mesh/userspace", "cni"}, // no fakes, no lab
 }
 
 // arrow forbids a package (not its tests) to depend on modules or packages below To, through however many others.
@@ -41,6 +43,10 @@ var outside = []arrow{
 	{"mesh/linux", "k8s.io/client-go", "a host is programmed without knowing where the state comes from"},
 	{"mesh/linux", "k8s.io/api", "a host is programmed without knowing where the state comes from"},
 	{"mesh/linux", "golang.zx2c4.com/wireguard/device", "the userspace device is another process, configured like the kernel's"},
+	{"mesh/linux/rtnl", "golang.zx2c4.com", "the kernel's routing tables are read without a WireGuard device"},
+	{"mesh/linux/rtnl", "sigs.k8s.io", "the kernel's routing tables are read without nft"},
+	{"mesh/linux/routing", "golang.zx2c4.com", "routes lead to an interface by name, whatever drives it"},
+	{"mesh/linux/routing", "sigs.k8s.io", "routes hold without the firewall"},
 	{"mesh/userspace", "k8s.io", "the device process knows no cluster"},
 	{"mesh/agent", "k8s.io", "the loop is tested without a cluster"},
 	{"mesh/agent", "github.com/vishvananda/netlink", "the loop is tested without a host"},
