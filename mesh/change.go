@@ -47,7 +47,7 @@ type PeerEdits struct {
 // PeerUpdate changes one peer in place; nil fields and what is not edited are kept.
 type PeerUpdate struct {
 	PublicKey keys.Public
-	// Node is the Node's name, for people.
+	// Node is the peer's new name, or the one that it has.
 	Node     string
 	Endpoint *netip.AddrPort
 	// AllowedIPs are added to those that the peer has, before any are removed. Those that move to another peer are not in Remove.
@@ -59,6 +59,12 @@ type PeerUpdate struct {
 func (c Change) Empty() bool {
 	return c.Firewall == nil && c.Link == nil && c.BridgeMTU == 0 && c.Device == nil && len(c.Sysctls) == 0 &&
 		c.NodeIPs.empty() && c.Addresses.empty() && c.BridgeAddresses.empty() && c.Peers.empty() && c.Routes.empty() && c.Rules.empty()
+}
+
+// Sets reports whether the update sets anything on the device. One that does not has only allowed IPs to remove, or tells
+// the node's new name.
+func (u PeerUpdate) Sets() bool {
+	return u.Endpoint != nil || u.Keepalive != nil || len(u.AllowedIPs.Add) > 0
 }
 
 func (e Edits[T]) empty() bool { return len(e.Add)+len(e.Remove) == 0 }
@@ -80,7 +86,7 @@ func (e PeerEdits) withoutRemovals() PeerEdits {
 	var kept []PeerUpdate
 	for _, u := range e.Update {
 		u.AllowedIPs.Remove = nil
-		if !u.empty() {
+		if u.Sets() {
 			kept = append(kept, u)
 		}
 	}

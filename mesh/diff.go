@@ -7,11 +7,11 @@ import (
 	"warren.mesh/keys"
 )
 
-// Diff is what turns have into want: nothing that is right already is touched. A part that is the zero value in want
-// (Link, Bridge, Device, Firewall) is left as it is; the lists are meant in full. The bridge is compared only where have
-// has it, because the CNI plugin creates it with the first pod.
+// Diff returns the change that turns have into want, and touches nothing that is right already. A part that is the zero
+// value in want (Link, Bridge, Device, Firewall) is left as it is; the lists are meant in full. The bridge is compared only
+// if have has it, because the CNI plugin creates it with the first pod.
 //
-// An endpoint is set only where want's differs from have's; who observes calls State.KeepEndpoints before.
+// An observed state passes through Observation.KeepEndpoints first, or Diff sends roaming peers back.
 func Diff(want, have State) Change {
 	c := Change{
 		Sysctls: without(want.Sysctls, have.Sysctls),
@@ -101,7 +101,7 @@ func diffPeers(want, have []Peer) PeerEdits {
 		delete(before, p.PublicKey)
 		if !known {
 			edits.Add = append(edits.Add, p)
-		} else if update := p.updateFrom(old, wanted); !update.empty() {
+		} else if update, differs := p.updateFrom(old, wanted); differs {
 			edits.Update = append(edits.Update, update)
 		}
 	}
@@ -124,25 +124,23 @@ func allowedIPs(peers []Peer) map[netip.Prefix]struct{} {
 	return all
 }
 
-// updateFrom is what makes old into p, where wanted are the allowed IPs that any peer is to have: p loses those to the others. An
-// endpoint cannot be taken from a peer again, and need not: that it knows one is no harm.
-func (p Peer) updateFrom(old Peer, wanted map[netip.Prefix]struct{}) PeerUpdate {
-	update := PeerUpdate{PublicKey: p.PublicKey, Node: p.Node, AllowedIPs: diffList(p.AllowedIPs, old.AllowedIPs)}
+// updateFrom returns the update that makes old into p, and whether they differ. wanted are the allowed IPs that any
+// peer should have: p loses those to the other peers, by what these are given. The endpoint stays if p has none: a device
+// cannot forget one, and it does no harm.
+func (p Peer) updateFrom(old Peer, wanted map[netip.Prefix]struct{}) (update PeerUpdate, differs bool) {
+	update = PeerUpdate{PublicKey: p.PublicKey, Node: p.Node, AllowedIPs: diffList(p.AllowedIPs, old.AllowedIPs)}
 	update.AllowedIPs.Remove = slices.DeleteFunc(update.AllowedIPs.Remove, func(ip netip.Prefix) bool {
 		_, moves := wanted[ip]
 		return moves
 	})
-	if p.Endpoint.IsValid() && p.Endpoint != old.Endpoint && !old.Roamed {
+	if p.Endpoint.IsValid() && p.Endpoint != old.Endpoint {
 		update.Endpoint = &p.Endpoint
 	}
 	if p.Keepalive != old.Keepalive {
 		update.Keepalive = &p.Keepalive
 	}
-	return update
-}
-
-func (u PeerUpdate) empty() bool {
-	return u.Endpoint == nil && u.Keepalive == nil && u.AllowedIPs.empty()
+	renamed := old.Node != "" && p.Node != old.Node
+	return update, renamed || update.Sets() || len(update.AllowedIPs.Remove) > 0
 }
 
 func diffList[T comparable](want, have []T) Edits[T] {

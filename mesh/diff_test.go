@@ -36,7 +36,7 @@ func TestDiffConverges(t *testing.T) {
 		want := desired(t, cfg, number(40_000+random.IntN(2)), quarrel(random, 12))
 		change := mesh.Diff(want, have)
 		got := apply(change, have)
-		if diff := cmp.Diff(unnamed(want), unnamed(got), compareNetip, equateEmpty); diff != "" {
+		if diff := cmp.Diff(want, got, compareNetip, equateEmpty); diff != "" {
 			t.Fatalf("step %d (-want +got):\n%s", i, diff)
 		}
 		if again := mesh.Diff(want, got); !again.Empty() {
@@ -46,13 +46,30 @@ func TestDiffConverges(t *testing.T) {
 	}
 }
 
-// unnamed is the state without what is never compared.
-func unnamed(s mesh.State) mesh.State {
-	s.Peers = slices.Clone(s.Peers)
-	for i := range s.Peers {
-		s.Peers[i].Node = ""
+// TestDiffNode: another name for a peer is a change that sets nothing; a device's peers have no names.
+func TestDiffNode(t *testing.T) {
+	for name, tt := range map[string]struct {
+		want, have string
+		update     []mesh.PeerUpdate
+	}{
+		"same":    {want: "a", have: "a"},
+		"renamed": {want: "a", have: "b", update: []mesh.PeerUpdate{{PublicKey: key("k"), Node: "a"}}},
+		"unknown": {want: "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := mesh.State{Peers: []mesh.Peer{{PublicKey: key("k"), Node: tt.want}}}
+			have := mesh.State{Peers: []mesh.Peer{{PublicKey: key("k"), Node: tt.have}}}
+			got := mesh.Diff(want, have).Peers.Update
+			if diff := cmp.Diff(tt.update, got, equateEmpty); diff != "" {
+				t.Errorf("updates (-want +got):\n%s", diff)
+			}
+			for _, u := range got {
+				if u.Sets() {
+					t.Errorf("%v sets something", u)
+				}
+			}
+		})
 	}
-	return s
 }
 
 func TestDiffOfNothing(t *testing.T) {
@@ -147,17 +164,15 @@ func TestDiffEndpoint(t *testing.T) {
 	announced, learnt := netip.MustParseAddrPort("192.0.2.1:51820"), netip.MustParseAddrPort("198.51.100.1:4000")
 	for name, tt := range map[string]struct {
 		want, have netip.AddrPort
-		roamed     bool
 		set        bool
 	}{
 		"same":                 {want: announced, have: announced},
 		"changed":              {want: announced, have: learnt, set: true},
 		"unknown so far":       {want: announced, set: true},
-		"roamed":               {want: announced, have: learnt, roamed: true},
 		"none wanted any more": {have: learnt},
 	} {
 		want := mesh.Peer{PublicKey: key("a"), Endpoint: tt.want}
-		have := mesh.Peer{PublicKey: key("a"), Endpoint: tt.have, Roamed: tt.roamed, LastHandshake: epoch}
+		have := mesh.Peer{PublicKey: key("a"), Endpoint: tt.have}
 		c := mesh.Diff(mesh.State{Peers: []mesh.Peer{want}}, mesh.State{Peers: []mesh.Peer{have}})
 		if got := len(c.Peers.Update) == 1 && *c.Peers.Update[0].Endpoint == tt.want; got != tt.set || c.Empty() == tt.set {
 			t.Errorf("%s: endpoint is set: %v, want %v; change: %v", name, got, tt.set, c.Lines())

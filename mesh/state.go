@@ -8,7 +8,8 @@ import (
 )
 
 // State is everything that warren keeps on a host, as it should be or as it was observed. All slices are sorted. The
-// zero value of each part means that it is absent (or, of a part observed, not wholly as warren would make it).
+// zero value of a part means that it is absent or, in an observed state, that it is not wholly as warren makes it. What is
+// only seen of a host, and never set, is in PeerStatus.
 type State struct {
 	Link     Link
 	Bridge   Bridge
@@ -50,21 +51,19 @@ type Device struct {
 	Port uint16
 }
 
-// Peer is one WireGuard peer.
+// Peer is the configuration of one WireGuard peer.
 type Peer struct {
 	PublicKey keys.Public
-	// Node is the Node's name, for people; empty on observed peers and never compared.
+	// Node is the Node's name, by which people know the peer. It is empty on an observed peer, because a device keeps no
+	// names; Diff takes an empty name for unknown, not for different.
 	Node string
-	// Endpoint is the zero value where none is known (no common address family).
+	// Endpoint is where the device sends the peer's packets; the zero value where no endpoint is known (no common address
+	// family). WireGuard changes it when the peer roams; see Observation.KeepEndpoints.
 	Endpoint netip.AddrPort
 	// AllowedIPs are the peer's pod CIDRs and node IPs, sorted.
 	AllowedIPs []netip.Prefix
-	// Keepalive is the persistent keepalive interval; zero is off.
+	// Keepalive is the persistent keepalive interval; zero turns it off.
 	Keepalive time.Duration
-	// LastHandshake is zero on desired peers and where there was none; never compared.
-	LastHandshake time.Time
-	// Roamed is set by State.KeepEndpoints on an observed peer whose endpoint works: Diff keeps that, whatever it is.
-	Roamed bool
 }
 
 // The two routing tables that warren writes to.

@@ -32,7 +32,7 @@ type Cluster interface {
 type Host interface {
 	// Observe reads everything that warren keeps. Its cost grows with the mesh: the loop calls it at the start, after a
 	// failure, when Watch reports a contradiction, and at every resync.
-	Observe(ctx context.Context) (mesh.State, error)
+	Observe(ctx context.Context) (mesh.Observation, error)
 	// Apply makes the change, in the fail-closed order, and goes on past independent failures: the error joins them all.
 	Apply(ctx context.Context, c mesh.Change) error
 	// UnderlayMTU is the MTU in bytes of the interface that holds the first of these addresses it finds.

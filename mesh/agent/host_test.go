@@ -32,7 +32,7 @@ func newHost(cfg mesh.Config, addrs []netip.Addr) *host {
 	return h
 }
 
-func (h *host) Observe(ctx context.Context) (mesh.State, error) {
+func (h *host) Observe(ctx context.Context) (mesh.Observation, error) {
 	h.mu.Lock()
 	gate, err := h.gate, h.observeErr
 	h.observed++
@@ -41,7 +41,7 @@ func (h *host) Observe(ctx context.Context) (mesh.State, error) {
 		<-gate
 	}
 	if err != nil {
-		return mesh.State{}, err
+		return mesh.Observation{}, err
 	}
 	return h.Kernel.Observe(ctx)
 }
@@ -81,11 +81,11 @@ func (h *host) hold() (release func()) {
 
 // now is the host as it is.
 func (h *host) now() mesh.State {
-	s, err := h.Kernel.Observe(context.Background())
+	o, err := h.Kernel.Observe(context.Background())
 	if err != nil {
 		panic(err)
 	}
-	return s
+	return o.State
 }
 
 // meddle changes the host behind the daemon's back.

@@ -50,7 +50,7 @@ func (r *reconciler) converge(ctx context.Context, want mesh.State) ([]mesh.Chan
 		r.held = false
 		r.invalidate()
 	}
-	return r.apply(ctx, func() mesh.Change { return mesh.Diff(want, r.have) }, func() { r.have, r.want, r.wanted = want, want, true })
+	return r.apply(ctx, want, mesh.Diff, func() { r.have, r.want, r.wanted = want, want, true })
 }
 
 // hold repairs what others have destroyed and removes nothing, whatever it finds. It goes by the state last reached or,
@@ -64,16 +64,22 @@ func (r *reconciler) hold(ctx context.Context, cfg mesh.Config) ([]mesh.Change, 
 	if !r.wanted {
 		want = mesh.Bootstrap(cfg)
 	}
-	return r.apply(ctx, func() mesh.Change { return mesh.Diff(want, r.have).WithoutRemovals() }, func() {})
+	return r.apply(ctx, want, diffWithoutRemovals, func() {})
+}
+
+func diffWithoutRemovals(want, have mesh.State) mesh.Change {
+	return mesh.Diff(want, have).WithoutRemovals()
 }
 
 // apply applies what diff returns until the host is as it should be, and calls reached each time that it succeeds.
-func (r *reconciler) apply(ctx context.Context, diff func() mesh.Change, reached func()) (changes []mesh.Change, err error) {
+func (r *reconciler) apply(
+	ctx context.Context, want mesh.State, diff func(want, have mesh.State) mesh.Change, reached func(),
+) (changes []mesh.Change, err error) {
 	for range rounds {
-		if err := r.observe(ctx); err != nil {
+		if err := r.observe(ctx, want); err != nil {
 			return changes, err
 		}
-		change := diff()
+		change := diff(want, r.have)
 		if !change.Empty() {
 			changes = append(changes, change)
 			err = r.host.Apply(ctx, change)
@@ -92,7 +98,7 @@ func (r *reconciler) apply(ctx context.Context, diff func() mesh.Change, reached
 }
 
 // observe reads the host if it is dirty. The watch may set the flag again meanwhile, so observe clears it first.
-func (r *reconciler) observe(ctx context.Context) error {
+func (r *reconciler) observe(ctx context.Context, want mesh.State) error {
 	if !r.dirty.Swap(false) {
 		return nil
 	}
@@ -101,6 +107,6 @@ func (r *reconciler) observe(ctx context.Context) error {
 		r.invalidate()
 		return fmt.Errorf("observe the host: %w", err)
 	}
-	r.have = observed.KeepEndpoints(r.want, time.Now())
+	r.have = observed.KeepEndpoints(r.want, want, time.Now())
 	return nil
 }

@@ -120,7 +120,7 @@ func TestPrivilegedSessionsOutliveTheirDevicesSetting(t *testing.T) {
 	t.Parallel()
 	moving := netip.MustParsePrefix("10.244.2.0/24")
 	m, a, b, n := meshOf(t, func(a, b *remote) []mesh.Peer { return []mesh.Peer{a.peer(moving), b.peer()} }, moving.Addr().Next())
-	before := m.observe()
+	before := m.observation()
 	again := mesh.Change{Device: &before.Device}
 	n.during(t, a, b, func() {
 		for range rounds {
@@ -129,8 +129,8 @@ func TestPrivilegedSessionsOutliveTheirDevicesSetting(t *testing.T) {
 			}
 		}
 	})
-	for i, p := range m.observe().Peers {
-		if was := before.Peers[i]; !p.LastHandshake.Equal(was.LastHandshake) {
+	for i, p := range m.observation().Statuses {
+		if was := before.Statuses[i]; !p.LastHandshake.Equal(was.LastHandshake) {
 			t.Errorf("%s: a handshake at %v, and another at %v", p.PublicKey, was.LastHandshake, p.LastHandshake)
 		}
 	}

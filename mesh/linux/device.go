@@ -111,6 +111,18 @@ func publicKey(d *wgtypes.Device) keys.Public {
 	return keys.Public(d.PublicKey)
 }
 
+// toStatuses returns what is seen of the device's peers; nothing for nil.
+func toStatuses(d *wgtypes.Device) []mesh.PeerStatus {
+	if d == nil {
+		return nil
+	}
+	var statuses []mesh.PeerStatus
+	for _, p := range d.Peers {
+		statuses = append(statuses, toStatus(p))
+	}
+	return statuses
+}
+
 // toPeers returns the device's peers; none for nil.
 func toPeers(d *wgtypes.Device) []mesh.Peer {
 	if d == nil {

@@ -15,23 +15,23 @@ import (
 // Observe reads everything that warren keeps on this host. It returns ErrForeignLink where the interface's name has come
 // to belong to something else. A userspace device whose process is not there is no failure: its link may be there (the
 // TUN is persistent), Device and Peers are empty. A device of the other Mode is as good as none: Apply replaces it.
-func (h *Host) Observe(ctx context.Context) (mesh.State, error) {
+func (h *Host) Observe(ctx context.Context) (mesh.Observation, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.shadow.distrust()
 	seen, err := h.observe(ctx)
 	if err != nil {
 		h.shadow.doubt()
-		return mesh.State{}, fmt.Errorf("observe the host: %w", err)
+		return mesh.Observation{}, fmt.Errorf("observe the host: %w", err)
 	}
 	seen.Sort()
 	h.shadow.reset(seen)
-	return seen.State, nil
+	return seen.Observation, nil
 }
 
-// observation is a State with what the shadow needs besides.
+// observation is a mesh.Observation with what the shadow needs besides.
 type observation struct {
-	mesh.State
+	mesh.Observation
 	// link and bridge are the interfaces' indices, zero where absent.
 	link, bridge int
 	// answers reports whether a device answers.
@@ -88,6 +88,7 @@ func (h *Host) observeDevice(seen *observation) error {
 		return err
 	}
 	seen.Device, seen.Peers, seen.answers = toDevice(device), toPeers(device), device != nil
+	seen.Statuses = toStatuses(device)
 	return nil
 }
 

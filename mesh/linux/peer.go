@@ -29,7 +29,9 @@ func (d device) setPeers(e mesh.PeerEdits) error {
 		configs = append(configs, addPeer(p))
 	}
 	for _, u := range e.Update {
-		configs = append(configs, updatePeer(u))
+		if u.Sets() {
+			configs = append(configs, updatePeer(u))
+		}
 	}
 	return d.configurePeers("set", configs)
 }
@@ -130,11 +132,10 @@ func updatePeer(u mesh.PeerUpdate) wgtypes.PeerConfig {
 
 func toPeer(p wgtypes.Peer) mesh.Peer {
 	peer := mesh.Peer{
-		PublicKey:     keys.Public(p.PublicKey),
-		Endpoint:      toEndpoint(p.Endpoint),
-		AllowedIPs:    make([]netip.Prefix, 0, len(p.AllowedIPs)),
-		Keepalive:     p.PersistentKeepaliveInterval,
-		LastHandshake: toTime(p.LastHandshakeTime),
+		PublicKey:  keys.Public(p.PublicKey),
+		Endpoint:   toEndpoint(p.Endpoint),
+		AllowedIPs: make([]netip.Prefix, 0, len(p.AllowedIPs)),
+		Keepalive:  p.PersistentKeepaliveInterval,
 	}
 	for _, n := range p.AllowedIPs {
 		peer.AllowedIPs = append(peer.AllowedIPs, rtnl.ToPrefix(&n))
@@ -143,7 +144,17 @@ func toPeer(p wgtypes.Peer) mesh.Peer {
 	return peer
 }
 
-// toTime is the zero value for no handshake, which the userspace device tells as second zero of the Unix epoch.
+func toStatus(p wgtypes.Peer) mesh.PeerStatus {
+	return mesh.PeerStatus{
+		PublicKey:     keys.Public(p.PublicKey),
+		Endpoint:      toEndpoint(p.Endpoint),
+		LastHandshake: toTime(p.LastHandshakeTime),
+		Received:      uint64(p.ReceiveBytes),
+		Sent:          uint64(p.TransmitBytes),
+	}
+}
+
+// toTime returns the zero value for no handshake, which the userspace device tells as second zero of the Unix epoch.
 func toTime(t time.Time) time.Time {
 	if t.Unix() <= 0 {
 		return time.Time{}

@@ -62,15 +62,21 @@ func TestPeerThereAndBack(t *testing.T) {
 			want.Endpoint = netip.MustParseAddrPort(endpoint)
 		}
 		config := addPeer(want)
-		got := toPeer(wgtypes.Peer{
+		device := wgtypes.Peer{
 			PublicKey:                   config.PublicKey,
 			Endpoint:                    config.Endpoint,
 			PersistentKeepaliveInterval: *config.PersistentKeepaliveInterval,
 			AllowedIPs:                  config.AllowedIPs,
 			LastHandshakeTime:           time.Unix(0, 0),
-		})
-		if want.String() != got.String() || !got.LastHandshake.IsZero() {
-			t.Errorf("got %v, want %v; handshake %v", got, want, got.LastHandshake)
+			ReceiveBytes:                1,
+			TransmitBytes:               1 << 40,
+		}
+		if got := toPeer(device); want.String() != got.String() {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		status := mesh.PeerStatus{PublicKey: want.PublicKey, Endpoint: want.Endpoint, Received: 1, Sent: 1 << 40}
+		if got := toStatus(device); got != status {
+			t.Errorf("got %v, want %v", got, status)
 		}
 	}
 }

@@ -25,11 +25,16 @@ func (m *machine) small() mesh.State {
 
 func (m *machine) observe() mesh.State {
 	m.Helper()
-	s, err := m.Observe(m.Context())
+	return m.observation().State
+}
+
+func (m *machine) observation() mesh.Observation {
+	m.Helper()
+	o, err := m.Observe(m.Context())
 	if err != nil {
 		m.Fatal(err)
 	}
-	return s
+	return o
 }
 
 // Without its process there is no userspace device to configure: the Host says what it waits for, with all guards up.

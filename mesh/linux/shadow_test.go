@@ -33,7 +33,7 @@ func stateOf(n, peers int) mesh.State {
 
 func shadowOf(s mesh.State) *shadow {
 	var shadow shadow
-	shadow.reset(observation{State: s, link: 7, bridge: 8, answers: true})
+	shadow.reset(observation{Observation: mesh.Observation{State: s}, link: 7, bridge: 8, answers: true})
 	return &shadow
 }
 

@@ -3,7 +3,9 @@ package meshtest
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -13,7 +15,7 @@ import (
 
 // Host is what agent wants of a host's network, and what RunHostContract is about.
 type Host interface {
-	Observe(ctx context.Context) (mesh.State, error)
+	Observe(ctx context.Context) (mesh.Observation, error)
 	Apply(ctx context.Context, c mesh.Change) error
 	UnderlayMTU(addrs []netip.Addr) (int, error)
 	Kick(ctx context.Context, gateways []netip.Addr)
@@ -80,11 +82,28 @@ type contract struct {
 
 func (c *contract) observe() mesh.State {
 	c.t.Helper()
-	s, err := c.Host.Observe(c.t.Context())
+	return c.observation().State
+}
+
+// observation fails the test unless there is a status for each peer and no other.
+func (c *contract) observation() mesh.Observation {
+	c.t.Helper()
+	o, err := c.Host.Observe(c.t.Context())
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return s
+	var want []mesh.PeerStatus
+	for _, p := range o.Peers {
+		want = append(want, mesh.PeerStatus{PublicKey: p.PublicKey, Endpoint: p.Endpoint})
+	}
+	got := slices.Clone(o.Statuses)
+	for i := range got {
+		got[i].LastHandshake, got[i].Received, got[i].Sent = time.Time{}, 0, 0
+	}
+	if !slices.Equal(want, got) {
+		c.t.Errorf("statuses %v, want %v", got, want)
+	}
+	return o
 }
 
 func (c *contract) apply(change mesh.Change) {
@@ -113,8 +132,8 @@ func (c *contract) is(want mesh.State) {
 	}
 }
 
-// wording is the text of what can be compared: desired states know names and no handshakes, and say nothing of a
-// bridge that is not there and of sysctls that the mesh can do without.
+// wording returns the text of what can be compared: a device keeps no names, and desired states say nothing of a bridge
+// that is absent and of sysctls that the mesh can do without.
 func wording(s, have mesh.State) string {
 	s.Peers = append([]mesh.Peer(nil), s.Peers...)
 	for i := range s.Peers {

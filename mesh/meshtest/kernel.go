@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
@@ -53,6 +54,8 @@ type link struct {
 type device struct {
 	mesh.Device
 	peers map[keys.Public]mesh.Peer
+	// handshakes has the time of the last one with each peer that had any.
+	handshakes map[keys.Public]time.Time
 }
 
 // routeID is what a route is identified by.
@@ -90,14 +93,15 @@ func NewKernel(cfg mesh.Config, userspace bool) *Kernel {
 }
 
 // Observe is the state of everything that is warren's. The operation "observe" can fail.
-func (k *Kernel) Observe(context.Context) (mesh.State, error) {
+func (k *Kernel) Observe(context.Context) (mesh.Observation, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.faults["observe"]; err != nil {
-		return mesh.State{}, fmt.Errorf("observe the host: %w", err)
+		return mesh.Observation{}, fmt.Errorf("observe the host: %w", err)
 	}
 	k.meddled = false
-	s := mesh.State{Rules: slices.Collect(maps.Keys(k.rules)), Firewall: cloneFirewall(k.firewall)}
+	var s mesh.Observation
+	s.State = mesh.State{Rules: slices.Collect(maps.Keys(k.rules)), Firewall: cloneFirewall(k.firewall)}
 	if k.link != nil {
 		s.Link = mesh.Link{Name: k.cfg.Link, MTU: k.link.mtu, Up: k.link.up, Addresses: k.link.list()}
 	}
@@ -105,7 +109,7 @@ func (k *Kernel) Observe(context.Context) (mesh.State, error) {
 		s.Bridge = mesh.Bridge{Name: k.cfg.Bridge, MTU: k.bridge.mtu, Addresses: k.bridge.list()}
 	}
 	if k.device != nil {
-		s.Device, s.Peers = k.device.Device, k.device.list()
+		s.Device, s.Peers, s.Statuses = k.device.Device, k.device.list(), k.device.statuses()
 	}
 	for _, r := range k.routes {
 		if !r.foreign {
@@ -128,6 +132,14 @@ func (d *device) list() []mesh.Peer {
 		peers[i].AllowedIPs = slices.Clone(peers[i].AllowedIPs)
 	}
 	return peers
+}
+
+func (d *device) statuses() []mesh.PeerStatus {
+	var all []mesh.PeerStatus
+	for key, p := range d.peers {
+		all = append(all, mesh.PeerStatus{PublicKey: key, Endpoint: p.Endpoint, LastHandshake: d.handshakes[key]})
+	}
+	return all
 }
 
 func cloneFirewall(f mesh.Firewall) mesh.Firewall {

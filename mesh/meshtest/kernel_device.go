@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
 )
 
-func newDevice() *device { return &device{peers: map[keys.Public]mesh.Peer{}} }
+func newDevice() *device {
+	return &device{peers: map[keys.Public]mesh.Peer{}, handshakes: map[keys.Public]time.Time{}}
+}
 
 // noDevice is mesh/linux's ErrNoDevice: a state to wait in.
 func (k *Kernel) noDevice() error {
@@ -50,17 +53,17 @@ func (k *Kernel) addPeer(p mesh.Peer) error {
 		return fmt.Errorf("set peer %s: %w", p.PublicKey, err)
 	}
 	p.Node = ""
-	// A device does not forget an endpoint, nor when it last shook hands.
-	if old, ok := k.device.peers[p.PublicKey]; ok {
-		p.LastHandshake = old.LastHandshake
-		p.Endpoint = cmp.Or(p.Endpoint, old.Endpoint)
-	}
+	// A device does not forget an endpoint.
+	p.Endpoint = cmp.Or(p.Endpoint, k.device.peers[p.PublicKey].Endpoint)
 	k.setPeer(p)
 	return nil
 }
 
 // updatePeer does not make a peer that is not there.
 func (k *Kernel) updatePeer(u mesh.PeerUpdate) error {
+	if !u.Sets() {
+		return nil
+	}
 	if err := k.write("peer-set"); err != nil {
 		return fmt.Errorf("set peer %s: %w", u.PublicKey, err)
 	}
@@ -126,5 +129,6 @@ func (k *Kernel) removePeer(p mesh.Peer) error {
 		return fmt.Errorf("remove peer %s: %w", p.PublicKey, err)
 	}
 	delete(k.device.peers, p.PublicKey)
+	delete(k.device.handshakes, p.PublicKey)
 	return nil
 }

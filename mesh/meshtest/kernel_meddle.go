@@ -151,6 +151,7 @@ func (k *Kernel) Handshake(key keys.Public, from netip.AddrPort, at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	p := k.device.peers[key]
-	p.LastHandshake, p.Endpoint = at, from
+	p.Endpoint = from
 	k.device.peers[key] = p
+	k.device.handshakes[key] = at
 }

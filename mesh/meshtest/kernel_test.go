@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -106,11 +107,11 @@ func TestKernelFaults(t *testing.T) {
 
 func observe(t *testing.T, kernel *meshtest.Kernel) mesh.State {
 	t.Helper()
-	s, err := kernel.Observe(t.Context())
+	o, err := kernel.Observe(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return o.State
 }
 
 // In userspace the device is waited for, and its TUN outlives it.
@@ -140,9 +141,13 @@ func TestKernelHandshake(t *testing.T) {
 	}
 	at, from := time.Unix(1000, 0), netip.MustParseAddrPort("203.0.113.9:4500")
 	kernel.Handshake(keys.Public{1}, from, at)
-	got := observe(t, kernel).Peers[0]
-	if got.Endpoint != from || !got.LastHandshake.Equal(at) {
-		t.Errorf("peer %v, handshake %v", got, got.LastHandshake)
+	got, err := kernel.Observe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := mesh.PeerStatus{PublicKey: keys.Public{1}, Endpoint: from, LastHandshake: at}
+	if !slices.Equal(got.Statuses, []mesh.PeerStatus{status}) || got.Peers[0].Endpoint != from {
+		t.Errorf("peer %v, statuses %v", got.Peers[0], got.Statuses)
 	}
 	kernel.Kick(t.Context(), []netip.Addr{from.Addr()})
 	if diff := cmp.Diff(fmt.Sprint([]netip.Addr{from.Addr()}), fmt.Sprint(kernel.Kicked())); diff != "" {

@@ -36,11 +36,14 @@ func TestKeepEndpoints(t *testing.T) {
 		"after a restart, never seen before": {mesh.State{}, time.Time{}, netip.AddrPort{}, announced, announced},
 	} {
 		t.Run(name, func(t *testing.T) {
-			observed := mesh.State{Peers: []mesh.Peer{{PublicKey: key("a"), Endpoint: tt.observed, LastHandshake: tt.handshake}}}
+			observed := mesh.Observation{
+				State:    mesh.State{Peers: []mesh.Peer{{PublicKey: key("a"), Endpoint: tt.observed}}},
+				Statuses: []mesh.PeerStatus{{PublicKey: key("a"), Endpoint: tt.observed, LastHandshake: tt.handshake}},
+			}
 			want := mesh.State{Peers: []mesh.Peer{{PublicKey: key("a"), Endpoint: tt.want}}}
 			before := observed.Peers[0]
 			var got netip.AddrPort
-			for _, u := range mesh.Diff(want, observed.KeepEndpoints(tt.previous, now)).Peers.Update {
+			for _, u := range mesh.Diff(want, observed.KeepEndpoints(tt.previous, want, now)).Peers.Update {
 				got = *u.Endpoint
 			}
 			if got != tt.set {

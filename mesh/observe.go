@@ -1,0 +1,79 @@
+package mesh
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"time"
+
+	"warren.mesh/keys"
+)
+
+// Observation is what was seen of a host at one moment.
+type Observation struct {
+	// State is what is configured. Its peers have the endpoints that the device uses.
+	State
+	// Statuses has one entry for each peer of the device, sorted by key.
+	Statuses []PeerStatus
+}
+
+// PeerStatus is what is seen of one WireGuard peer and cannot be configured.
+type PeerStatus struct {
+	PublicKey keys.Public
+	// Endpoint is where the device sends the peer's packets now; the zero value where it knows no endpoint.
+	Endpoint netip.AddrPort
+	// LastHandshake is the time of the last completed handshake; the zero value if there was none.
+	LastHandshake time.Time
+	// Received and Sent count the bytes of the tunnel's UDP payload, handshakes and keepalives included, since the peer was
+	// added to the device.
+	Received, Sent uint64
+}
+
+// sessionLife is WireGuard's Reject-After-Time: a session ends this long after its handshake. While packets flow, the
+// device makes a new handshake every two minutes.
+const sessionLife = 180 * time.Second
+
+// connected reports whether the peer has a session at a time. A handshake ahead of the clock counts as recent.
+func (s PeerStatus) connected(now time.Time) bool {
+	return !s.LastHandshake.IsZero() && now.Sub(s.LastHandshake) < sessionLife
+}
+
+// Sort sorts the state, and the statuses by key, in place.
+func (o *Observation) Sort() {
+	o.State.Sort()
+	slices.SortFunc(o.Statuses, func(a, b PeerStatus) int { return bytes.Compare(a.PublicKey[:], b.PublicKey[:]) })
+}
+
+// KeepEndpoints returns the observed state as Diff should see it, so that peers may roam: an endpoint that WireGuard has
+// learnt is better than the announced one for as long as it works. previous is the state that was set last (zero after a
+// restart), want the state to be set, now the time.
+//
+// A connected peer gets the endpoint that previous asked for, so that Diff sees a changed announcement and nothing else. If
+// previous does not know the peer, it gets want's endpoint, and Diff sees no difference. Any other peer keeps the observed
+// endpoint: if it has roamed to where nobody answers any more, Diff sets the announced endpoint again.
+func (o Observation) KeepEndpoints(previous, want State, now time.Time) State {
+	set := endpointsOf(want.Peers)
+	for key, endpoint := range endpointsOf(previous.Peers) {
+		set[key] = endpoint
+	}
+	connected := make(map[keys.Public]bool, len(o.Statuses))
+	for _, s := range o.Statuses {
+		connected[s.PublicKey] = s.connected(now)
+	}
+	have := o.State
+	have.Peers = slices.Clone(have.Peers)
+	for i, p := range have.Peers {
+		if endpoint, known := set[p.PublicKey]; known && connected[p.PublicKey] {
+			have.Peers[i].Endpoint = endpoint
+		}
+	}
+	return have
+}
+
+func endpointsOf(peers []Peer) map[keys.Public]netip.AddrPort {
+	all := make(map[keys.Public]netip.AddrPort, len(peers))
+	for _, p := range peers {
+		all[p.PublicKey] = p.Endpoint
+	}
+	return all
+}
