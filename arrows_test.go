@@ -30,8 +30,6 @@ var inside = map[string][]string{
 type arrow struct{ From, To, Reason string }
 
 var outside = []arrow{
-	{"keys", "github.com", "keys stand on the standard library alone"},
-	{"keys", "golang.org/x", "keys stand on the standard library alone: crypto/ecdh has X25519"},
 	{"mesh", "github.com", "the core is values in, values out"},
 	{"mesh", "k8s.io", "the core is tested without a cluster"},
 	{"mesh", "golang.zx2c4.com", "the core knows no device"},
@@ -74,6 +72,18 @@ func TestArrows(t *testing.T) {
 				t.Errorf("%s depends on %s: %s", a.From, dependency, a.Reason)
 				break
 			}
+		}
+	}
+}
+
+// TestKeysDependencies allows keys the standard library and, for signatures with X25519 keys, the arithmetic of Edwards
+// curves that the standard library keeps internal. It forbids everything else: what holds secrets must be small enough
+// to read.
+func TestKeysDependencies(t *testing.T) {
+	for _, dependency := range dependencies(t)["keys"] {
+		first, _, _ := strings.Cut(dependency, "/")
+		if strings.Contains(first, ".") && !below(dependency, "filippo.io/edwards25519") {
+			t.Errorf("keys depend on %s, and may on the standard library and filippo.io/edwards25519 only", dependency)
 		}
 	}
 }

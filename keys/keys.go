@@ -1,5 +1,6 @@
-// Package keys owns WireGuard's Curve25519 keys: their types, their generation and the file that keeps a node's private
-// key. It does not own what keys are used for: devices, peers and annotations are other packages' business.
+// Package keys owns WireGuard's Curve25519 keys: their types, their generation, the proof that a node has one and the
+// file that keeps a node's private key. It does not own what keys are used for: devices, peers and annotations are other
+// packages' business.
 package keys
 
 import (
@@ -11,7 +12,7 @@ import (
 // Size is the length of a public or private key in bytes (RFC 7748, section 5).
 const Size = 32
 
-// ErrInvalid is what every parse error of this package wraps.
+// ErrInvalid is what every error about the text of a key wraps.
 var ErrInvalid = errors.New("not a WireGuard key")
 
 // textSize is the length of a key in base64, padded.
