@@ -14,16 +14,21 @@ const module = "warren.mesh/"
 var inside = map[string][]string{
 	"keys":               {}, // what holds secrets is small enough to read
 	"mesh":               {"keys"},
+	"mesh/nft":           {},                           // a table is a value, whatever its rules are for
+	"mesh/guard":         {"keys", "mesh", "mesh/nft"}, // mesh.Firewall → nft.Layout and back
 	"mesh/kube":          {"keys", "mesh"},
 	"mesh/loop":          {}, // when to work is the same for a mesh, a firewall and a probe
-	"mesh/linux":         {"keys", "mesh", "mesh/loop", "mesh/linux/rtnl", "mesh/linux/routing"},
-	"mesh/agent":         {"keys", "mesh", "mesh/loop"}, // the passes consume interfaces; cmd/warren says whose
-	"mesh/meshtest":      {"keys", "mesh"},              // fakes model the interfaces, not their implementations
+	"mesh/linux":         {"keys", "mesh", "mesh/guard", "mesh/nft", "mesh/loop", "mesh/linux/rtnl", "mesh/linux/routing"},
+	"mesh/linux/rtnl":    {"keys", "mesh"},                    // reads the kernel's tables in the terms of the core
+	"mesh/linux/routing": {"keys", "mesh", "mesh/linux/rtnl"}, // routes and rules are the same with every device
+	"mesh/agent":         {"keys", "mesh", "mesh/loop"},       // the passes consume interfaces; cmd/warren says whose
+	"mesh/meshtest":      {"keys", "mesh"},                    // fakes model the interfaces, not their implementations
 	"mesh/userspace":     {"keys", "mesh", "mesh/loop"},
-	"cni":                {},                                                                                                                                       // attaching pods to a bridge needs no mesh
-	"mesh/linux/rtnl":    {"keys", "mesh"},                                                                                                                         // reads the kernel's tables in the terms of the core
-	"mesh/linux/routing": {"keys", "mesh", "mesh/linux/rtnl"},                                                                                                      // routes and rules are the same with every device
-	"cmd/warren":         {"keys", "mesh", "mesh/loop", "mesh/kube", "mesh/linux", "mesh/linux/rtnl", "mesh/linux/routing", "mesh/agent", "mesh/userspace", "cni"}, // no fakes, no lab
+	"cni":                {}, // attaching pods to a bridge needs no mesh
+	"cmd/warren": { // no fakes, no lab
+		"keys", "mesh", "mesh/guard", "mesh/nft", "mesh/loop", "mesh/kube", "mesh/linux", "mesh/linux/rtnl",
+		"mesh/linux/routing", "mesh/agent", "mesh/userspace", "cni",
+	},
 }
 
 // arrow forbids a package (not its tests) to depend on modules or packages below To, through however many others.
@@ -38,6 +43,10 @@ var outside = []arrow{
 	{"mesh/loop", "k8s.io", "client-go's wait and workqueue stay in mesh/kube: a loop is tested in virtual time, without a cluster"},
 	{"mesh/kube", "github.com/vishvananda/netlink", "a cluster is read the same on every operating system"},
 	{"mesh/kube", "golang.zx2c4.com", "a cluster knows no device"},
+	{"mesh/nft", "k8s.io", "tables are the host's; sigs.k8s.io/knftables is a library without Kubernetes"},
+	{"mesh/nft", "github.com/vishvananda/netlink", "nft says what a table is; only notifications are read by netlink, with mdlayher/netlink"},
+	{"mesh/guard", "k8s.io", "rules follow from a mesh.Firewall alone"},
+	{"mesh/guard", "github.com/vishvananda/netlink", "rules follow from a mesh.Firewall alone"},
 	{"mesh/linux", "k8s.io/client-go", "a host is programmed without knowing where the state comes from"},
 	{"mesh/linux", "k8s.io/api", "a host is programmed without knowing where the state comes from"},
 	{"mesh/linux", "golang.zx2c4.com/wireguard/device", "the userspace device is another process, configured like the kernel's"},
@@ -97,12 +106,18 @@ func TestArrowsAreComplete(t *testing.T) {
 	}
 }
 
-// The core's own imports, for what it may not name although something it depends on may: time needs os.
-func TestCoreImports(t *testing.T) {
-	for _, line := range list(t, `{{join .Imports "\n"}}`, "./mesh") {
-		for _, forbidden := range []string{"os", "os/exec", "log", "log/slog", "net", "net/http", "io/fs", "syscall", "math/rand", "math/rand/v2"} {
-			if line == forbidden {
-				t.Errorf("mesh imports %s: the core does no I/O, logs nothing and rolls no dice", line)
+// What the pure packages may not name although something they depend on may: time needs os, and mesh/nft runs nft.
+func TestPureImports(t *testing.T) {
+	forbidden := []string{
+		"os", "os/exec", "log", "log/slog", "net", "net/http", "io/fs", "syscall", "math/rand", "math/rand/v2",
+	}
+	for pattern, more := range map[string][]string{
+		"./mesh":       nil,
+		"./mesh/guard": {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},
+	} {
+		for _, line := range list(t, `{{join .Imports "\n"}}`, pattern) {
+			if slices.Contains(forbidden, line) || slices.Contains(more, line) {
+				t.Errorf("%s imports %s: it does no I/O, reads no clock, logs nothing and rolls no dice", pattern, line)
 			}
 		}
 	}

@@ -3,9 +3,9 @@ package linux
 import (
 	"context"
 	"errors"
-	"net/netip"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/guard"
 	"warren.mesh/mesh/linux/routing"
 	"warren.mesh/mesh/linux/rtnl"
 )
@@ -55,9 +55,9 @@ func (h *Host) apply(ctx context.Context, c mesh.Change) error {
 // guard puts the firewall in force, or adds node addresses to it.
 func (h *Host) guard(ctx context.Context, c mesh.Change) error {
 	if c.Firewall != nil {
-		return h.firewall.replace(ctx, *c.Firewall)
+		return h.firewall.Replace(ctx, guard.Layout(*c.Firewall))
 	}
-	return h.editNodeIPs(ctx, mesh.Edits[netip.Addr]{Add: c.NodeIPs.Add})
+	return h.firewall.Edit(ctx, guard.NodeIPs(c.NodeIPs.Add), nil)
 }
 
 // unguard removes node addresses from the firewall, last of all.
@@ -65,14 +65,7 @@ func (h *Host) unguard(ctx context.Context, c mesh.Change) error {
 	if c.Firewall != nil {
 		return nil
 	}
-	return h.editNodeIPs(ctx, mesh.Edits[netip.Addr]{Remove: c.NodeIPs.Remove})
-}
-
-func (h *Host) editNodeIPs(ctx context.Context, e mesh.Edits[netip.Addr]) error {
-	if len(e.Add)+len(e.Remove) == 0 {
-		return nil
-	}
-	return h.firewall.edit(ctx, e)
+	return h.firewall.Edit(ctx, nil, guard.NodeIPs(c.NodeIPs.Remove))
 }
 
 // overlay makes what needs the interface. Without it the rest is not tried: one error says it all.

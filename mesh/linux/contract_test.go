@@ -15,7 +15,9 @@ import (
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/agent"
+	"warren.mesh/mesh/guard"
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab/namespace"
 )
 
 var (
@@ -65,7 +67,7 @@ func newBareMachine(t *testing.T, mode Mode) *machine {
 	}
 	cfg := Config{Link: uniqueName(), Bridge: "warren-br0", Port: 51820, PrivateKey: key, Mode: mode}
 	m := &machine{T: t, netns: newNetns(t), cfg: cfg}
-	quiet(t)
+	namespace.Quiet(t)
 	run(t, fmt.Sprintf(`
 ip link add under0 mtu %d type veth peer name under1
 ip addr add %s/24 dev under0
@@ -208,7 +210,7 @@ ip -6 rule show
 nft list tables
 `)) {
 		warren := strings.Contains(line, "proto 87") && !strings.Contains(line, "table 100")
-		if !warren && !strings.Contains(line, "proto kernel") && !strings.Contains(line, "inet "+firewallTable) {
+		if !warren && !strings.Contains(line, "proto kernel") && !strings.Contains(line, "inet "+guard.Table.Name) {
 			lines = append(lines, line)
 		}
 	}

@@ -6,10 +6,11 @@ import (
 	"sync"
 
 	"golang.zx2c4.com/wireguard/wgctrl"
-	"sigs.k8s.io/knftables"
 
+	"warren.mesh/mesh/guard"
 	"warren.mesh/mesh/linux/routing"
 	"warren.mesh/mesh/linux/rtnl"
+	"warren.mesh/mesh/nft"
 )
 
 // Host is the network of this host, composed of parts that each own one kind of object. Make one with New. Its methods may
@@ -25,7 +26,7 @@ type Host struct {
 	rules    routing.Rules
 	device   device
 	sysctls  sysctls
-	firewall *firewall
+	firewall *nft.Table
 	counts   counts
 
 	// mu is held while the parts are observed, compared or changed, so that what Watch compares is never half of an Apply.
@@ -49,7 +50,7 @@ func New(cfg Config) (_ *Host, err error) {
 	if h.conn, err = rtnl.Open(); err != nil {
 		return nil, err
 	}
-	nft, err := knftables.New(firewallFamily, firewallTable)
+	h.firewall, err = nft.Open(guard.Table, func() { h.counts.add("nft-transaction") })
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w; install nftables 1.0.1 or later", ErrNoNFT, err)
 	}
@@ -63,12 +64,12 @@ func New(cfg Config) (_ *Host, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open WireGuard's configuration interface: %w", err)
 	}
-	h.compose(client, nft)
+	h.compose(client)
 	return h, h.device.portFree(int(cfg.Port))
 }
 
-// compose makes the parts, of which conn, cfg and mode are known.
-func (h *Host) compose(client *wgctrl.Client, nft knftables.Interface) {
+// compose makes the other parts, when conn, firewall, cfg and mode are known.
+func (h *Host) compose(client *wgctrl.Client) {
 	h.links = links{
 		conn: h.conn, count: h.counts.add, link: h.cfg.Link, bridge: h.cfg.Bridge, mode: h.mode, port: h.cfg.Port,
 	}
@@ -76,7 +77,6 @@ func (h *Host) compose(client *wgctrl.Client, nft knftables.Interface) {
 	h.rules = routing.Rules{Conn: h.conn, Count: h.counts.add}
 	h.device = device{client: client, count: h.counts.add, name: h.cfg.Link, key: h.cfg.PrivateKey, mode: h.mode}
 	h.sysctls = sysctls{count: h.counts.add, root: sysctlRoot, fallback: hostSysctlRoot}
-	h.firewall = newFirewall(nft, h.counts.add)
 }
 
 // Close releases the sockets and leaves the host's network as it is.
@@ -94,5 +94,5 @@ func (h *Host) Backend() (name, reason string) { return string(h.mode), h.reason
 // Operations counts what Apply has written since New, by kind. Each peer counts, not each message.
 func (h *Host) Operations() map[string]uint64 { return h.counts.all() }
 
-// Leaks returns the firewall's counters by name, in packets.
-func (h *Host) Leaks(ctx context.Context) (map[string]uint64, error) { return h.firewall.leaks(ctx) }
+// Leaks returns the guard's counters by name, in packets.
+func (h *Host) Leaks(ctx context.Context) (map[string]uint64, error) { return h.firewall.Counters(ctx) }

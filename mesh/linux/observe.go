@@ -10,6 +10,7 @@ import (
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/guard"
 )
 
 // Observe reads everything that warren keeps on this host. It returns ErrForeignLink where the interface's name has come
@@ -44,7 +45,7 @@ func (h *Host) observe(ctx context.Context) (seen observation, err error) {
 		func() error { return h.observeDevice(&seen) },
 		func() error { seen.Routes, err = h.routes.Observe(); return err },
 		func() error { seen.Rules, err = h.rules.Observe(); return err },
-		func() error { seen.Firewall, err = h.firewall.observe(ctx); return err },
+		func() error { return h.observeFirewall(ctx, &seen) },
 		func() error { seen.Sysctls, err = h.sysctls.observe(); return err },
 	}
 	var errs []error
@@ -79,6 +80,12 @@ func (h *Host) observeBridge(seen *observation) error {
 	seen.bridge = link.Attrs().Index
 	seen.Bridge = mesh.Bridge{Name: h.cfg.Bridge, MTU: link.Attrs().MTU}
 	seen.Bridge.Addresses, err = h.links.addresses(link)
+	return err
+}
+
+func (h *Host) observeFirewall(ctx context.Context, seen *observation) error {
+	listing, err := h.firewall.List(ctx)
+	seen.Firewall = guard.Parse(listing)
 	return err
 }
 

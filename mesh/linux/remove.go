@@ -6,10 +6,11 @@ import (
 	"fmt"
 
 	"github.com/vishvananda/netlink"
-	"sigs.k8s.io/knftables"
 
+	"warren.mesh/mesh/guard"
 	"warren.mesh/mesh/linux/routing"
 	"warren.mesh/mesh/linux/rtnl"
+	"warren.mesh/mesh/nft"
 )
 
 // Remove deletes everything of warren's from this host: the WireGuard interface (with it a persistent TUN), the bridge,
@@ -52,11 +53,11 @@ func removeRoutes(conn *rtnl.Conn) error {
 }
 
 func removeTable(ctx context.Context) error {
-	nft, err := knftables.New(firewallFamily, firewallTable)
+	table, err := nft.Open(guard.Table, func() {})
 	if err != nil {
-		return fmt.Errorf("%w: %w; delete the table by hand (nft delete table inet %s)", ErrNoNFT, err, firewallTable)
+		return fmt.Errorf("%w: %w; delete the table by hand (nft delete table %v)", ErrNoNFT, err, guard.Table)
 	}
-	return newFirewall(nft, uncounted).remove(ctx)
+	return table.Delete(ctx)
 }
 
 // uncounted is for writes that nobody asks the number of.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"warren.mesh/mesh/linux/rtnl"
+	"warren.mesh/mesh/nft"
 )
 
 // receiveBuffer holds the notifications of some 10,000 routes, in bytes: a change to a large mesh, or the flush of a
@@ -20,9 +21,8 @@ const receiveBuffer = 4 << 20
 // Watch calls poke, from several goroutines, whenever somebody else has changed what Observe reads, until ctx ends; then
 // it returns nil. What Apply changes pokes nobody, nor does what was never observed. Sysctls are not watched.
 func (h *Host) Watch(ctx context.Context, poke func()) error {
-	defer h.firewall.own.watch()()
 	// Both subscriptions on the caller's thread, whose network namespace they are about.
-	ruleset, err := subscribeRuleset()
+	ruleset, err := nft.Subscribe(h.firewall)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (h *Host) Watch(ctx context.Context, poke func()) error {
 		received = w.receive(ctx, socket)
 	})
 	group.Go(func() { w.check(ctx) })
-	err = h.firewall.follow(ctx, ruleset, func(uint32) { poke() })
+	err = ruleset.Run(ctx, func(*nft.Table, uint32) { poke() })
 	cancel()
 	group.Wait()
 	return errors.Join(err, received)

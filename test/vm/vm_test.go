@@ -49,7 +49,9 @@ func TestPrivilegedLongKernels(t *testing.T) {
 	meshtest.Privileged(t)
 	i := newImage(t)
 	for _, k := range []Kernel{Linux612, Linux61} {
-		i.testKernel(t, k, longPatience, suites{{"mesh/linux", all, ""}, {"cni", all, ""}, {"test/e2e", meshes, ""}})
+		i.testKernel(t, k, longPatience, suites{
+			{"mesh/linux", all, ""}, {"mesh/guard", all, ""}, {"mesh/nft", all, ""}, {"cni", all, ""}, {"test/e2e", meshes, ""},
+		})
 	}
 }
 

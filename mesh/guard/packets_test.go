@@ -1,0 +1,233 @@
+package guard
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/mesh/meshtest"
+)
+
+func TestPrivilegedPackets(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newTopology(t)
+	if err := w.Replace(t.Context(), Layout(dualFirewall())); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families() {
+		for _, c := range crossings() {
+			c.name = f.name + ": " + c.name
+			w.crosses(t, f, c)
+		}
+	}
+}
+
+func TestPrivilegedPacketsStrict(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newTopology(t)
+	w.node.run(t, "sysctl -qw net.ipv4.conf.all.rp_filter=1")
+	if err := w.Replace(t.Context(), Layout(dualFirewall())); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families() {
+		for _, c := range crossings() {
+			if c.counted == spoof || c.counted == forged {
+				w.crosses(t, f, c)
+			}
+		}
+	}
+}
+
+func TestPrivilegedNodeCIDRs(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newTopology(t)
+	fw := dualFirewall()
+	fw.NodeCIDRs = prefixes("172.31.9.0/24", "fd00:9::/64")
+	if err := w.Replace(t.Context(), Layout(fw)); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families() {
+		w.crosses(t, f, crossing{name: "pod to an address in a node CIDR", counted: leakNode,
+			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.pod, 5000, f.unlisted, 7) }})
+	}
+}
+
+// TestPrivilegedNoBridge sends to a pod of this node while its bridge is down, with the least configuration.
+func TestPrivilegedNoBridge(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newTopology(t)
+	w.node.run(t, "ip link set warren-br0 down")
+	if err := w.Replace(t.Context(), Layout(firewalls()["no-cluster-cidrs"])); err != nil {
+		t.Fatal(err)
+	}
+	want := w.counters(t)
+	for _, f := range families() {
+		w.mesh.send(t, f.remotePod, 5000, f.pod, 7)
+		w.mesh.send(t, f.remotePod, 5000, f.outside, 9)
+		if seen := w.onUnderlay.until(t, f.name); len(seen) > 0 {
+			t.Errorf("%s: on the underlay: %q", f.name, seen)
+		}
+		want[leakPod]++
+	}
+	if diff := cmp.Diff(want, w.counters(t)); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+}
+
+// TestPrivilegedNeighbours sends from pod to pod over the bridge, which is not translated with br_netfilter either.
+func TestPrivilegedNeighbours(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newTopology(t)
+	if err := w.Replace(t.Context(), Layout(firewalls()["no-cluster-cidrs"])); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families() {
+		neighbour := w.neighbour.udp(t, f.neighbour, 7)
+		w.pod.send(t, f.pod, 5000, f.neighbour, 7)
+		if from := receive(t, neighbour); from != netip.AddrPortFrom(f.pod, 5000) {
+			t.Errorf("%s: the neighbour saw %v", f.name, from)
+		}
+	}
+}
+
+// TestPrivilegedOwnSource keeps this node's pods' addresses off the underlay with the least configuration too, both
+// ways.
+func TestPrivilegedOwnSource(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newTopology(t)
+	if err := w.Replace(t.Context(), Layout(firewalls()["no-cluster-cidrs"])); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families() {
+		w.crosses(t, f, crossing{name: f.name + ": pod to the outside, unknown to connection tracking", counted: leakSource,
+			send: func(t *testing.T, w *topology, f family) { w.pod.sendInvalid(t, f) }})
+		w.crosses(t, f, crossing{name: f.name + ": forged, in the name of a pod of this node", counted: forged,
+			send: func(t *testing.T, w *topology, f family) { w.underlay.send(t, f.neighbour, 5000, f.node, 7) }})
+	}
+}
+
+// TestPrivilegedKubeProxy: what kube-proxy has marked is left to it.
+func TestPrivilegedKubeProxy(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newTopology(t)
+	w.node.run(t, `
+nft add table inet kube-proxy
+nft add chain inet kube-proxy services { type filter hook forward priority 0; }
+nft add rule inet kube-proxy services udp dport 7 meta mark set meta mark or 0x4000
+nft add chain inet kube-proxy translate { type nat hook postrouting priority 101; }
+nft add rule inet kube-proxy translate meta mark and 0x4000 != 0 snat ip to 203.0.113.5
+nft add rule inet kube-proxy translate meta mark and 0x4000 != 0 snat ip6 to 2001:db8:5::5
+`)
+	if err := w.Replace(t.Context(), Layout(dualFirewall())); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families() {
+		w.crosses(t, f, crossing{name: f.name + ": pod to the outside, marked", underlay: []string{"17 secondary:5000 > outside:7"},
+			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.pod, 5000, f.outside, 7) }})
+	}
+}
+
+// TestPrivilegedUnaddressed: what a pod sends before it has an address, or to find its neighbours, is not spoofed.
+func TestPrivilegedUnaddressed(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newTopology(t)
+	if err := w.Replace(t.Context(), Layout(dualFirewall())); err != nil {
+		t.Fatal(err)
+	}
+	want := w.counters(t)
+
+	neighbour := w.node.udp(t, netip.IPv6Unspecified(), 7000)
+	write(t, w.pod.udp(t, netip.IPv6Unspecified(), 0), netip.MustParseAddrPort("[ff02::1%eth0]:7000"))
+	if from := receive(t, neighbour); !from.Addr().IsLinkLocalUnicast() {
+		t.Errorf("a packet to all neighbours came from %v, want a link-local address", from)
+	}
+	server := w.node.udp(t, netip.IPv4Unspecified(), 67)
+	w.pod.broadcast(t, "eth0", discover)
+	if from := receive(t, server); from.Addr() != netip.IPv4Unspecified() {
+		t.Errorf("a DHCP client's packet came from %v", from)
+	}
+	if diff := cmp.Diff(want, w.counters(t)); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+}
+
+// TestPrivilegedEgress sends from a pod to the outside and back, from WireGuard's port too.
+func TestPrivilegedEgress(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newTopology(t)
+	for _, port := range []uint16{51820, 40000} {
+		fw := dualFirewall()
+		fw.Port = port
+		w.node.enter(t)
+		if err := w.Replace(t.Context(), Layout(fw)); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families() {
+			outside, pod := w.underlay.udp(t, f.outside, port), w.pod.udp(t, f.pod, port)
+			write(t, pod, netip.AddrPortFrom(f.outside, port))
+			from := receive(t, outside)
+			if from.Addr() != f.node || from.Port() == port {
+				t.Errorf("%s: the outside saw %v, want %v and another port than %d", f.name, from, f.node, port)
+			}
+			write(t, outside, from)
+			if got := receive(t, pod); got != netip.AddrPortFrom(f.outside, port) {
+				t.Errorf("%s: the pod's answer came from %v", f.name, got)
+			}
+		}
+	}
+}
+
+// TestPrivilegedHostPort: what comes in on the underlay goes back over it, what comes out of the mesh goes back
+// into it, under strict reverse path checks.
+func TestPrivilegedHostPort(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newTopology(t)
+	w.node.run(t, `
+sysctl -qw net.ipv4.conf.all.rp_filter=1
+sysctl -qw net.ipv4.conf.all.src_valid_mark=1
+nft add table inet portmap
+nft add chain inet portmap hostport { type nat hook prerouting priority -100; }
+nft add rule inet portmap hostport udp dport 8080 dnat ip to 10.244.1.2:80
+nft add rule inet portmap hostport udp dport 8080 dnat ip6 to [fd00:10:244:1::2]:80
+`)
+	for _, v := range []string{"-4", "-6"} {
+		w.node.run(t, "ip %[1]s rule add pref 98 fwmark 0x800000/0x800000 lookup main\nip %[1]s rule add pref 101 iif warren0 lookup 51820", v)
+	}
+	w.node.run(t, "ip rule add pref 100 from 10.244.1.0/24 lookup 51820\nip -6 rule add pref 100 from fd00:10:244:1::/64 lookup 51820")
+	for _, f := range families() {
+		for _, ip := range []netip.Addr{f.otherNode, f.thirdNode} {
+			w.node.run(t, "ip route add %v dev warren0 table 51820", ip)
+		}
+	}
+	if err := w.Replace(t.Context(), Layout(dualFirewall())); err != nil {
+		t.Fatal(err)
+	}
+	before := w.counters(t)
+	for _, f := range families() {
+		pod := w.pod.udp(t, f.pod, 80)
+		for name, c := range map[string]struct {
+			client *net.UDPConn
+			to     netip.Addr
+		}{
+			"over the underlay": {w.underlay.udp(t, f.otherNode, 5000), f.node},
+			"through the mesh":  {w.mesh.udp(t, f.thirdNode, 5000), f.gateway},
+		} {
+			name = fmt.Sprintf("%s, %s", f.name, name)
+			write(t, c.client, netip.AddrPortFrom(c.to, 8080))
+			from := receive(t, pod)
+			if local := c.client.LocalAddr().(*net.UDPAddr).AddrPort(); from != local {
+				t.Errorf("%s: the pod saw %v, want %v", name, from, local)
+			}
+			write(t, pod, from)
+			if got := receive(t, c.client); got != netip.AddrPortFrom(c.to, 8080) {
+				t.Errorf("%s: the answer came from %v", name, got)
+			}
+		}
+	}
+	if diff := cmp.Diff(before, w.counters(t)); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+}

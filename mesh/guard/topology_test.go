@@ -1,0 +1,145 @@
+package guard
+
+import (
+	"net/netip"
+	"testing"
+
+	"warren.mesh/mesh/nft"
+	"warren.mesh/test/lab/namespace"
+)
+
+// topology is a node in the middle of other namespaces: two pods behind the bridge; the underlay, with another node and
+// an address of the outside; and, behind a veth pair that stands in for the WireGuard link, a pod and the address of a
+// third node. The other node on the underlay has the remote pod's address as well, and the neighbour's, to send from.
+// Everything comes in both families.
+type topology struct {
+	node, pod, neighbour, underlay, mesh place
+	*nft.Table
+	// onUnderlay and inMesh see what leaves the node.
+	onUnderlay, inMesh capture
+}
+
+// family is the addresses of one address family.
+type family struct {
+	name string
+	// raw is the network of a raw TCP socket, as net.ListenIP takes it.
+	raw string
+	// pod, neighbour, gateway and node are this node's; spoofed is on the pod, and no pod's; secondary is on the node;
+	// container is of another network on the node, which is none of warren's business.
+	pod, neighbour, spoofed, gateway, node, secondary, container netip.Addr
+	// otherNode and outside are on the underlay, unlisted too, but in no set of nodes.
+	otherNode, outside, unlisted netip.Addr
+	// remotePod and thirdNode are in the mesh; lostPod is of a node that has no route.
+	remotePod, thirdNode, lostPod netip.Addr
+}
+
+func families() []family {
+	ip := netip.MustParseAddr
+	return []family{
+		{"IPv4", "ip4:tcp",
+			ip("10.244.1.2"), ip("10.244.1.3"), ip("10.244.9.9"), ip("10.244.1.1"), ip("172.31.9.1"), ip("203.0.113.5"), ip("192.168.5.2"),
+			ip("172.31.9.2"), ip("198.51.100.1"), ip("172.31.9.77"),
+			ip("10.244.2.2"), ip("172.31.9.3"), ip("10.244.7.7")},
+		{"IPv6", "ip6:tcp",
+			ip("fd00:10:244:1::2"), ip("fd00:10:244:1::3"), ip("fd00:10:244:9::9"), ip("fd00:10:244:1::1"), ip("fd00:9::1"), ip("2001:db8:5::5"), ip("fd00:5::2"),
+			ip("fd00:9::2"), ip("2001:db8::1"), ip("fd00:9::77"),
+			ip("fd00:10:244:2::2"), ip("fd00:9::3"), ip("fd00:10:244:7::7")},
+	}
+}
+
+func newTopology(t *testing.T) *topology {
+	t.Helper()
+	w := &topology{}
+	for _, n := range []*place{&w.pod, &w.neighbour, &w.underlay, &w.mesh, &w.node} {
+		*n = newPlace(t)
+		namespace.Quiet(t)
+	}
+	w.node.run(t, `
+ip link add eth0 type veth peer name eth0 netns %s
+ip link add warren0 type veth peer name far0 netns %s
+ip link add warren-br0 type bridge
+ip link add veth0 type veth peer name eth0 netns %s
+ip link add other0 type veth peer name other0 netns %s
+ip link add veth1 type veth peer name eth0 netns %s
+ip link set veth0 master warren-br0
+ip link set veth1 master warren-br0
+ip link set veth1 up
+ip addr add 172.31.9.1/24 dev eth0
+ip addr add fd00:9::1/64 dev eth0 nodad
+ip addr add 203.0.113.5/32 dev lo
+ip addr add 2001:db8:5::5/128 dev lo nodad
+ip addr add 10.244.1.1/32 dev warren0
+ip addr add fd00:10:244:1::1/128 dev warren0 nodad
+ip addr add 10.244.1.1/24 dev warren-br0
+ip addr add fd00:10:244:1::1/64 dev warren-br0 nodad
+ip link set eth0 up
+ip link set warren0 up
+ip link set veth0 up
+ip link set warren-br0 up
+ip addr add 192.168.5.1/24 dev other0
+ip addr add fd00:5::1/64 dev other0 nodad
+ip link set other0 up
+`, w.underlay.Path(), w.mesh.Path(), w.pod.Path(), w.pod.Path(), w.neighbour.Path())
+	w.pod.run(t, `
+ip addr add 10.244.1.2/24 dev eth0
+ip addr add 10.244.9.9/32 dev eth0
+ip addr add fd00:10:244:1::2/64 dev eth0 nodad
+ip addr add fd00:10:244:9::9/128 dev eth0 nodad
+ip link set eth0 up
+ip route add default via 10.244.1.1
+ip route add default via fd00:10:244:1::1
+ip addr add 192.168.5.2/24 dev other0
+ip addr add fd00:5::2/64 dev other0 nodad
+ip link set other0 up
+ip rule add from 192.168.5.2 lookup 5
+ip route add default via 192.168.5.1 table 5
+ip -6 rule add from fd00:5::2 lookup 5
+ip route add default via fd00:5::1 table 5
+`)
+	w.neighbour.run(t, `
+ip addr add 10.244.1.3/24 dev eth0
+ip addr add fd00:10:244:1::3/64 dev eth0 nodad
+ip link set eth0 up
+`)
+	w.underlay.run(t, `
+ip addr add 172.31.9.2/24 dev eth0
+ip addr add 172.31.9.77/24 dev eth0
+ip addr add fd00:9::2/64 dev eth0 nodad
+ip addr add fd00:9::77/64 dev eth0 nodad
+ip addr add 198.51.100.1/32 dev lo
+ip addr add 2001:db8::1/128 dev lo nodad
+ip addr add 10.244.2.2/32 dev lo
+ip addr add fd00:10:244:2::2/128 dev lo nodad
+ip addr add 10.244.1.3/32 dev lo
+ip addr add fd00:10:244:1::3/128 dev lo nodad
+ip link set eth0 up
+ip route add 10.244.1.2 via 172.31.9.1
+ip route add fd00:10:244:1::2 via fd00:9::1
+`)
+	w.mesh.run(t, `
+ip addr add 10.244.2.2/32 dev far0
+ip addr add fd00:10:244:2::2/128 dev far0 nodad
+ip addr add 172.31.9.3/32 dev far0
+ip addr add fd00:9::3/128 dev far0 nodad
+ip link set far0 up
+ip route add 10.244.1.1 dev far0
+ip route add fd00:10:244:1::1 dev far0
+ip route add default via 10.244.1.1 src 10.244.2.2
+ip route add default via fd00:10:244:1::1 src fd00:10:244:2::2
+`)
+	w.node.run(t, `
+ip route add 10.244.2.0/24 dev warren0 src 10.244.1.1
+ip route add fd00:10:244:2::/64 dev warren0 src fd00:10:244:1::1
+ip route add default via 172.31.9.2
+ip route add default via fd00:9::2
+`)
+	w.onUnderlay, w.inMesh = w.underlay.capture(t, "eth0"), w.mesh.capture(t, "far0")
+	for _, f := range families() { // neighbours get to know each other, before anything is counted
+		w.finish(t, f)
+		w.onUnderlay.until(t, f.name)
+		w.inMesh.until(t, f.name)
+	}
+	w.node.enter(t)
+	w.Table = openTable(t)
+	return w
+}
