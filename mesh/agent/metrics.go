@@ -103,7 +103,7 @@ const scrapeTimeout = 5 * time.Second
 
 var (
 	leaksDesc = prometheus.NewDesc("warren_firewall_packets_total",
-		"Packets that the firewall counted: those named leak-… and loop were dropped.", []string{"counter"}, nil)
+		"Packets that the guard counted: all but those named masqueraded-into-mesh were dropped.", []string{"counter"}, nil)
 	operationsDesc = prometheus.NewDesc("warren_host_operations_total",
 		"Writes to the host's network by kind. A restart that changes nothing makes none.", []string{"kind"}, nil)
 )

@@ -4,13 +4,13 @@ import "warren.mesh/mesh/nft"
 
 // The counters, in packets. The metrics show them by these names.
 const (
-	leakPod    = "leak-pod"
-	leakNode   = "leak-node"
-	leakSource = "leak-source"
-	loop       = "loop"
-	foreign    = "foreign"
-	spoof      = "spoof"
-	forged     = "forged"
+	leakPod             = "leak-pod"
+	leakNode            = "leak-node"
+	leakSource          = "leak-source"
+	loop                = "loop"
+	masqueradedIntoMesh = "masqueraded-into-mesh"
+	spoofedByPod        = "spoofed-by-pod"
+	spoofedOnUnderlay   = "spoofed-on-underlay"
 )
 
 func counters() []nft.Counter {
@@ -19,8 +19,8 @@ func counters() []nft.Counter {
 		{Name: leakNode, Comment: "dropped: from a pod or the mesh to a mesh node, not via the mesh"},
 		{Name: leakSource, Comment: "dropped: to the outside with a pod's address as source"},
 		{Name: loop, Comment: "dropped: WireGuard inside WireGuard"},
-		{Name: spoof, Comment: "dropped: from a pod, with a source that is no pod's of this node"},
-		{Name: forged, Comment: "dropped: from the underlay, with a pod's address as source"},
-		{Name: foreign, Comment: "masqueraded into the mesh: from an address that peers do not allow this node"},
+		{Name: spoofedByPod, Comment: "dropped: from a pod, with a source that is no pod's of this node"},
+		{Name: spoofedOnUnderlay, Comment: "dropped: from the underlay, with a pod's address as source"},
+		{Name: masqueradedIntoMesh, Comment: "masqueraded into the mesh: from an address that peers do not allow this node"},
 	}
 }

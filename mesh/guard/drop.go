@@ -57,11 +57,11 @@ func (r ruleset) guardOut() nft.Chain {
 				Text:   "oifname " + r.link + " " + outer + drop(loop),
 				Reason: "WireGuard about to enter the mesh: drop",
 			}},
-			both("IP saddr @own# "+outer+drop(loop), "WireGuard with a pod CIDR's address as source: drop"),
+			both("IP saddr @local-pods# "+outer+drop(loop), "WireGuard with a pod CIDR's address as source: drop"),
 			[]nft.Rule{{Text: "oifname " + r.near + " accept", Reason: "into the mesh, to a pod here or to this host"}},
 			r.ofPods("IP daddr @PODS"+drop(leakPod), "to a pod, not via the mesh or the bridge: drop"),
 			[]nft.Rule{{Text: r.answered + " accept", Reason: "answer to a request over the underlay"}},
-			r.toNodes("IP saddr @own# IP daddr @NODES"+drop(leakNode), "pod to a mesh node, not via the mesh: drop"),
+			r.toNodes("IP saddr @local-pods# IP daddr @NODES"+drop(leakNode), "pod to a mesh node, not via the mesh: drop"),
 		),
 	}
 }

@@ -154,12 +154,12 @@ func TestEditNodeIPs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `add element inet warren nodes4 { 172.31.9.4 }
-add element inet warren nodes6 { fd00:9::4 }
-add element inet warren nodes4 { 172.31.9.3 }
-delete element inet warren nodes4 { 172.31.9.3 }
-add element inet warren nodes4 { 172.31.9.99 }
-delete element inet warren nodes4 { 172.31.9.99 }
+	want := `add element inet warren node-ips4 { 172.31.9.4 }
+add element inet warren node-ips6 { fd00:9::4 }
+add element inet warren node-ips4 { 172.31.9.3 }
+delete element inet warren node-ips4 { 172.31.9.3 }
+add element inet warren node-ips4 { 172.31.9.99 }
+delete element inet warren node-ips4 { 172.31.9.99 }
 `
 	if diff := cmp.Diff(want, fake.LastTransaction.String()); diff != "" {
 		t.Errorf("transaction (-want +got):\n%s", diff)

@@ -34,7 +34,7 @@ func TestPrivilegedPacketsStrict(t *testing.T) {
 	}
 	for _, f := range families() {
 		for _, c := range crossings() {
-			if c.counted == spoof || c.counted == forged {
+			if c.counted == spoofedByPod || c.counted == spoofedOnUnderlay {
 				w.crosses(t, f, c)
 			}
 		}
@@ -104,7 +104,7 @@ func TestPrivilegedOwnSource(t *testing.T) {
 	for _, f := range families() {
 		w.crosses(t, f, crossing{name: f.name + ": pod to the outside, unknown to connection tracking", counted: leakSource,
 			send: func(t *testing.T, w *topology, f family) { w.pod.sendInvalid(t, f) }})
-		w.crosses(t, f, crossing{name: f.name + ": forged, in the name of a pod of this node", counted: forged,
+		w.crosses(t, f, crossing{name: f.name + ": spoofed on the underlay, in the name of a pod of this node", counted: spoofedOnUnderlay,
 			send: func(t *testing.T, w *topology, f family) { w.underlay.send(t, f.neighbour, 5000, f.node, 7) }})
 	}
 }

@@ -32,9 +32,9 @@ func Parse(l nft.Listing) mesh.Firewall {
 // writes.
 func parseElements(elements []nft.Element, fw *mesh.Firewall) (ok bool) {
 	prefixes := map[string]*[]netip.Prefix{
-		clusterSet: &fw.ClusterCIDRs, ownSet: &fw.OwnCIDRs, nodeCIDRsSet: &fw.NodeCIDRs,
+		clusterSet: &fw.ClusterCIDRs, localPodsSet: &fw.OwnCIDRs, nodeCIDRsSet: &fw.NodeCIDRs,
 	}
-	addrs := map[string]*[]netip.Addr{selfSet: &fw.OwnIPs, nodesSet: &fw.NodeIPs}
+	addrs := map[string]*[]netip.Addr{localIPsSet: &fw.OwnIPs, nodeIPsSet: &fw.NodeIPs}
 	for _, e := range elements {
 		p, ok := parseKey(e.Key)
 		if !ok {

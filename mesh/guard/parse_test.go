@@ -75,13 +75,13 @@ func tamperings() []tampering {
 		}},
 		{name: "rule replaced", do: func(_ *testing.T, tx transaction, rules byChain) {
 			r := rules["guard-forward"][3]
-			tx.Replace(&knftables.Rule{Chain: r.Chain, Handle: r.Handle, Rule: "ip daddr @nodes4 accept"})
+			tx.Replace(&knftables.Rule{Chain: r.Chain, Handle: r.Handle, Rule: "ip daddr @node-ips4 accept"})
 		}},
 		{name: "counter deleted with its rules", do: func(_ *testing.T, tx transaction, rules byChain) {
 			for _, r := range rules["guard-spoof"] {
 				deleteRule(tx, r)
 			}
-			tx.Delete(&knftables.Counter{Name: spoof})
+			tx.Delete(&knftables.Counter{Name: spoofedByPod})
 		}},
 		{name: "counter added", do: func(_ *testing.T, tx transaction, _ byChain) {
 			tx.Add(&knftables.Counter{Name: "mine"})
@@ -93,8 +93,8 @@ func tamperings() []tampering {
 			tx.Add(&knftables.Map{Name: "mine", Type: "ipv4_addr : ipv4_addr"})
 		}},
 		{name: "node addresses changed", do: func(_ *testing.T, tx transaction, _ byChain) {
-			tx.Add(&knftables.Element{Set: "nodes4", Key: []string{"172.31.9.4"}})
-			tx.Delete(&knftables.Element{Set: "nodes6", Key: []string{"fd00:9::2"}})
+			tx.Add(&knftables.Element{Set: "node-ips4", Key: []string{"172.31.9.4"}})
+			tx.Delete(&knftables.Element{Set: "node-ips6", Key: []string{"fd00:9::2"}})
 		}, want: func(fw *mesh.Firewall) {
 			fw.NodeIPs = addrs("172.31.9.1", "172.31.9.2", "172.31.9.3", "172.31.9.4", "fd00:9::1", "fd00:9::3")
 		}},
@@ -102,7 +102,7 @@ func tamperings() []tampering {
 			tx.Flush(&knftables.Set{Name: "cluster4"})
 		}},
 		{name: "own addresses flushed", do: func(_ *testing.T, tx transaction, _ byChain) {
-			tx.Flush(&knftables.Set{Name: "self4"})
+			tx.Flush(&knftables.Set{Name: "local-ips4"})
 		}, want: func(fw *mesh.Firewall) { fw.OwnIPs = addrs("fd00:9::1") }},
 		{name: "made from something else", do: func(_ *testing.T, tx transaction, rules byChain) {
 			fw := dualFirewall()

@@ -23,13 +23,13 @@ func (r ruleset) guardSpoof() nft.Chain {
 		Type: "filter", Hook: "prerouting", Priority: "raw",
 		Rules: slices.Concat(
 			[]nft.Rule{
-				{Text: "iifname " + r.bridge + " ip saddr != 0.0.0.0 ip saddr != @own4" + drop(spoof), Reason: spoofed},
+				{Text: "iifname " + r.bridge + " ip saddr != 0.0.0.0 ip saddr != @local-pods4" + drop(spoofedByPod), Reason: spoofed},
 				{
-					Text:   "iifname " + r.bridge + " ip6 saddr != { ::, fe80::/10 } ip6 saddr != @own6" + drop(spoof),
+					Text:   "iifname " + r.bridge + " ip6 saddr != { ::, fe80::/10 } ip6 saddr != @local-pods6" + drop(spoofedByPod),
 					Reason: spoofed,
 				},
 			},
-			r.ofPods("IP saddr @PODS iifname != "+r.near+drop(forged), reason),
+			r.ofPods("IP saddr @PODS iifname != "+r.near+drop(spoofedOnUnderlay), reason),
 		),
 	}
 }

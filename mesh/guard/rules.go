@@ -27,11 +27,11 @@ type ruleset struct {
 func rulesetOf(fw mesh.Firewall) ruleset {
 	r := ruleset{
 		link: quote(fw.Link), bridge: quote(fw.Bridge),
-		port: fw.Port, mark: fmt.Sprintf("%#08x", fw.Mark), nodes: []string{nodesSet}, pods: []string{clusterSet},
+		port: fw.Port, mark: fmt.Sprintf("%#08x", fw.Mark), nodes: []string{nodeIPsSet}, pods: []string{clusterSet},
 	}
 	// The core has them inside. If it ever has not, they are guarded all the same.
 	if !inside(fw.OwnCIDRs, fw.ClusterCIDRs) {
-		r.pods = append(r.pods, ownSet)
+		r.pods = append(r.pods, localPodsSet)
 	}
 	r.inside = "{ " + r.link + ", " + r.bridge + " }"
 	r.near = `{ "lo", ` + r.link + ", " + r.bridge + " }"
@@ -72,7 +72,7 @@ func chainsOf(fw mesh.Firewall) []nft.Chain {
 // compares in a tenth of the time that it takes to look into a set of intervals.
 func inlinerOf(fw mesh.Firewall) *strings.Replacer {
 	var pairs []string
-	for set, prefixes := range map[string][]netip.Prefix{clusterSet: fw.ClusterCIDRs, ownSet: fw.OwnCIDRs} {
+	for set, prefixes := range map[string][]netip.Prefix{clusterSet: fw.ClusterCIDRs, localPodsSet: fw.OwnCIDRs} {
 		for number, v4 := range map[string]bool{"4": true, "6": false} {
 			of := slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool { return p.Addr().Is4() != v4 })
 			if len(of) == 1 {

@@ -11,9 +11,9 @@ import (
 // The sets, each one for IPv4 and one for IPv6: familySets adds a 4 and a 6.
 const (
 	clusterSet   = "cluster"
-	ownSet       = "own"
-	selfSet      = "self"
-	nodesSet     = "nodes"
+	localPodsSet = "local-pods"
+	localIPsSet  = "local-ips"
+	nodeIPsSet   = "node-ips"
 	nodeCIDRsSet = "node-cidrs"
 )
 
@@ -22,9 +22,9 @@ const (
 func setsOf(fw mesh.Firewall) []nft.Set {
 	sets := slices.Concat(
 		familySets(clusterSet, "the cluster's pod CIDRs", true),
-		familySets(ownSet, "this node's pod CIDRs", true),
-		familySets(selfSet, "this node's addresses", false),
-		familySets(nodesSet, "addresses of all mesh nodes", false),
+		familySets(localPodsSet, "this node's pod CIDRs", true),
+		familySets(localIPsSet, "this node's addresses", false),
+		familySets(nodeIPsSet, "addresses of all mesh nodes", false),
 	)
 	if len(fw.NodeCIDRs) > 0 {
 		sets = append(sets, familySets(nodeCIDRsSet, "node address ranges from the configuration", true)...)
@@ -43,15 +43,15 @@ func familySets(name, comment string, interval bool) []nft.Set {
 func elementsOf(fw mesh.Firewall) []nft.Element {
 	return slices.Concat(
 		ofPrefixes(clusterSet, fw.ClusterCIDRs),
-		ofPrefixes(ownSet, fw.OwnCIDRs),
+		ofPrefixes(localPodsSet, fw.OwnCIDRs),
 		ofPrefixes(nodeCIDRsSet, fw.NodeCIDRs),
-		ofAddrs(selfSet, fw.OwnIPs),
+		ofAddrs(localIPsSet, fw.OwnIPs),
 		NodeIPs(fw.NodeIPs),
 	)
 }
 
 // NodeIPs returns the elements for addresses of mesh nodes, which alone change with every node that comes and goes.
-func NodeIPs(ips []netip.Addr) []nft.Element { return ofAddrs(nodesSet, ips) }
+func NodeIPs(ips []netip.Addr) []nft.Element { return ofAddrs(nodeIPsSet, ips) }
 
 func ofAddrs(set string, ips []netip.Addr) (elements []nft.Element) {
 	for _, ip := range ips {

@@ -34,9 +34,9 @@ func (r ruleset) snatOut() nft.Chain {
 				{Text: "ip daddr 224.0.0.0/4 return", Reason: "multicast: not masqueraded"},
 				{Text: "ip6 daddr ff00::/8 return", Reason: "multicast: not masqueraded"},
 			},
-			both(fmt.Sprintf("IP saddr @own# udp sport %d masquerade to :%s", r.port, otherPorts(r.port)),
+			both(fmt.Sprintf("IP saddr @local-pods# udp sport %d masquerade to :%s", r.port, otherPorts(r.port)),
 				"pod to the outside, from WireGuard's port: masquerade to another"),
-			both("IP saddr @own# masquerade", "pod to the outside: masquerade"),
+			both("IP saddr @local-pods# masquerade", "pod to the outside: masquerade"),
 		),
 	}
 }
@@ -45,10 +45,10 @@ func (r ruleset) snatOut() nft.Chain {
 func (r ruleset) snatMesh() []nft.Rule {
 	into := "oifname " + r.link
 	return slices.Concat(
-		both(into+" IP saddr @own# return", "pod or gateway into the mesh: not masqueraded"),
-		both(into+" IP saddr @self# return", "this node's address into the mesh: not masqueraded"),
+		both(into+" IP saddr @local-pods# return", "pod or gateway into the mesh: not masqueraded"),
+		both(into+" IP saddr @local-ips# return", "this node's address into the mesh: not masqueraded"),
 		[]nft.Rule{{
-			Text:   into + fmt.Sprintf(" counter name %q masquerade", foreign),
+			Text:   into + fmt.Sprintf(" counter name %q masquerade", masqueradedIntoMesh),
 			Reason: "another source into the mesh: masquerade",
 		}},
 	)

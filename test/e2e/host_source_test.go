@@ -41,10 +41,10 @@ func testForeignSource(t *testing.T, h *hosts) {
 			}
 		}
 		now := firewallCounts(t, h.Lab)
-		if got := now["node2 foreign"] - before["node2 foreign"]; got != 2 {
-			t.Errorf("counter foreign went up by %d for 2 connections", got)
+		if got := now["node2 masqueraded-into-mesh"] - before["node2 masqueraded-into-mesh"]; got != 2 {
+			t.Errorf("counter masqueraded-into-mesh went up by %d for 2 connections", got)
 		}
-		before.wantSame(t, h.Lab, "node2 foreign")
+		before.wantSame(t, h.Lab, "node2 masqueraded-into-mesh")
 	})
 }
 
@@ -105,12 +105,12 @@ func testSpoofedSource(t *testing.T, h *hosts) {
 		for _, source := range []netip.Addr{h.near.Addr(like), h.two.Addr(like), h.Outside.Addr(like)} {
 			for _, victim := range []*lab.Host{h.far.Host, h.three.Host, h.Outside} {
 				if victim.Addr(like) != source {
-					spoof{from: h.a.Host, source: source, victim: victim, counter: "node1 spoof"}.check(t, h.Lab)
+					spoof{from: h.a.Host, source: source, victim: victim, counter: "node1 spoofed-by-pod"}.check(t, h.Lab)
 				}
 			}
 		}
 		for _, source := range []netip.Addr{h.near.Addr(like), h.a.Addr(like), h.two.Gateway(t, like)} {
-			spoof{from: h.Outside, source: source, victim: h.one.Host, counter: "node1 forged"}.check(t, h.Lab)
+			spoof{from: h.Outside, source: source, victim: h.one.Host, counter: "node1 spoofed-on-underlay"}.check(t, h.Lab)
 		}
 	})
 }
@@ -120,7 +120,7 @@ type spoof struct {
 	from   *lab.Host
 	source netip.Addr
 	victim *lab.Host
-	// counter is where they must be counted: "node1 spoof".
+	// counter is where they must be counted: "node1 spoofed-by-pod".
 	counter string
 }
 

@@ -75,7 +75,7 @@ func (v *victim) firewallDamages() []damage {
 	return []damage{
 		{"table", "nft delete table inet warren", table, replaced},
 		{"chain", "nft flush chain inet warren guard-out", table, replaced},
-		{"node-address", fmt.Sprintf("nft delete element inet warren nodes4 '{ %v }'", addr), table,
+		{"node-address", fmt.Sprintf("nft delete element inet warren node-ips4 '{ %v }'", addr), table,
 			fmt.Sprintf(`msg="guarded node address added" value=%v`, addr)},
 	}
 }

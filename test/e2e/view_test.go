@@ -31,7 +31,7 @@ func viewOf(t *testing.T, n *lab.Node) view {
 	for _, family := range []string{"-4", "-6"} {
 		v.Routes = append(v.Routes, routes(t, n, family)...)
 	}
-	for _, set := range []string{"nodes4", "nodes6"} {
+	for _, set := range []string{"node-ips4", "node-ips6"} {
 		v.Guarded = append(v.Guarded, elements(t, n, set)...)
 	}
 	return v.sorted()
