@@ -9,32 +9,32 @@ import (
 
 const module = "warren.mesh/"
 
-// inside is which packages of this module a package may depend on, through however many others; those below mesh/ that
-// are missing in a list are another's business.
-var inside = map[string][]string{
-	"keys":               {}, // what holds secrets is small enough to read
-	"mesh":               {"keys"},
-	"mesh/nft":           {},                           // a table is a value, whatever its rules are for
-	"mesh/guard":         {"keys", "mesh", "mesh/nft"}, // mesh.Firewall → nft.Layout and back
-	"mesh/kube":          {"keys", "mesh"},
-	"mesh/loop":          {}, // when to work is the same for a mesh, a firewall and a probe
-	"mesh/linux":         {"keys", "mesh", "mesh/guard", "mesh/nft", "mesh/loop", "mesh/linux/rtnl", "mesh/linux/routing"},
-	"mesh/linux/rtnl":    {"keys", "mesh"},                    // reads the kernel's tables in the terms of the core
-	"mesh/linux/routing": {"keys", "mesh", "mesh/linux/rtnl"}, // routes and rules are the same with every device
-	"mesh/agent":         {"keys", "mesh", "mesh/loop"},       // the passes consume interfaces; cmd/warren says whose
-	"mesh/meshtest":      {"keys", "mesh"},                    // fakes model the interfaces, not their implementations
-	"mesh/userspace":     {"keys", "mesh", "mesh/loop"},
-	"cni":                {}, // attaching pods to a bridge needs no mesh
-	"cmd/warren": { // no fakes, no lab
-		"keys", "mesh", "mesh/guard", "mesh/nft", "mesh/loop", "mesh/kube", "mesh/linux", "mesh/linux/rtnl",
-		"mesh/linux/routing", "mesh/agent", "mesh/userspace", "cni",
-	},
+// inside is which packages of this module a package may import, and why no others. What a package reaches through another
+// is that one's business, which has its own line.
+var inside = []struct{ From, To, Reason string }{
+	{"internal/atomicfile", "", "keys rest on it"},
+	{"keys", "internal/atomicfile", "what holds secrets is small enough to read"},
+	{"mesh", "keys", "the core knows neither where its values come from nor what becomes of them"},
+	{"mesh/nft", "", "a table is a value, whatever its rules are for"},
+	{"mesh/guard", "keys mesh mesh/nft", "mesh.Firewall → nft.Layout and back"},
+	{"mesh/kube", "keys mesh", "a cluster knows no host"},
+	{"mesh/loop", "", "when to work is the same for a mesh, a firewall and a probe"},
+	{"mesh/linux", "keys mesh mesh/guard mesh/nft mesh/loop mesh/linux/rtnl mesh/linux/routing", "a host knows no cluster"},
+	{"mesh/linux/rtnl", "keys mesh", "reads the kernel's tables in the terms of the core"},
+	{"mesh/linux/routing", "keys mesh mesh/linux/rtnl", "routes and rules are the same with every device"},
+	{"mesh/agent", "keys mesh mesh/loop", "the passes consume interfaces; cmd/warren says whose"},
+	{"mesh/meshtest", "keys mesh", "fakes model the interfaces, not their implementations"},
+	{"mesh/userspace", "mesh/loop internal/atomicfile", "the device process knows no mesh"},
+	{"cni", "internal/atomicfile", "attaching pods to a bridge needs no mesh"},
+	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/agent mesh/userspace cni", "no fakes, no lab"},
 }
 
 // arrow forbids a package (not its tests) to depend on modules or packages below To, through however many others.
 type arrow struct{ From, To, Reason string }
 
 var outside = []arrow{
+	{"internal/atomicfile", "github.com", "keys rest on it, and on the standard library"},
+	{"internal/atomicfile", "golang.org/x", "keys rest on it, and on the standard library"},
 	{"mesh", "github.com", "the core is values in, values out"},
 	{"mesh", "k8s.io", "the core is tested without a cluster"},
 	{"mesh", "golang.zx2c4.com", "the core knows no device"},
@@ -64,14 +64,15 @@ var outside = []arrow{
 }
 
 func TestArrows(t *testing.T) {
-	all := dependencies(t)
-	for from, allowed := range inside {
-		if all[from] == nil {
-			t.Errorf("no package %s: an arrow from nowhere forbids nothing", from)
+	all, imports := dependencies(t, "Deps"), dependencies(t, "Imports")
+	for _, a := range inside {
+		if all[a.From] == nil {
+			t.Errorf("no package %s: an arrow from nowhere forbids nothing", a.From)
 		}
-		for _, dependency := range all[from] {
-			if to, ok := strings.CutPrefix(dependency, module); ok && !slices.Contains(allowed, to) {
-				t.Errorf("%s depends on %s, and may on %v only", from, to, allowed)
+		for _, imported := range imports[a.From] {
+			to, ok := strings.CutPrefix(imported, module)
+			if ok && !slices.Contains(strings.Fields(a.To), to) {
+				t.Errorf("%s imports %s, and may import [%s] only: %s", a.From, to, a.To, a.Reason)
 			}
 		}
 	}
@@ -85,22 +86,26 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// TestKeysDependencies allows keys the standard library and, for signatures with X25519 keys, the arithmetic of Edwards
-// curves that the standard library keeps internal. It forbids everything else: what holds secrets must be small enough
-// to read.
+// TestKeysDependencies allows keys the standard library, internal/atomicfile and, for signatures with X25519 keys, the
+// arithmetic of Edwards curves that the standard library keeps internal. It forbids everything else: what holds secrets must
+// be small enough to read.
 func TestKeysDependencies(t *testing.T) {
-	for _, dependency := range dependencies(t)["keys"] {
+	for _, dependency := range dependencies(t, "Deps")["keys"] {
 		first, _, _ := strings.Cut(dependency, "/")
-		if strings.Contains(first, ".") && !below(dependency, "filippo.io/edwards25519") {
-			t.Errorf("keys depend on %s, and may on the standard library and filippo.io/edwards25519 only", dependency)
+		if strings.Contains(first, ".") && !below(dependency, "filippo.io/edwards25519") && dependency != module+"internal/atomicfile" {
+			t.Errorf("keys depend on %s, and may on the standard library, internal/atomicfile and filippo.io/edwards25519 only", dependency)
 		}
 	}
 }
 
 // Every package of the product has its arrows.
 func TestArrowsAreComplete(t *testing.T) {
-	for from := range dependencies(t) {
-		if _, ok := inside[from]; !ok && !below(from, "test") && from != "warren.mesh" {
+	known := map[string]bool{}
+	for _, a := range inside {
+		known[a.From] = true
+	}
+	for from := range dependencies(t, "Imports") {
+		if !known[from] && !below(from, "test") && from != "warren.mesh" {
 			t.Errorf("package %s: say in this file what it may depend on", from)
 		}
 	}
@@ -123,11 +128,12 @@ func TestPureImports(t *testing.T) {
 	}
 }
 
-// dependencies lists, for each package of this module, all it depends on.
-func dependencies(t *testing.T) map[string][]string {
+// dependencies lists, for each package of this module, its Imports or, through them, its Deps. Those of its tests are not among
+// them.
+func dependencies(t *testing.T, field string) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
-	for _, line := range list(t, `{{.ImportPath}} {{join .Deps " "}}`, "./...") {
+	for _, line := range list(t, `{{.ImportPath}} {{join .`+field+` " "}}`, "./...") {
 		fields := strings.Fields(line)
 		all[strings.TrimPrefix(fields[0], module)] = fields[1:]
 	}
