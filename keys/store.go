@@ -9,10 +9,15 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"warren.mesh/internal/atomicfile"
 )
 
 // DefaultPath is where a node keeps its private key.
 const DefaultPath = "/var/lib/warren/private.key"
+
+// corrupt follows the key file's name, and precedes a time, in the name of a file that Load set aside.
+const corrupt = ".corrupt-"
 
 // maxFile is more than any key file holds, in bytes.
 const maxFile = 1024
@@ -122,7 +127,7 @@ func (s Store) setAside() (string, error) {
 	if now == nil {
 		now = time.Now
 	}
-	stamped := s.Path + ".corrupt-" + now().UTC().Format("20060102T150405Z")
+	stamped := s.Path + corrupt + now().UTC().Format("20060102T150405Z")
 	aside := stamped
 	for n := 2; ; n++ {
 		if _, err := os.Lstat(aside); err != nil {
@@ -132,39 +137,31 @@ func (s Store) setAside() (string, error) {
 	}
 }
 
-// write is all or nothing, also when the machine crashes. The temporary file has a fixed name, so that what a crash leaves
-// behind is replaced and does not pile up.
+// write makes the directory where it is missing, and the file in one step, also when the machine crashes.
 func (s Store) write(key Private) error {
-	dir := filepath.Dir(s.Path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(s.Path), 0o700); err != nil {
 		return err
 	}
-	temporary := s.Path + ".tmp"
-	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := writeNew(temporary, key.text()+"\n"); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, s.Path); err != nil {
-		return err
-	}
-	return syncDirectory(dir)
+	return atomicfile.Write(s.Path, []byte(key.text()+"\n"), 0o600)
 }
 
-func writeNew(path, content string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
+// Remove deletes the key, the corrupt files that Load set aside, and the directory if nothing else is in it. Removing
+// what is absent succeeds.
+func (s Store) Remove() error {
+	dir, name := filepath.Dir(s.Path), filepath.Base(s.Path)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	_, err = f.WriteString(content)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-func syncDirectory(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
+	errs := []error{err, atomicfile.Remove(s.Path)}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), name+corrupt) {
+			errs = append(errs, os.Remove(filepath.Join(dir, entry.Name())))
+		}
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	_ = os.Remove(dir) // It fails where the directory holds something else, which stays.
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("remove the private key: %w", err)
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package keys
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -237,5 +238,33 @@ func TestStoreCannotWrite(t *testing.T) {
 	got, err := s.Load()
 	if err == nil || !strings.Contains(err.Error(), "write private key") || got.SetAside == "" || !bytes.Contains([]byte(got.Reason.Error()), []byte("characters")) {
 		t.Errorf("Load = %+v, %v; want an error, and what was set aside all the same", got, err)
+	}
+}
+
+func TestStoreRemove(t *testing.T) {
+	s := newStore(t)
+	if err := s.Remove(); err != nil {
+		t.Errorf("without a directory: %v", err)
+	}
+	for _, content := range []string{"corrupt", "again"} {
+		if _, err := s.with(t, content, 0o600).Load(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	Store{Path: s.Path + ".tmp"}.with(t, alice[:20], 0o600)
+	Store{Path: s.Path + "2"}.with(t, "another's", 0o600)
+	for range 2 {
+		if err := s.Remove(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"private.key2": "another's"}, s.files(t)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if err := errors.Join(os.Remove(s.Path+"2"), s.Remove()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Dir(s.Path)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the directory, empty now, is still there: %v", err)
 	}
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -87,18 +84,10 @@ func (u *uninstall) unpublish(ctx context.Context) error {
 	return nil
 }
 
-// removeKey deletes the key and what keys.Store left beside it, and their directory when nothing else is there.
+// removeKey deletes the private key, unless it is to be kept.
 func (u *uninstall) removeKey() error {
 	if u.keepKey {
 		return nil
 	}
-	files, err := filepath.Glob(u.keyFile + ".corrupt-*")
-	errs := []error{err}
-	for _, file := range append(files, u.keyFile+".tmp", u.keyFile) {
-		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, fmt.Errorf("remove the private key: %w", err))
-		}
-	}
-	_ = os.Remove(filepath.Dir(u.keyFile)) // fails where it holds something else, which stays
-	return errors.Join(errs...)
+	return keys.Store{Path: u.keyFile}.Remove()
 }
