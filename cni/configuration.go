@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+
+	"warren.mesh/internal/atomicfile"
 )
 
 // file is the configuration's name. Runtimes take the first of the directory in lexical order.
@@ -38,10 +40,6 @@ func (c Configuration) File() string { return filepath.Join(c.RunDir, "cni", fil
 // dataDir is where host-local keeps its reservations.
 func (c Configuration) dataDir() string { return filepath.Join(c.RunDir, "ipam") }
 
-// pending is the link before it is renamed into place. Runtimes ignore it for its extension. One left behind tells that
-// an installation was cut short.
-func (c Configuration) pending() string { return filepath.Join(c.ConfDir, "."+file+".new") }
-
 // Configure installs the configuration for these pod CIDRs and this MTU, and reports whether that changed anything. What
 // is right already is not written. It replaces its own file and any symbolic link of that name; another's regular file
 // is refused with ErrForeign.
@@ -62,7 +60,8 @@ func (c Configuration) Configure(podCIDRs []netip.Prefix, mtu int) (changed bool
 // installed reports whether link and file are as they should be. What it cannot read it leaves to install to mend or to
 // report.
 func (c Configuration) installed(want []byte) bool {
-	if _, err := os.Lstat(c.pending()); !errors.Is(err, fs.ErrNotExist) {
+	// The link before it is renamed into place: an installation was interrupted.
+	if exists(atomicfile.Temporary(c.Link())) {
 		return false
 	}
 	target, err := os.Readlink(c.Link())
@@ -73,10 +72,12 @@ func (c Configuration) installed(want []byte) bool {
 	return err == nil && bytes.Equal(have, want)
 }
 
-// install writes the file and renames the link into place after it, even over an equal one: containerd reloads on the
-// rename within ConfDir and does not see the file change behind the link.
+// install writes the file, and then renames the link into place, even over an equal one: containerd reloads on the rename
+// within ConfDir and does not see the file change behind the link. The link waits under its temporary name before the file
+// is written, so that an installation that is interrupted between the two is repeated. Runtimes ignore that name for its
+// extension.
 func (c Configuration) install(content []byte) error {
-	if err := c.claim(); err != nil {
+	if err := c.checkOwnership(); err != nil {
 		return err
 	}
 	for _, dir := range []string{c.ConfDir, filepath.Dir(c.File())} {
@@ -84,20 +85,19 @@ func (c Configuration) install(content []byte) error {
 			return err
 		}
 	}
-	if err := remove(c.pending()); err != nil {
+	link, err := atomicfile.PrepareSymlink(c.Link(), c.File())
+	if err != nil {
 		return err
 	}
-	if err := os.Symlink(c.File(), c.pending()); err != nil {
+	if err := atomicfile.Write(c.File(), content, 0o644); err != nil {
 		return err
 	}
-	if err := replace(c.File(), content); err != nil {
-		return err
-	}
-	return os.Rename(c.pending(), c.Link())
+	return link.Commit()
 }
 
-// claim fails where Link is somebody else's file. A regular one that holds the network of our name is a copy of ours.
-func (c Configuration) claim() error {
+// checkOwnership fails where Link is somebody else's file. A regular file that holds the network of our name is a copy of
+// ours.
+func (c Configuration) checkOwnership() error {
 	info, err := os.Lstat(c.Link())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -130,7 +130,7 @@ func ours(content []byte) bool {
 // keep their network but are forgotten. Another's file or link in the link's place stays. Removing what is absent
 // succeeds.
 func (c Configuration) Remove() error {
-	errs := []error{remove(c.pending())}
+	errs := []error{remove(atomicfile.Temporary(c.Link()))}
 	if target, err := os.Readlink(c.Link()); err == nil && target == c.File() {
 		errs = append(errs, remove(c.Link()))
 	}

@@ -182,7 +182,7 @@ func TestStrays(t *testing.T) {
 	}
 }
 
-func pending(c cni.Configuration) string { return filepath.Join(c.ConfDir, ".10-warren.conflist.new") }
+func pending(c cni.Configuration) string { return filepath.Join(c.ConfDir, "10-warren.conflist.tmp") }
 
 func relink(target, link string) error {
 	return errors.Join(os.Remove(link), os.Symlink(target, link))

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"warren.mesh/internal/atomicfile"
 )
 
 // Names are the plugins that a node needs: the configuration's own, and loopback, which the runtime calls by itself.
@@ -53,17 +55,28 @@ func (p Plugins) install(name string) (changed bool, err error) {
 		return false, err
 	}
 	if exists(target) && !p.installed(name) {
-		if err := linkOver(target, original(record)); err != nil {
+		if err := atomicfile.Link(target, original(record)); err != nil {
 			return false, err
 		}
 	}
-	if err := copyFile(source, next(record)); err != nil {
+	next, err := copyFile(source, record)
+	if err != nil {
 		return false, err
 	}
-	if err := linkOver(next(record), target); err != nil {
+	if err := atomicfile.Link(atomicfile.Temporary(record), target); err != nil {
 		return false, err
 	}
-	return true, os.Rename(next(record), record)
+	return true, next.Commit()
+}
+
+// copyFile prepares a copy of an executable, to have another path.
+func copyFile(from, to string) (atomicfile.Pending, error) {
+	source, err := os.Open(from)
+	if err != nil {
+		return atomicfile.Pending{}, err
+	}
+	next, err := atomicfile.Prepare(to, source, 0o755)
+	return next, errors.Join(err, source.Close())
 }
 
 // Remove deletes the plugins that Install wrote, and gives back those it replaced. What somebody else has put in their
@@ -95,12 +108,19 @@ func (p Plugins) remove(name string) error {
 func (p Plugins) installed(name string) bool {
 	record := filepath.Join(p.record(), name)
 	target := filepath.Join(p.To, name)
-	return sameFile(target, record) || sameFile(target, next(record))
+	return sameFile(target, record) || sameFile(target, atomicfile.Temporary(record))
 }
 
-// original and next are the names, beside a binary's record, of what it replaced and of what will replace it.
+// original is the name, beside a binary's record, of what it replaced.
 func original(record string) string { return record + ".original" }
-func next(record string) string     { return record + ".next" }
+
+// remove deletes one file; its absence is fine.
+func remove(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
 
 func exists(path string) bool {
 	_, err := os.Lstat(path)

@@ -128,11 +128,11 @@ func TestInstallAfterACrash(t *testing.T) {
 	install(t, p)
 	bridge, record := filepath.Join(p.To, "bridge"), filepath.Join(p.To, ".warren/bridge")
 	p.From = release(t, "2")
-	write(t, map[string]string{record + ".next": "bridge 2"})
+	write(t, map[string]string{record + ".tmp": "bridge 2"})
 	if err := os.Remove(bridge); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Link(record+".next", bridge); err != nil { // the last rename did not come
+	if err := os.Link(record+".tmp", bridge); err != nil { // the last rename did not come
 		t.Fatal(err)
 	}
 	p.From = release(t, "3")
