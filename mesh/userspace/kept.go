@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"warren.mesh/internal/atomicfile"
 )
 
 // StatePath is the file in which a device's configuration is kept, as UAPI sets it: beside the UAPI socket, in a directory that
@@ -64,34 +66,20 @@ func (k *kept) forget() error {
 	return forget(k.path)
 }
 
-// forget removes the file, and what was on its way there.
+// forget removes the file.
 func forget(path string) error {
-	for _, file := range []string{path, path + temporary} {
-		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove the device's last configuration: %w", err)
-		}
+	if err := atomicfile.Remove(path); err != nil {
+		return fmt.Errorf("remove the device's last configuration: %w", err)
 	}
 	return nil
 }
-
-// temporary follows the name of a file that is not complete yet.
-const temporary = ".tmp"
 
 // writePrivate replaces a file, on tmpfs only: a secret must not reach a disk.
 func writePrivate(path string, content []byte) error {
 	if err := onTmpfs(filepath.Dir(path)); err != nil {
 		return err
 	}
-	_ = os.Remove(path + temporary) // of a process that was killed
-	file, err := os.OpenFile(path+temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(path+temporary, path)
+	return atomicfile.Write(path, content, 0o600)
 }
 
 // onTmpfs is nil for a directory whose files are in memory only.

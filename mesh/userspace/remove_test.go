@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"warren.mesh/internal/atomicfile"
 )
 
 // left is the socket of a process that was killed, in a directory of its own.
@@ -35,7 +37,7 @@ func answering(t *testing.T, socket string) *net.UnixListener {
 
 func TestRemove(t *testing.T) {
 	socket := left(t)
-	for _, name := range []string{socket + ".state", socket + ".state" + temporary} {
+	for _, name := range []string{socket + ".state", atomicfile.Temporary(socket + ".state")} {
 		if err := os.WriteFile(name, []byte("secret"), 0o600); err != nil {
 			t.Fatal(err)
 		}
