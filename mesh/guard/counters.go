@@ -21,6 +21,9 @@ func counters() []nft.Counter {
 		{Name: loop, Comment: "dropped: WireGuard inside WireGuard"},
 		{Name: spoofedByPod, Comment: "dropped: from a pod, with a source that is no pod's of this node"},
 		{Name: spoofedOnUnderlay, Comment: "dropped: from the underlay, with a pod's address as source"},
-		{Name: masqueradedIntoMesh, Comment: "masqueraded into the mesh: from an address that peers do not allow this node"},
+		{
+			Name:    masqueradedIntoMesh,
+			Comment: "masqueraded into the mesh: from an address that peers do not allow this node",
+		},
 	}
 }

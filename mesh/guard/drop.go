@@ -61,7 +61,8 @@ func (r ruleset) guardOut() nft.Chain {
 			[]nft.Rule{{Text: "oifname " + r.near + " accept", Reason: "into the mesh, to a pod here or to this host"}},
 			r.ofPods("IP daddr @PODS"+drop(leakPod), "to a pod, not via the mesh or the bridge: drop"),
 			[]nft.Rule{{Text: r.answered + " accept", Reason: "answer to a request over the underlay"}},
-			r.toNodes("IP saddr @local-pods# IP daddr @NODES"+drop(leakNode), "pod to a mesh node, not via the mesh: drop"),
+			r.toNodes("IP saddr @local-pods# IP daddr @NODES"+drop(leakNode),
+				"pod to a mesh node, not via the mesh: drop"),
 		),
 	}
 }

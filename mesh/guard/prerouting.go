@@ -16,6 +16,7 @@ import (
 // elsewhere through the mesh. Under loose or no rp_filter, anybody on the underlay could otherwise speak in a pod's
 // name to pods, to this node and through it to the whole mesh, past WireGuard's check of who sends from which address.
 func (r ruleset) guardSpoof() nft.Chain {
+	pod := "iifname " + r.bridge
 	spoofed := "from a pod, source not in this node's pod CIDRs: drop"
 	reason := "from the underlay, with a pod's address as source: drop"
 	return nft.Chain{
@@ -23,11 +24,8 @@ func (r ruleset) guardSpoof() nft.Chain {
 		Type: "filter", Hook: "prerouting", Priority: "raw",
 		Rules: slices.Concat(
 			[]nft.Rule{
-				{Text: "iifname " + r.bridge + " ip saddr != 0.0.0.0 ip saddr != @local-pods4" + drop(spoofedByPod), Reason: spoofed},
-				{
-					Text:   "iifname " + r.bridge + " ip6 saddr != { ::, fe80::/10 } ip6 saddr != @local-pods6" + drop(spoofedByPod),
-					Reason: spoofed,
-				},
+				{Text: pod + " ip saddr != 0.0.0.0 ip saddr != @local-pods4" + drop(spoofedByPod), Reason: spoofed},
+				{Text: pod + " ip6 saddr != { ::, fe80::/10 } ip6 saddr != @local-pods6" + drop(spoofedByPod), Reason: spoofed},
 			},
 			r.ofPods("IP saddr @PODS iifname != "+r.near+drop(spoofedOnUnderlay), reason),
 		),
