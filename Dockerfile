@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# What the DaemonSet runs: one static binary, the four CNI plugins, and `wg` and `nft` for the daemon and for whoever looks
-# into it (kubectl -n kube-system exec ds/warren -- wg show).
+# The image of the DaemonSet: one static binary, the four CNI plugins, and `wg` and `nft`, for the daemon and for people who
+# inspect it (kubectl -n kube-system exec ds/warren -- wg show).
 
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
@@ -18,9 +18,13 @@ FROM debian:bookworm-slim
 RUN apt-get update && \
     apt-get install --yes --no-install-recommends nftables wireguard-tools && \
     rm -rf /var/lib/apt/lists/*
-# `warren install-cni` looks for the plugins beside its own binary, behind the link.
+# `warren install-cni` looks for the plugins beside its own binary, after it has followed the link.
 COPY --from=build /out/ /opt/warren/
+COPY LICENSE NOTICE /usr/share/doc/warren/
 RUN ln -s /opt/warren/warren /usr/local/bin/warren
-# root with one capability (manifests/daemonset.yaml): the host's network and directories are root's.
+# root, with one capability (manifests/daemonset.yaml): the host's network and directories belong to root.
 USER 0
+LABEL org.opencontainers.image.title="warren" \
+      org.opencontainers.image.description="WireGuard-encrypted mesh network for Kubernetes" \
+      org.opencontainers.image.licenses="Apache-2.0"
 ENTRYPOINT ["/usr/local/bin/warren"]

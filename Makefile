@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help build test test-unit test-privileged test-lab test-race test-cluster test-cluster-long test-vm test-vm-long lint demo demo-down cluster cluster-down bench image image-local manifests clean
 
-# Where Debian has nft, tcpdump and conntrack; not every caller's PATH does.
+# Debian has nft, tcpdump and conntrack there; not every caller's PATH includes it.
 export PATH := $(PATH):/usr/sbin:/sbin
 
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
@@ -10,7 +10,7 @@ LANES    := unit privileged lab cluster vm
 IMAGE    ?= warren.mesh/warren:dev
 # docker, podman or buildah: whichever builds images here.
 BUILDER  ?= $(firstword $(foreach b,docker podman buildah,$(if $(shell command -v $(b)),$(b))) docker)
-# Of make cluster.
+# For make cluster.
 NODES    ?= 2
 FAMILY   ?= ipv4
 PROXY    ?= nftables
@@ -20,80 +20,80 @@ KEEP     ?=
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-build: ## bin/warren and the CNI plugins in bin/cni/
+build: ## build bin/warren, and the CNI plugins in bin/cni/
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/warren
 	CGO_ENABLED=0 go build -C cni/plugins -trimpath -o ../../bin/cni/ tool
 
-test: ## all lanes, then their count; needs root
+test: ## all tests, lane by lane, then their count; needs root
 	@rm -f bin/test/*.json; failed=; \
 	for lane in $(LANES); do $(MAKE) --no-print-directory test-$$lane || failed="$$failed $$lane"; done; \
 	test/total $(LANES) || failed="$$failed total"; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
-test-unit: ## what runs anywhere, without root
+test-unit: ## tests that run anywhere, without root
 	@FORMAT=pkgname test/lane unit -timeout=5m -skip='^TestPrivileged' ./...
 
-test-privileged: ## what needs root, in network namespaces of its own
+test-privileged: ## tests that need root, in network namespaces of their own
 	@test/install
 	@go run ./test/lab/cmd/lab build --links=bin/servers
 	@WARREN_PRIVILEGED=1 WARREN_KUBE_BIN=$(CURDIR)/bin/servers test/lane privileged -timeout=10m -count=1 -run='^TestPrivileged' $$(go list ./... | grep -v /test/)
 
-test-lab: ## clusters on this machine, with a real API server
+test-lab: ## tests on clusters on this machine, with a real API server
 	@test/install
 	@go run ./test/lab/cmd/lab build
 	@WARREN_PRIVILEGED=1 test/lane lab -timeout=30m -count=1 -p=1 -run='^TestPrivileged' -skip='^TestPrivilegedLong' $$(go list ./test/... | grep -v -e /test/cluster -e /test/vm)
 
-test-cluster: ## warren's manifests on real kubelets and containerd
+test-cluster: ## tests of the manifests on real kubelets and containerd
 	@test/install cluster
 	@WARREN_PRIVILEGED=1 test/lane cluster -timeout=30m -count=1 -p=1 -run='^TestPrivileged' -skip='^TestPrivilegedLong' ./test/cluster/...
 
-test-cluster-long: ## the same for every kind of cluster, and what takes hours
+test-cluster-long: ## the same for every kind of cluster, and tests that take hours
 	@test/install cluster
 	@WARREN_PRIVILEGED=1 test/lane cluster-long -timeout=3h -count=1 -p=1 -run='^TestPrivilegedLong' ./test/cluster
 
-test-vm: ## the kernel's WireGuard, on Debian's kernels 6.12 and 6.1 in virtual machines
+test-vm: ## tests of the kernel's WireGuard, on Debian's kernels 6.12 and 6.1 in virtual machines
 	@test/install vm
-	@echo "two machines boot, one after the other; what they have tested is shown when they end, after a minute or two each"
+	@echo "two machines boot, one after the other; each shows its results when it ends, after a minute or two"
 	@WARREN_PRIVILEGED=1 test/lane vm -timeout=30m -count=1 -p=1 -run='^TestPrivileged' -skip='^TestPrivilegedLong' ./test/vm/...
 
-test-vm-long: ## the same with all tests of the host's network, and whole meshes; half an hour
+test-vm-long: ## the same with all tests of the host's network, and with whole meshes; half an hour
 	@test/install vm
 	@WARREN_PRIVILEGED=1 test/lane vm-long -timeout=2h -count=1 -p=1 -run='^TestPrivilegedLong' ./test/vm/...
 
 test-race: ## the unit tests under the race detector; needs a C compiler
 	@FORMAT=pkgname test/lane race -race -timeout=10m -skip='^TestPrivileged' ./...
 
-lint: ## golangci-lint, at the pinned version
+lint: ## run golangci-lint, at the pinned version
 	@echo "== lint (the first time, the linter is built: some minutes)"
 	@$(GOLANGCI) run ./...
 
-demo: ## three nodes, what they say and what travels between them; KEEP=1 leaves them running
+demo: ## three nodes, their annotations and the traffic between them; KEEP=1 leaves them running
 	@test/install
 	@go run ./test/lab/cmd/lab demo $(if $(KEEP),--keep)
 
-demo-down: ## end what make demo KEEP=1 left
+demo-down: ## end the nodes of make demo KEEP=1
 	@go run ./test/lab/cmd/lab down
 
 cluster: ## Kubernetes on this machine, without a CNI plugin; NODES=2 FAMILY=ipv4|ipv6|dual PROXY=nftables|iptables
 	@test/install cluster
 	@go run ./test/cluster/cmd/cluster up --nodes=$(NODES) --family=$(FAMILY) --proxy=$(PROXY)
 
-cluster-down: ## end what make cluster started
+cluster-down: ## end the cluster of make cluster
 	@go run ./test/cluster/cmd/cluster down
 
-manifests: ## manifests/warren.yaml, rendered from the kustomization; needs root
+manifests: ## render manifests/warren.yaml from the kustomization; needs root
 	@WARREN_PRIVILEGED=1 go test ./test/manifests -count=1 -run='^TestPrivilegedRendered$$' -update
 
-bench: ## benchmarks, as root those with packets too
+bench: ## benchmarks; as root, those with packets too
 	@test/install vm
 	WARREN_PRIVILEGED=1 go test -run='^$$' -bench=. -benchmem -p=1 -timeout=1h ./...
 
-image: ## the container image, IMAGE=name:tag
+image: ## build the container image, IMAGE=name:tag
 	$(BUILDER) build -t $(IMAGE) .
 
-image-local: ## the same without a registry: base images by debootstrap, built by buildah, listed
+image-local: ## the same without a registry: buildah, on base images made by debootstrap; lists the contents
 	@test/install cluster
 	@go run ./test/cluster/cmd/cluster image
 
-clean: ## what the targets above left in the tree
+clean: ## remove what the targets above left in the tree
 	rm -rf bin

@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite manifests/warren.yaml")
 
-const header = `# Rendered from this directory by "make manifests", for kubectl apply -f: set the image (two containers and the init container)
-# and, in the ConfigMap, WARREN_CLUSTER_CIDRS. Or write an overlay, and leave this file alone: see the README.
+const header = `# Rendered from this directory by "make manifests", for kubectl apply -f. Set the image (of two containers and the init
+# container) and, in the ConfigMap, WARREN_CLUSTER_CIDRS. Or leave this file alone and write an overlay: see the README.
 `
 
 // The rendered manifest is what the kustomization says.
