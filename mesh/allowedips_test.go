@@ -37,7 +37,7 @@ func TestAllowedIPsMove(t *testing.T) {
 			}
 			for _, step := range prefixesOf(edits) {
 				owned := map[netip.Prefix]bool{}
-				for _, p := range applyPeers(step, tt.have) {
+				for _, p := range (mesh.State{Peers: tt.have}).Apply(mesh.Change{Peers: step}).Peers {
 					for _, ip := range p.AllowedIPs {
 						owned[ip] = true
 					}

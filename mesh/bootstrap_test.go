@@ -35,7 +35,7 @@ func TestBootstrapKeepsWhatRuns(t *testing.T) {
 		t.Errorf("a running host is changed:\n%s", text(c.Lines()))
 	}
 	fresh := mesh.Diff(mesh.Bootstrap(cfg), mesh.State{}).WithoutRemovals()
-	if diff := cmp.Diff(mesh.Bootstrap(cfg).String(), apply(fresh, mesh.State{}).String()); diff != "" {
+	if diff := cmp.Diff(mesh.Bootstrap(cfg).String(), mesh.State{}.Apply(fresh).String()); diff != "" {
 		t.Errorf("fresh host (-want +got):\n%s", diff)
 	}
 }
@@ -46,7 +46,7 @@ func TestWithoutRemovals(t *testing.T) {
 	have := desired(t, cfg, number(1), numbers(10))
 	want := desired(t, cfg, number(1), append(numbers(5), number(20)))
 	all := desired(t, cfg, number(1), append(numbers(10), number(20)))
-	if diff := cmp.Diff(all, apply(mesh.Diff(want, have).WithoutRemovals(), have), compareNetip); diff != "" {
+	if diff := cmp.Diff(all, have.Apply(mesh.Diff(want, have).WithoutRemovals()), compareNetip); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)
 	}
 }

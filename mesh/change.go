@@ -29,8 +29,8 @@ type Change struct {
 	Device *Device
 	OldKey keys.Public
 	Peers  PeerEdits
-	// Routes are identified as the kernel does it, by table, destination and metric: one that is added replaces the other
-	// with the same three, which is not in Remove then.
+	// Routes are identified by their RouteKey: one that is added replaces the one with the same key, which is not in Remove
+	// then.
 	Routes Edits[Route]
 	Rules  Edits[Rule]
 }

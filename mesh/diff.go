@@ -74,18 +74,12 @@ func (f Firewall) sameTable(other Firewall) bool {
 }
 
 func diffRoutes(want, have []Route) Edits[Route] {
-	type identity struct {
-		table       uint32
-		destination netip.Prefix
-		metric      uint32
-	}
-	identify := func(r Route) identity { return identity{r.Table, r.Destination, r.Metric} }
 	edits := diffList(want, have)
-	replaced := map[identity]bool{}
+	replaced := map[RouteKey]bool{}
 	for _, r := range edits.Add {
-		replaced[identify(r)] = true
+		replaced[r.Key()] = true
 	}
-	edits.Remove = slices.DeleteFunc(edits.Remove, func(r Route) bool { return replaced[identify(r)] })
+	edits.Remove = slices.DeleteFunc(edits.Remove, func(r Route) bool { return replaced[r.Key()] })
 	return edits
 }
 

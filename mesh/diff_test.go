@@ -35,7 +35,7 @@ func TestDiffConverges(t *testing.T) {
 		}
 		want := desired(t, cfg, number(40_000+random.IntN(2)), quarrel(random, 12))
 		change := mesh.Diff(want, have)
-		got := apply(change, have)
+		got := have.Apply(change)
 		if diff := cmp.Diff(want, got, compareNetip, equateEmpty); diff != "" {
 			t.Fatalf("step %d (-want +got):\n%s", i, diff)
 		}

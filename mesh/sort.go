@@ -13,14 +13,14 @@ import (
 func (s *State) Sort() {
 	slices.SortFunc(s.Link.Addresses, netip.Prefix.Compare)
 	slices.SortFunc(s.Bridge.Addresses, netip.Prefix.Compare)
-	slices.SortFunc(s.Peers, func(a, b Peer) int { return bytes.Compare(a.PublicKey[:], b.PublicKey[:]) })
+	slices.SortFunc(s.Peers, Peer.compareKey)
 	for _, p := range s.Peers {
 		slices.SortFunc(p.AllowedIPs, netip.Prefix.Compare)
 	}
 	slices.SortFunc(s.Routes, Route.Compare)
 	slices.SortFunc(s.Rules, Rule.Compare)
 	s.Firewall.sort()
-	slices.SortFunc(s.Sysctls, func(a, b Sysctl) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Sysctls, Sysctl.compareName)
 }
 
 func (f *Firewall) sort() {
@@ -31,14 +31,21 @@ func (f *Firewall) sort() {
 	slices.SortFunc(f.NodeIPs, netip.Addr.Compare)
 }
 
-// Compare orders by table, destination, metric, link and source.
+func (p Peer) compareKey(other Peer) int { return bytes.Compare(p.PublicKey[:], other.PublicKey[:]) }
+
+func (s Sysctl) compareName(other Sysctl) int { return strings.Compare(s.Name, other.Name) }
+
+// Compare orders by key, link and source.
 func (r Route) Compare(other Route) int {
+	return cmp.Or(r.compareKey(other), cmp.Compare(r.Link, other.Link), r.Source.Compare(other.Source))
+}
+
+// compareKey orders by table, destination and metric.
+func (r Route) compareKey(other Route) int {
 	return cmp.Or(
 		cmp.Compare(r.Table, other.Table),
 		r.Destination.Compare(other.Destination),
-		cmp.Compare(r.Metric, other.Metric),
-		cmp.Compare(r.Link, other.Link),
-		r.Source.Compare(other.Source))
+		cmp.Compare(r.Metric, other.Metric))
 }
 
 // Compare orders IPv4 before IPv6, then by priority and what the rule selects.

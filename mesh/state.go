@@ -99,6 +99,16 @@ type Route struct {
 	Metric uint32
 }
 
+// RouteKey is what only one route can have: Linux refuses or replaces a second route with the same.
+type RouteKey struct {
+	Table       uint32
+	Destination netip.Prefix
+	Metric      uint32
+}
+
+// Key returns what the route is identified by.
+func (r Route) Key() RouteKey { return RouteKey{r.Table, r.Destination, r.Metric} }
+
 // Rule is one policy-routing rule of warren's (protocol Protocol). It is comparable. Mark and Mask, From and Incoming
 // each select when set.
 type Rule struct {

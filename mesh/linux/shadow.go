@@ -23,7 +23,7 @@ type shadow struct {
 	link     iface
 	bridge   iface
 	underlay underlay
-	routes   map[slot]mesh.Route
+	routes   map[mesh.RouteKey]mesh.Route
 	rules    map[mesh.Rule]struct{}
 	answers  bool
 	device   mesh.Device
@@ -75,7 +75,7 @@ func (s *shadow) reset(seen observation) {
 	defer s.mu.Unlock()
 	s.unsure, s.known = false, true
 	s.link, s.bridge = linkIface(seen), bridgeIface(seen)
-	s.routes, s.rules = bySlot(seen.Routes), setOf(seen.Rules)
+	s.routes, s.rules = byKey(seen.Routes), setOf(seen.Rules)
 	s.answers, s.device = seen.answers, seen.Device
 	s.peers = shapes(seen.Peers)
 }
@@ -105,10 +105,10 @@ func (s *shadow) advance(c mesh.Change) {
 
 func (s *shadow) advanceRoutes(e mesh.Edits[mesh.Route]) {
 	for _, r := range e.Add {
-		s.routes[slotOf(r)] = r
+		s.routes[r.Key()] = r
 	}
 	for _, r := range e.Remove {
-		delete(s.routes, slotOf(r))
+		delete(s.routes, r.Key())
 	}
 }
 
@@ -153,19 +153,10 @@ func (s *shadow) takeAllowedIPs(e mesh.PeerEdits) {
 	}
 }
 
-// slot is what only one route can have: another one with the same replaces it or fails, in IPv4 and in IPv6.
-type slot struct {
-	table       uint32
-	destination netip.Prefix
-	metric      uint32
-}
-
-func slotOf(r mesh.Route) slot { return slot{r.Table, r.Destination, r.Metric} }
-
-func bySlot(routes []mesh.Route) map[slot]mesh.Route {
-	all := make(map[slot]mesh.Route, len(routes))
+func byKey(routes []mesh.Route) map[mesh.RouteKey]mesh.Route {
+	all := make(map[mesh.RouteKey]mesh.Route, len(routes))
 	for _, r := range routes {
-		all[slotOf(r)] = r
+		all[r.Key()] = r
 	}
 	return all
 }

@@ -30,7 +30,7 @@ func (s *shadow) suspects(e rtnl.Event) parts {
 		return partInterfaces.when(e.Index == s.link.index || e.Index == s.bridge.index)
 	case rtnl.RouteEvent:
 		route := s.named(e)
-		have := s.routes[slotOf(route)] == route
+		have := s.routes[route.Key()] == route
 		return partRoutes.when(s.unsure || s.known && have == e.Gone)
 	case rtnl.RuleEvent:
 		_, have := s.rules[e.Rule]
@@ -94,7 +94,7 @@ func (h *Host) contradicted(p parts) bool {
 
 func (h *Host) routesDiffer() (bool, error) {
 	all, err := h.routes.Observe()
-	return h.shadow.known && !maps.Equal(bySlot(all), h.shadow.routes), err
+	return h.shadow.known && !maps.Equal(byKey(all), h.shadow.routes), err
 }
 
 func (h *Host) rulesDiffer() (bool, error) {

@@ -113,11 +113,14 @@ func (c *contract) apply(change mesh.Change) {
 	}
 }
 
-// converge makes the host what is desired.
+// converge makes the host what is desired, which is what State.Apply predicts of it.
 func (c *contract) converge(want mesh.State) {
 	c.t.Helper()
-	c.apply(mesh.Diff(want, c.observe()))
+	have := c.observe()
+	change := mesh.Diff(want, have)
+	c.apply(change)
 	c.is(want)
+	c.is(have.Apply(change))
 }
 
 // is fails the test unless the host is what is desired.

@@ -53,12 +53,10 @@ func (c *contract) drifts() {
 			want := c.desired(members(3)...)
 			c.converge(want)
 			drift(c, want)
-			have := c.observe()
-			if mesh.Diff(want, have).Empty() {
+			if have := c.observe(); mesh.Diff(want, have).Empty() {
 				t.Fatalf("not observed; the host is\n%s", have)
 			}
-			c.apply(mesh.Diff(want, have))
-			c.is(want)
+			c.converge(want)
 		})
 	}
 }
@@ -136,11 +134,13 @@ func (c *contract) moves() {
 		{"addresses of one node at another", []mesh.Node{nodes[0], moved, thief, rekeyed}},
 		{"nobody else", nil},
 	} {
-		want := c.desired(step.nodes...)
-		if err := c.Host.Apply(c.t.Context(), mesh.Diff(want, last)); err != nil {
+		want, have := c.desired(step.nodes...), c.observe()
+		change := mesh.Diff(want, last)
+		if err := c.Host.Apply(c.t.Context(), change); err != nil {
 			c.t.Errorf("%s: %v", step.name, err)
 		}
 		c.is(want)
+		c.is(have.Apply(change))
 		last = want
 	}
 }

@@ -25,7 +25,7 @@ type Kernel struct {
 	bridge *link
 	// device is nil where none answers.
 	device   *device
-	routes   map[routeID]route
+	routes   map[mesh.RouteKey]route
 	rules    map[rule]bool
 	firewall mesh.Firewall
 	sysctls  map[string]string
@@ -58,15 +58,6 @@ type device struct {
 	handshakes map[keys.Public]time.Time
 }
 
-// routeID is what a route is identified by.
-type routeID struct {
-	table       uint32
-	destination netip.Prefix
-	metric      uint32
-}
-
-func idOf(r mesh.Route) routeID { return routeID{r.Table, r.Destination, r.Metric} }
-
 // route is a route, ours or somebody else's.
 type route struct {
 	mesh.Route
@@ -81,7 +72,7 @@ func NewKernel(cfg mesh.Config, userspace bool) *Kernel {
 	return &Kernel{
 		cfg:       cfg,
 		userspace: userspace,
-		routes:    map[routeID]route{},
+		routes:    map[mesh.RouteKey]route{},
 		rules:     map[rule]bool{},
 		sysctls:   map[string]string{},
 		underlay:  map[netip.Addr]int{},

@@ -83,7 +83,7 @@ func (m meddler) FlushRuleset() {
 }
 
 func (m meddler) Block(r mesh.Route) {
-	m.k.meddle(func() { m.k.routes[idOf(r)] = route{Route: r, foreign: true} })
+	m.k.meddle(func() { m.k.routes[r.Key()] = route{Route: r, foreign: true} })
 }
 
 func (m meddler) Clutter() {

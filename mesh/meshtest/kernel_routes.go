@@ -13,7 +13,7 @@ func (k *Kernel) addRoute(r mesh.Route) error {
 	if err := k.write("route-add"); err != nil {
 		return fmt.Errorf("add route %v: %w", r, err)
 	}
-	have, taken := k.routes[idOf(r)]
+	have, taken := k.routes[r.Key()]
 	switch {
 	case r.Link != "" && (r.Link != k.cfg.Link || k.link == nil):
 		return fmt.Errorf("add route %v: no such interface", r)
@@ -26,18 +26,18 @@ func (k *Kernel) addRoute(r mesh.Route) error {
 	case taken && have.Route != r:
 		k.counts["route-replace"]++
 	}
-	k.routes[idOf(r)] = route{Route: r}
+	k.routes[r.Key()] = route{Route: r}
 	return nil
 }
 
 // delRoute leaves somebody else's alone.
 func (k *Kernel) delRoute(r mesh.Route) error {
-	have, ok := k.routes[idOf(r)]
+	have, ok := k.routes[r.Key()]
 	if err := k.write("route-del"); err != nil {
 		return fmt.Errorf("remove route %v: %w", r, err)
 	}
 	if ok && have.Route == r && !have.foreign {
-		delete(k.routes, idOf(r))
+		delete(k.routes, r.Key())
 	}
 	return nil
 }
@@ -60,5 +60,5 @@ func (k *Kernel) delRule(r mesh.Rule) error {
 
 // dropRoutes removes the routes through the link.
 func (k *Kernel) dropRoutes() {
-	maps.DeleteFunc(k.routes, func(_ routeID, r route) bool { return r.Link == k.cfg.Link })
+	maps.DeleteFunc(k.routes, func(_ mesh.RouteKey, r route) bool { return r.Link == k.cfg.Link })
 }

@@ -24,7 +24,7 @@ type Batch struct {
 	// links caches interface indices, zero for interfaces that do not exist.
 	links map[string]int
 	// present is what is there already, read when a route is in the way.
-	present map[key]mesh.Route
+	present map[mesh.RouteKey]mesh.Route
 }
 
 // Batch starts a Batch.
@@ -77,7 +77,7 @@ func (b *Batch) resolve(route mesh.Route, index int) error {
 		}
 		b.present = byKey(all)
 	}
-	have, ours := b.present[keyOf(route)]
+	have, ours := b.present[route.Key()]
 	switch {
 	case !ours:
 		return fmt.Errorf("%w: somebody else's route is in its place: remove that one", unix.EEXIST)
