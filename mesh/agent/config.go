@@ -3,12 +3,12 @@ package agent
 import (
 	"cmp"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/loop"
+	"warren.mesh/mesh/status"
 )
 
 // DefaultResync is how often the host is observed in full although nothing was reported. What others change is reported
@@ -39,23 +39,22 @@ type Config struct {
 
 // Agent keeps one node in the mesh. Make one with New.
 type Agent struct {
-	cfg     Config
-	log     *slog.Logger
-	worker  *loop.Worker
-	host    *reconciler
-	journal *journal
-	metrics *metrics
+	cfg    Config
+	log    *slog.Logger
+	worker *loop.Worker
+	host   *reconciler
+	// status is what the worker and the watch write, and log, metrics and health read.
+	status *status.Board
 
 	// The worker alone touches what follows.
 	announced pendingWrite[announcement]
 	available pendingWrite[string]
-	// guard is when to ask whether there are admission policies, and guardKnown whether that was answered.
-	guard      pendingWrite[string]
-	guardKnown bool
+	// policyCheck is when to ask whether there are admission policies.
+	policyCheck pendingWrite[string]
+	changes     changeLog
 	// underlay is the last known MTU for the mesh in bytes, zero before.
 	underlay int
-	// strays are the pods last found outside the pod CIDRs, and surveyed whether anybody has looked.
-	strays   []netip.Addr
+	// surveyed says whether anybody has looked for pods outside the pod CIDRs.
 	surveyed bool
 }
 
@@ -63,13 +62,12 @@ type Agent struct {
 func New(cfg Config) *Agent {
 	cfg.Resync = cmp.Or(cfg.Resync, DefaultResync)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
-	a := &Agent{
-		cfg:     cfg,
-		log:     cfg.Log,
-		host:    newReconciler(cfg.Host),
-		metrics: newMetrics(cfg),
-	}
-	a.journal = newJournal(cfg.Log, a.metrics)
+	a := &Agent{cfg: cfg, log: cfg.Log, host: newReconciler(cfg.Host), changes: changeLog{log: cfg.Log}}
 	a.worker = loop.New(cfg.Resync, a.work)
+	first := status.Snapshot{
+		Node:   cfg.Node,
+		Daemon: status.Daemon{Version: cfg.Version, Backend: cfg.Backend, BackendReason: cfg.BackendReason},
+	}
+	a.status = status.NewBoard(first, func(before, after status.Snapshot) { logStatus(cfg.Log, before, after) })
 	return a
 }

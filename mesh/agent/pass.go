@@ -6,28 +6,33 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/status"
 )
 
 // overhead is what WireGuard adds to a packet in bytes, at most: 40 of IPv6, 8 of UDP and 32 of its own, as
 // wg-quick(8) reckons.
 const overhead = 80
 
-// step is one part of a pass: each fails or waits, is logged and recovers by itself.
-type step string
-
+// The steps of a pass.
 const (
-	stepAPI       step = "api server"
-	stepNode      step = "own node"
-	stepDesire    step = "desired state"
-	stepMTU       step = "underlay mtu"
-	stepPublish   step = "annotations"
-	stepProgram   step = "host"
-	stepAttach    step = "cni configuration"
-	stepStrays    step = "stray pods"
-	stepAvailable step = "node condition"
+	stepAPI       status.Step = "api server"
+	stepNode      status.Step = "own node"
+	stepDesire    status.Step = "desired state"
+	stepMTU       status.Step = "underlay mtu"
+	stepPublish   status.Step = "annotations"
+	stepProgram   status.Step = "host"
+	stepAttach    status.Step = "cni configuration"
+	stepStrays    status.Step = "stray pods"
+	stepAvailable status.Step = "node condition"
 )
+
+// report notes how a step went.
+func (a *Agent) report(step status.Step, err error) {
+	a.status.Update(func(s status.Snapshot) status.Snapshot { return s.Report(step, err, time.Now()) })
+}
 
 // pass reads the cluster, makes the host look as it should and, once it does, lets pods be attached to it. What fails
 // keeps nothing from being done that does not depend on it.
@@ -39,8 +44,8 @@ func (a *Agent) pass(ctx context.Context) {
 	}
 	cfg, nodes := a.meshConfig(self), a.cfg.Cluster.Nodes()
 	want, problems, err := mesh.Desired(cfg, self, nodes)
-	a.journal.problems(problems)
-	a.journal.report(stepDesire, err)
+	a.status.Update(func(s status.Snapshot) status.Snapshot { return s.WithProblems(problems, time.Now()) })
+	a.report(stepDesire, err)
 	if err != nil {
 		a.hold(ctx)
 		return
@@ -50,13 +55,13 @@ func (a *Agent) pass(ctx context.Context) {
 		a.attach(self.PodCIDRs, cfg.MTU)
 		a.makeAvailable(ctx, self, len(nodes))
 	}
-	a.checkGuard(ctx, self, len(nodes))
+	a.checkPolicies(ctx, self, len(nodes))
 }
 
 // read gives the own node, and whether what the cluster says can be gone by. An API server that has been read in full and
 // is unreachable now is waited for too, but the last it said still holds.
 func (a *Agent) read() (self mesh.Self, ok bool) {
-	a.journal.report(stepAPI, waitingFor(a.cfg.Cluster.Waiting()))
+	a.report(stepAPI, waitingFor(a.cfg.Cluster.Waiting()))
 	if !a.cfg.Cluster.Synced() {
 		return mesh.Self{}, false
 	}
@@ -66,7 +71,7 @@ func (a *Agent) read() (self mesh.Self, ok bool) {
 	if !ok {
 		missing = "the own Node object: the cluster has no Node named " + a.cfg.Node
 	}
-	a.journal.report(stepNode, waitingFor(missing))
+	a.report(stepNode, waitingFor(missing))
 	return self, ok
 }
 
@@ -86,7 +91,7 @@ func (a *Agent) meshConfig(self mesh.Self) mesh.Config {
 		return cfg
 	}
 	mtu, err := a.cfg.Host.UnderlayMTU(self.NodeIPs)
-	a.journal.report(stepMTU, err)
+	a.report(stepMTU, err)
 	if err == nil {
 		a.underlay = mtu - overhead
 	}
@@ -98,18 +103,21 @@ func (a *Agent) meshConfig(self mesh.Self) mesh.Config {
 func (a *Agent) hold(ctx context.Context) {
 	a.announced.clear()
 	a.available.clear()
-	a.guard.clear()
+	a.policyCheck.clear()
 	changes, err := a.host.hold(ctx, a.cfg.Mesh)
 	a.changed(ctx, changes, err)
-	a.journal.report(stepProgram, err)
+	a.report(stepProgram, err)
 }
 
 // program makes the host look like want, and reports whether it does.
 func (a *Agent) program(ctx context.Context, want mesh.State) bool {
 	changes, err := a.host.converge(ctx, want)
 	a.changed(ctx, changes, err)
-	a.metrics.peers(want, a.host.have)
-	a.journal.report(stepProgram, err)
+	a.status.Update(func(s status.Snapshot) status.Snapshot {
+		s.Peers = status.Peers{Desired: len(want.Peers), Programmed: len(a.host.have.Peers)}
+		return s
+	})
+	a.report(stepProgram, err)
 	return err == nil
 }
 
@@ -118,7 +126,7 @@ func (a *Agent) program(ctx context.Context, want mesh.State) bool {
 func (a *Agent) changed(ctx context.Context, changes []mesh.Change, err error) {
 	var gateways []netip.Addr
 	for _, change := range changes {
-		a.journal.change(change, err)
+		a.changes.add(change, err)
 		for _, peer := range change.Peers.Add {
 			// One packet starts the handshake, whatever its family.
 			if i := slices.IndexFunc(peer.AllowedIPs, func(p netip.Prefix) bool { return !p.IsSingleIP() }); i >= 0 {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"warren.mesh/mesh/loop"
+	"warren.mesh/mesh/status"
 )
 
 // Backoff after failures of what has no worker of its own: the watch over the host and writes to the API server.
@@ -42,31 +43,26 @@ func (a *Agent) work(ctx context.Context, resync bool) loop.Next {
 	if resync {
 		a.host.invalidate()
 	}
-	a.journal.begin(time.Now())
+	a.status.Update(func(s status.Snapshot) status.Snapshot { return s.Begin(time.Now()) })
 	a.pass(ctx)
-	result := a.journal.end(time.Now())
+	ended := a.status.Update(func(s status.Snapshot) status.Snapshot { return s.End(time.Now()) })
 	return loop.Next{
-		Failed: result == failed,
+		Failed: ended.Pass.Outcome == status.Failed,
 		// A device process that starts pokes nobody.
 		Poll: a.host.incomplete(),
-		Due:  []time.Time{a.announced.due, a.available.due, a.guard.due},
+		Due:  []time.Time{a.announced.due, a.available.due, a.policyCheck.due},
 	}
 }
 
 // watch keeps Host.Watch running. While it does not run, only the resync finds drift.
 func (a *Agent) watch(ctx context.Context) {
 	retry := newBackoff()
-	last := ""
 	for {
 		err := a.cfg.Host.Watch(ctx, a.contradicted)
 		if ctx.Err() != nil {
 			return
 		}
-		a.metrics.watchRestarts.Inc()
-		if text := errorText(err); text != last {
-			a.log.Warn("watching the host was interrupted", "err", text)
-			last = text
-		}
+		a.status.Update(func(s status.Snapshot) status.Snapshot { return s.WithInterruption(err) })
 		if !loop.Sleep(ctx, retry.Next()) {
 			return
 		}

@@ -34,7 +34,7 @@ type announcement struct {
 func (a *Agent) publish(ctx context.Context, want mesh.Announcement, self mesh.Self, nodes int) {
 	if self.Published == want {
 		a.announced.clear()
-		a.journal.report(stepPublish, nil)
+		a.report(stepPublish, nil)
 		return
 	}
 	if !a.announced.ready(announcement{self.UID, want, self.Published}, spread(nodes)) {
@@ -44,7 +44,7 @@ func (a *Agent) publish(ctx context.Context, want mesh.Announcement, self mesh.S
 	defer cancel()
 	err := a.cfg.Cluster.Publish(ctx, self.UID, want)
 	a.announced.wrote(err)
-	a.journal.report(stepPublish, err)
+	a.report(stepPublish, err)
 	if err == nil {
 		a.log.Info("annotations published", "node", self.Name, "endpoint", want.Endpoint, "cidrs", want.PodCIDRs)
 	}
@@ -54,7 +54,7 @@ func (a *Agent) publish(ctx context.Context, want mesh.Announcement, self mesh.S
 func (a *Agent) makeAvailable(ctx context.Context, self mesh.Self, nodes int) {
 	if self.NetworkAvailable {
 		a.available.clear()
-		a.journal.report(stepAvailable, nil)
+		a.report(stepAvailable, nil)
 		return
 	}
 	published := a.announced.due.IsZero()
@@ -65,5 +65,5 @@ func (a *Agent) makeAvailable(ctx context.Context, self mesh.Self, nodes int) {
 	defer cancel()
 	err := a.cfg.Cluster.SetNetworkAvailable(ctx)
 	a.available.wrote(err)
-	a.journal.report(stepAvailable, err)
+	a.report(stepAvailable, err)
 }

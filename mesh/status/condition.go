@@ -1,0 +1,80 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"warren.mesh/mesh"
+)
+
+// Step names one part of a pass, which fails, waits and recovers by itself. The passes name their own steps.
+type Step string
+
+// State is why a step is not done.
+type State string
+
+// A step that is done has no Condition. Waiting is for others, and no fault of this node's; what fails is retried.
+const (
+	Waiting State = "waiting"
+	Failing State = "failing"
+)
+
+// Condition is a step that is not done.
+type Condition struct {
+	Step  Step  `json:"step"`
+	State State `json:"state"`
+	// Reason is what the step waits for or fails with, on one line.
+	Reason string `json:"reason"`
+	// Since is when the step came into this State. Its Reason may have changed since then.
+	Since time.Time `json:"since"`
+}
+
+// String reads "STEP: REASON".
+func (c Condition) String() string { return string(c.Step) + ": " + c.Reason }
+
+// same reports whether nothing but the time differs.
+func (c Condition) same(d Condition) bool {
+	c.Since, d.Since = time.Time{}, time.Time{}
+	return c == d
+}
+
+// Report returns s after a step went as err says: nil is done, an error that wraps mesh.ErrWaiting waits, any other fails.
+// A step that was cancelled says nothing.
+func (s Snapshot) Report(step Step, err error, now time.Time) Snapshot {
+	if errors.Is(err, context.Canceled) {
+		return s
+	}
+	i, known := slices.BinarySearchFunc(s.Conditions, step, func(c Condition, step Step) int { return strings.Compare(string(c.Step), string(step)) })
+	if err == nil && !known {
+		return s
+	}
+	s.Conditions = slices.Clone(s.Conditions)
+	if err == nil {
+		s.Conditions = slices.Delete(s.Conditions, i, i+1)
+		return s
+	}
+	condition := Condition{Step: step, State: Failing, Reason: oneLine(err), Since: now}
+	if errors.Is(err, mesh.ErrWaiting) {
+		condition.State = Waiting
+	}
+	if !known {
+		s.Conditions = slices.Insert(s.Conditions, i, condition)
+		return s
+	}
+	if old := s.Conditions[i]; old.State == condition.State {
+		condition.Since = old.Since
+	}
+	s.Conditions[i] = condition
+	return s
+}
+
+// oneLine returns err as text that a log, a label and JSON can hold; empty for nil.
+func oneLine(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\n", "; "), "\uFFFD")
+}
