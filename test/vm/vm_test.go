@@ -1,7 +1,6 @@
 package vm
 
 import (
-	"cmp"
 	"context"
 	"flag"
 	"os"
@@ -14,8 +13,8 @@ import (
 	"warren.mesh/test/vm/guest"
 )
 
-// pattern narrows what runs in the guests, for who works on one test.
-var pattern = flag.String("guest.run", "", "run the guests' tests that match, instead of those chosen here")
+// pattern narrows what runs in the guests, for someone who works on one test.
+var pattern = flag.String("guest.run", "", "run the guests' tests that match, instead of those selected here")
 
 // Time-outs of a guest's package, several times what a busy machine of two cores takes; a guest's is twice that.
 const (
@@ -23,51 +22,61 @@ const (
 	longPatience = time.Hour
 )
 
-// all matches every test that is for a guest.
-const all = "^TestPrivileged"
+// device are the tests of mesh/linux that are about WireGuard's device.
+var device = []string{
+	"HostContract", "AllowedIPs", "Sessions", "Kick", "UnderlayChanges", "Golden", "OddRoutes", "ForeignKey", "Remove", "Refusals", "Choose",
+}
 
-// What every run of CI has the time for, under emulation, is about WireGuard's device and about pods: on the newest kernel with the contract
-// but for what other parts of a host are repaired, and with what is about many peers and other devices, on the old one with the course of
-// a host's life out of the contract.
-const (
-	device    = "HostContract|AllowedIPs[A-Za-z]+|Sessions[A-Za-z]+|Kick|UnderlayChanges|Golden|OddRoutes|ForeignKey|Remove[A-Za-z]*|Refusals|Choose"
-	newest    = all + "(" + device + "|KickMany|SwitchToBest|ChooseTriesNothingTwice)$"
-	oldest    = all + "(" + device + ")$/(an empty host|a second application|a restart|the mesh changes|the node gets|only what is stale|mode|type|port|key)"
-	meshes    = all + "(Matrix|DaemonsEndAndReturn|Membership|LongSwitch)$"
-	elsewhere = "/(a bridge|one failure|one node costs)|/what others change/(address|route|rule|node address)"
+// The short lane has the time for WireGuard's device and for pods, under emulation. The newest kernel has the whole contract but
+// for the repair of a host's other parts, and the tests with other devices and many peers; the old one has the course of a
+// host's life out of the contract.
+var (
+	newest = []selection{
+		{
+			dir: "mesh/linux", tests: append([]string{"SwitchToBest"}, device...),
+			without: []string{
+				"KickWhileBusy", "/a bridge", "/one failure", "/one node costs",
+				"/what others change/address", "/what others change/route", "/what others change/rule",
+				"/what others change/node address",
+			},
+		},
+		{dir: "cni"},
+	}
+	oldest = []selection{
+		{
+			dir: "mesh/linux", tests: device, without: []string{"KickMany", "KickWhileBusy", "ChooseTriesNothingTwice"},
+			subtests: []string{
+				"an empty host", "a second application", "a restart", "the mesh changes", "the node gets", "only what is stale",
+				"port taken",
+			},
+		},
+		{dir: "cni"},
+	}
 )
+
+// everything selects all tests of a host's network, and meshes of three nodes with a real API server, whose daemons come and go.
+func everything(t *testing.T) []selection {
+	t.Helper()
+	var all []selection
+	for _, dir := range hostPackages(t) {
+		all = append(all, selection{dir: dir})
+	}
+	return append(all, selection{dir: "test/e2e", tests: []string{"Matrix", "DaemonsEndAndReturn", "Membership", "LongSwitch"}})
+}
 
 func TestPrivilegedKernels(t *testing.T) {
 	meshtest.Privileged(t)
 	i := newImage(t)
-	i.testKernel(t, Linux612, patience, suites{{"mesh/linux", newest, elsewhere}, {"cni", all, ""}})
-	i.testKernel(t, Linux61, patience, suites{{"mesh/linux", oldest, ""}, {"cni", all, ""}})
+	i.testKernel(t, Linux612, patience, newest)
+	i.testKernel(t, Linux61, patience, oldest)
 }
 
-// On every kernel, all that there is, and meshes of three nodes with a real API server, whose daemons come and go.
 func TestPrivilegedLongKernels(t *testing.T) {
 	meshtest.Privileged(t)
 	i := newImage(t)
 	for _, k := range []Kernel{Linux612, Linux61} {
-		i.testKernel(t, k, longPatience, suites{
-			{"mesh/linux", all, ""}, {"mesh/guard", all, ""}, {"mesh/nft", all, ""}, {"cni", all, ""}, {"test/e2e", meshes, ""},
-		})
+		i.testKernel(t, k, longPatience, everything(t))
 	}
-}
-
-// suites are packages, by directory, and which of their tests run, but for some.
-type suites []struct{ dir, run, skip string }
-
-func (s suites) suites(timeout time.Duration) (all []suite) {
-	for _, one := range s {
-		args := []string{"-test.run=" + cmp.Or(*pattern, one.run), "-test.skip=" + one.skip, "-test.timeout=" + timeout.String()}
-		if whole(one.dir) {
-			// API servers side by side take longer to start than one after the other.
-			args = append(args, "-test.parallel=1")
-		}
-		all = append(all, suite{dir: one.dir, timeout: timeout + 10*time.Second, args: args})
-	}
-	return all
 }
 
 func newImage(t testing.TB) image {
@@ -83,10 +92,13 @@ func newImage(t testing.TB) image {
 	return image{root: root, work: t.TempDir(), cache: artifact.Cache{Dir: dir, Progress: t.Logf}}
 }
 
-// testKernel boots a kernel and has what the guest says of its tests be subtests of t.
-func (i image) testKernel(t *testing.T, k Kernel, timeout time.Duration, tests suites) {
+// testKernel boots a kernel and makes the guest's tests subtests of t.
+func (i image) testKernel(t *testing.T, k Kernel, timeout time.Duration, tests []selection) {
 	t.Helper()
-	i.suites = tests.suites(timeout)
+	i.suites = nil
+	for _, s := range tests {
+		i.suites = append(i.suites, s.suite(timeout))
+	}
 	t.Run(k.Series, func(t *testing.T) {
 		m := i.machine(t, k)
 		m.timeout = 2 * timeout
@@ -96,7 +108,7 @@ func (i image) testKernel(t *testing.T, k Kernel, timeout time.Duration, tests s
 		if err != nil {
 			t.Error(err)
 		}
-		judge(t, i.suites, outcome)
+		judge(t, tests, outcome)
 	})
 }
 
@@ -124,22 +136,22 @@ func (i image) machine(t testing.TB, k Kernel) machine {
 	return m
 }
 
-// judge fails what has no verdict: a package, a test, the machine.
-func judge(t *testing.T, suites []suite, outcome []byte) {
+// judge fails where something has no verdict: a package, a test, the machine.
+func judge(t *testing.T, tests []selection, outcome []byte) {
 	t.Helper()
 	all, done := sections(outcome)
 	if !done {
 		t.Error("the guest has not come to its end")
 	}
-	if len(all) != len(suites) {
-		t.Errorf("%d packages ran, want %d", len(all), len(suites))
+	if len(all) != len(tests) {
+		t.Fatalf("%d packages ran, want %d", len(all), len(tests))
 	}
-	for _, s := range all {
-		t.Run(s.pkg, func(t *testing.T) { s.replay(t.Context(), t) })
+	for n, s := range all {
+		t.Run(s.pkg, func(t *testing.T) { s.replay(t.Context(), t, tests[n]) })
 	}
 }
 
-func (s section) replay(ctx context.Context, t *testing.T) {
+func (s section) replay(ctx context.Context, t *testing.T, selected selection) {
 	t.Helper()
 	events, err := s.events(ctx)
 	if err != nil {
@@ -147,8 +159,8 @@ func (s section) replay(ctx context.Context, t *testing.T) {
 	}
 	r := results(events)
 	r.replay(t)
-	if len(r.subs) == 0 {
-		t.Error("no test ran")
+	if names := selected.missing(r); len(r.subs) == 0 || *pattern == "" && len(names) > 0 {
+		t.Errorf("of %d tests that ran, none begins with %q", len(r.subs), names)
 	}
 	if s.verdict != guest.OK {
 		t.Errorf("the test binary: %q, having said:\n%s", s.verdict, r.output)
