@@ -7,6 +7,7 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/traffic"
 )
 
 const (
@@ -24,10 +25,10 @@ const (
 func BenchmarkDeviceCrash(b *testing.B) {
 	meshtest.Privileged(b)
 	l := lab.Start(b, lab.Options{Nodes: 2})
-	capture := l.CapturePlaintext(b)
+	seen := l.CapturePlaintext(b)
 	l.StartMesh(b)
 	here, there := l.Node(1).AddPod(b, "a").Host, l.Node(2).AddPod(b, "a").Host
-	flows := l.FlowsAmong(b, lab.FlowOptions{Rate: rate}, here, there)
+	flows := l.FlowsAmong(b, traffic.Options{Rate: rate}, here, there)
 	for _, way := range []struct {
 		name  string
 		crash func(*lab.Node)
@@ -42,10 +43,10 @@ func BenchmarkDeviceCrash(b *testing.B) {
 	b.Run("container-without-daemon", func(b *testing.B) {
 		measureDark(b, flows, func() { l.Node(1).KillDevice(b); l.Node(1).StartDevice(b) })
 	})
-	capture.WantNone(b)
+	seen.WantNone(b)
 }
 
-func measureDark(b *testing.B, flows lab.Flows, crash func()) {
+func measureDark(b *testing.B, flows traffic.Flows, crash func()) {
 	for b.Loop() {
 		var dark []float64
 		var lost []int
@@ -61,7 +62,7 @@ func measureDark(b *testing.B, flows lab.Flows, crash func()) {
 }
 
 // darkness is how long the worse flow was without an arrival, and how many packets both lost.
-func darkness(b *testing.B, flows lab.Flows, crash func()) (dark time.Duration, lost int) {
+func darkness(b *testing.B, flows traffic.Flows, crash func()) (dark time.Duration, lost int) {
 	b.Helper()
 	flows.WaitEstablished(b)
 	sent(b, flows, rate/10)
@@ -75,7 +76,7 @@ func darkness(b *testing.B, flows lab.Flows, crash func()) (dark time.Duration, 
 }
 
 // sent waits until each flow has sent so many packets more.
-func sent(b *testing.B, flows lab.Flows, packets int) {
+func sent(b *testing.B, flows traffic.Flows, packets int) {
 	b.Helper()
 	for _, f := range flows {
 		enough := f.Report().Sent + packets

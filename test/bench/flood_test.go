@@ -11,6 +11,8 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/traffic"
 )
 
 const (
@@ -38,17 +40,17 @@ func BenchmarkDeviceFlood(b *testing.B) {
 	node.StopDevice(b)
 	node.StartDevice(b)
 	node.WaitReady(b)
-	measure := func(b *testing.B, from *lab.Host, to netip.AddrPort) {
-		start := func() lab.Flows { return l.FlowsAmong(b, lab.FlowOptions{Rate: rate}, here, there) }
+	measure := func(b *testing.B, from *host.Host, to netip.AddrPort) {
+		start := func() traffic.Flows { return l.FlowsAmong(b, traffic.Options{Rate: rate}, here, there) }
 		measureFlood(b, start, dial(b, from, to))
 		b.ReportMetric(megabytes(node.DevicePeak(b)), "peak-MB")
 	}
-	b.Run("no-session", func(b *testing.B) { measure(b, from, netip.AddrPortFrom(to.Addrs()[0], lab.FlowPort)) })
+	b.Run("no-session", func(b *testing.B) { measure(b, from, netip.AddrPortFrom(to.Addrs()[0], traffic.FlowPort)) })
 	b.Run("forged", func(b *testing.B) { measure(b, stranger.Host, netip.AddrPortFrom(node.Addrs()[0], 51820)) })
 }
 
 // dial returns a socket that sends in segments.
-func dial(b *testing.B, from *lab.Host, to netip.AddrPort) syscall.RawConn {
+func dial(b *testing.B, from *host.Host, to netip.AddrPort) syscall.RawConn {
 	b.Helper()
 	conn, err := from.Dial(b.Context(), "udp", to.String())
 	if err != nil {
@@ -67,7 +69,7 @@ func dial(b *testing.B, from *lab.Host, to netip.AddrPort) syscall.RawConn {
 	return raw
 }
 
-func measureFlood(b *testing.B, start func() lab.Flows, to syscall.RawConn) {
+func measureFlood(b *testing.B, start func() traffic.Flows, to syscall.RawConn) {
 	for b.Loop() {
 		flows := start()
 		flows.WaitEstablished(b)

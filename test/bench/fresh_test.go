@@ -7,6 +7,7 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/traffic"
 )
 
 // BenchmarkFreshDevice gives a node a fresh device, as after a reboot, while its peers do nothing but send: they believe in the
@@ -14,14 +15,14 @@ import (
 func BenchmarkFreshDevice(b *testing.B) {
 	meshtest.Privileged(b)
 	l := lab.Start(b, lab.Options{Family: lab.Dual})
-	capture := l.CapturePlaintext(b)
+	seen := l.CapturePlaintext(b)
 	l.StartMesh(b)
 	node := l.Node(1)
 	to := node.AddPod(b, "a").Host
-	var flows lab.Flows
+	var flows traffic.Flows
 	for _, n := range l.Nodes()[1:] {
 		from := n.AddPod(b, "a").Host
-		flows = append(flows, l.Flow(b, from, to, lab.FlowOptions{}), l.Flow(b, from, to, lab.FlowOptions{IPv6: true}))
+		flows = append(flows, l.Flow(b, from, to, traffic.Options{}), l.Flow(b, from, to, traffic.Options{IPv6: true}))
 	}
 	for b.Loop() {
 		var reached []float64
@@ -32,11 +33,11 @@ func BenchmarkFreshDevice(b *testing.B) {
 		b.ReportMetric(percentile(100, reached), "reached-ms/max")
 	}
 	b.ReportMetric(0, "ns/op")
-	capture.WantNone(b)
+	seen.WantNone(b)
 }
 
 // renew starts device and daemon of a node that has lost both, and the interface, and gives the time until every flow arrives.
-func renew(b *testing.B, node *lab.Node, flows lab.Flows) time.Duration {
+func renew(b *testing.B, node *lab.Node, flows traffic.Flows) time.Duration {
 	b.Helper()
 	flows.WaitEstablished(b)
 	node.KillDaemon(b)
@@ -54,7 +55,7 @@ func renew(b *testing.B, node *lab.Node, flows lab.Flows) time.Duration {
 }
 
 // arrive is nil where each flow has received more than before.
-func arrive(flows lab.Flows, before []int) error {
+func arrive(flows traffic.Flows, before []int) error {
 	for i, f := range flows {
 		if r := f.Report(); r.Received <= before[i] {
 			return fmt.Errorf("%s to %s: %d packets received", r.From, r.To, r.Received)

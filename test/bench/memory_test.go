@@ -12,6 +12,7 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/host"
 )
 
 const (
@@ -36,7 +37,7 @@ func BenchmarkDeviceMemory(b *testing.B) {
 	}
 }
 
-func measureMemory(b *testing.B, l *lab.Lab, from, to *lab.Host, streams int) {
+func measureMemory(b *testing.B, l *lab.Lab, from, to *host.Host, streams int) {
 	for b.Loop() {
 		var sender, receiver, throughput []float64
 		for range loads {
@@ -60,7 +61,7 @@ func measureMemory(b *testing.B, l *lab.Lab, from, to *lab.Host, streams int) {
 func megabytes(n int) float64 { return float64(n) / (1 << 20) }
 
 // load sends for loadTime over several connections, and returns what arrived, in Mbit/s.
-func load(b *testing.B, from, to *lab.Host, streams int) float64 {
+func load(b *testing.B, from, to *host.Host, streams int) float64 {
 	b.Helper()
 	at := netip.AddrPortFrom(to.Addrs()[0], 0).String()
 	listener := to.Listen(b, "tcp", at)

@@ -11,6 +11,7 @@ import (
 
 	"warren.mesh/test/cluster/image"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/host"
 	"warren.mesh/test/lab/pki"
 )
 
@@ -113,7 +114,7 @@ func (c *Cluster) startScheduler() error {
 	if err != nil {
 		return err
 	}
-	_, err = c.Run(c.Control, lab.Program{Name: name, Path: c.Component(name), Args: []string{
+	_, err = c.Run(c.Control, host.Program{Name: name, Path: c.Component(name), Args: []string{
 		"--kubeconfig=" + kubeconfig, "--authentication-kubeconfig=" + kubeconfig, "--authorization-kubeconfig=" + kubeconfig,
 		"--bind-address=127.0.0.1", "--leader-elect=false",
 	}})

@@ -14,15 +14,17 @@ import (
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/cluster"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/traffic"
 )
 
 // restartServices restarts kubelets and container runtimes while pods talk.
 func restartServices(t *testing.T, c *cluster.Cluster) {
-	var hosts []*lab.Host
+	var hosts []*host.Host
 	for _, pod := range c.Spread(t, cluster.Workload{Name: "load", Args: []string{"pause"}}) {
 		hosts = append(hosts, c.Adopt(t, pod))
 	}
-	flows := c.FlowsAmong(t, lab.FlowOptions{}, hosts...)
+	flows := c.FlowsAmong(t, traffic.Options{}, hosts...)
 	flows.WaitEstablished(t)
 	for _, n := range c.Nodes() {
 		c.RestartKubelet(t, n)

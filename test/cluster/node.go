@@ -11,11 +11,12 @@ import (
 
 	"warren.mesh/test/cluster/image"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/host"
 	"warren.mesh/test/lab/pki"
 )
 
 // services are what runs on a node besides pods.
-type services struct{ containerd, kubelet, proxy *lab.Process }
+type services struct{ containerd, kubelet, proxy *host.Process }
 
 const proxyName = "kube-proxy"
 
@@ -65,7 +66,7 @@ func (c *Cluster) startContainerd(ctx context.Context, n *lab.Node) error {
 		return err
 	}
 	s := c.of(n)
-	s.containerd, err = c.Run(n.Host, lab.Program{Name: n.Name + "-containerd", Path: "/usr/bin/containerd", Args: []string{"--config=" + config}})
+	s.containerd, err = c.Run(n.Host, host.Program{Name: n.Name + "-containerd", Path: "/usr/bin/containerd", Args: []string{"--config=" + config}})
 	if err != nil {
 		return err
 	}
@@ -144,7 +145,7 @@ func (c *Cluster) runKubelet(n *lab.Node, s *services) error {
 	if err != nil {
 		return err
 	}
-	s.kubelet, err = c.Run(n.Host, lab.Program{Name: n.Name + "-kubelet", Path: c.Component("kubelet"), Args: []string{
+	s.kubelet, err = c.Run(n.Host, host.Program{Name: n.Name + "-kubelet", Path: c.Component("kubelet"), Args: []string{
 		"--config=" + path, "--kubeconfig=" + c.Authority().File(n.Name+".kubeconfig"),
 		"--hostname-override=" + n.Name, "--node-ip=" + commas(n.Addrs()), "--v=2",
 	}})
@@ -171,7 +172,7 @@ func healthy(ctx context.Context, n *lab.Node) error {
 
 func (c *Cluster) startProxy(n *lab.Node) error {
 	var err error
-	c.of(n).proxy, err = c.Run(n.Host, lab.Program{Name: n.Name + "-" + proxyName, Path: c.Component(proxyName), Args: []string{
+	c.of(n).proxy, err = c.Run(n.Host, host.Program{Name: n.Name + "-" + proxyName, Path: c.Component(proxyName), Args: []string{
 		"--kubeconfig=" + c.Authority().File(proxyName+".kubeconfig"), "--hostname-override=" + n.Name,
 		"--proxy-mode=" + string(c.options.Proxy), "--cluster-cidr=" + commas(c.ClusterCIDRs()),
 		// The limit is of the whole host, and not a node's to set.

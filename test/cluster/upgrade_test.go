@@ -13,6 +13,8 @@ import (
 
 	"warren.mesh/test/cluster"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/traffic"
 )
 
 // pace is of every flow between two pods, in packets per second.
@@ -21,11 +23,11 @@ const pace = 1000
 // upgrade shows that whatever is restarted of warren, pods talk on. The daemon alone costs no packet; the userspace device has no buffer for what
 // arrives while it is away, so a restart of its container costs what was sent meanwhile, and connections outlive that.
 func upgrade(t *testing.T, c *cluster.Cluster) {
-	var hosts []*lab.Host
+	var hosts []*host.Host
 	for _, pod := range c.Spread(t, cluster.Workload{Name: "load", Args: []string{"pause"}}) {
 		hosts = append(hosts, c.Adopt(t, pod))
 	}
-	capture := c.CapturePlaintext(t)
+	seen := c.CapturePlaintext(t)
 	conversation := converse(t, hosts[0], hosts[1])
 
 	t.Run("daemon", func(t *testing.T) {
@@ -58,12 +60,12 @@ func upgrade(t *testing.T, c *cluster.Cluster) {
 	if err := conversation.stop(); err != nil {
 		t.Errorf("a TCP connection between pods broke: %v", err)
 	}
-	capture.WantNone(t)
+	seen.WantNone(t)
 }
 
-func load(t *testing.T, c *cluster.Cluster, hosts []*lab.Host) lab.Flows {
+func load(t *testing.T, c *cluster.Cluster, hosts []*host.Host) traffic.Flows {
 	t.Helper()
-	flows := c.FlowsAmong(t, lab.FlowOptions{Rate: pace}, hosts...)
+	flows := c.FlowsAmong(t, traffic.Options{Rate: pace}, hosts...)
 	flows.WaitEstablished(t)
 	return flows
 }
@@ -73,7 +75,7 @@ func load(t *testing.T, c *cluster.Cluster, hosts []*lab.Host) lab.Flows {
 const recovery = 15 * time.Second
 
 // report says what was lost, and expects that the flows went on.
-func report(t *testing.T, flows lab.Flows) {
+func report(t *testing.T, flows traffic.Flows) {
 	t.Helper()
 	for _, r := range flows.Stop() {
 		t.Log(r)
@@ -127,7 +129,7 @@ type conversation struct {
 }
 
 // converse connects two pods until stop is called.
-func converse(t *testing.T, from, to *lab.Host) *conversation {
+func converse(t *testing.T, from, to *host.Host) *conversation {
 	t.Helper()
 	listener := to.Listen(t, "tcp", netip.AddrPortFrom(to.Addrs()[0], 7007).String())
 	go func() {

@@ -11,6 +11,7 @@ import (
 
 	"warren.mesh/test/cluster/image"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/host"
 )
 
 // Pod is a running pod of the cluster.
@@ -177,7 +178,7 @@ func curl(url string) []string {
 }
 
 // Adopt gives the pod's network to the lab, for flows and echo servers in it: nothing of its own may listen on their ports.
-func (c *Cluster) Adopt(t lab.TB, p Pod) *lab.Host {
+func (c *Cluster) Adopt(t lab.TB, p Pod) *host.Host {
 	t.Helper()
 	const dir = "/run/netns"
 	for _, name := range strings.Fields(p.Node.MustExec(t, "ls", dir)) {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/host"
 )
 
 // patience bounds a single question: far more than an answer takes, handshake and TCP's first retransmission included.
@@ -26,7 +26,7 @@ func want(what string, got, least int) error {
 }
 
 // send sends one datagram, whoever listens.
-func send(t *testing.T, from *lab.Host, to netip.AddrPort) {
+func send(t *testing.T, from *host.Host, to netip.AddrPort) {
 	t.Helper()
 	conn, err := from.Dial(t.Context(), "udp", to.String())
 	if err != nil {
@@ -40,7 +40,7 @@ func send(t *testing.T, from *lab.Host, to netip.AddrPort) {
 
 // ask asks the echo server at to, over tcp or udp, who asks: own is what the asker's socket says, seen what the server
 // saw. They differ where there is NAT in between.
-func ask(ctx context.Context, from *lab.Host, network string, to netip.AddrPort) (own, seen netip.AddrPort, err error) {
+func ask(ctx context.Context, from *host.Host, network string, to netip.AddrPort) (own, seen netip.AddrPort, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	conn, err := from.Dial(ctx, network, to.String())

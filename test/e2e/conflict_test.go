@@ -8,6 +8,7 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/traffic"
 )
 
 // Of two nodes that want the same, the one that had it keeps it, on every node alike.
@@ -95,10 +96,10 @@ func (s *scene) overlappingNode(t *testing.T) {
 	late.StartDaemon(t)
 	waitAllProblems(t, s.Nodes(), late.Name+" pod-cidrs")
 	waitViews(t, members, late)
-	var lost lab.Flows
+	var lost traffic.Flows
 	pod := late.AddPod(t, "a")
 	for _, own := range pod.Addrs() {
-		o := lab.FlowOptions{IPv6: own.Is6()}
+		o := traffic.Options{IPv6: own.Is6()}
 		lost = append(lost, s.Flow(t, pod.Host, s.pods[0].Host, o), s.Flow(t, pod.Host, members[0].Host, o))
 	}
 	wantNothing(t, lost)

@@ -8,15 +8,17 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/capture"
+	"warren.mesh/test/lab/traffic"
 )
 
 // victim is a scene whose first node is meddled with while everybody sends.
 type victim struct {
 	*scene
 	node  *lab.Node
-	flows lab.Flows
+	flows traffic.Flows
 	// outward are those of flows that start on the node: from its pods and itself to pods, and to another node.
-	outward lab.Flows
+	outward traffic.Flows
 	// before is how the node's mesh stood when it was whole.
 	before map[string][]string
 }
@@ -139,14 +141,14 @@ func byDaemon(standing map[string][]string) map[string][]string {
 func (v *victim) wantNoLeak(t *testing.T) {
 	t.Helper()
 	r := v.capture.Report()
-	if n := r.Packets[lab.KindLeak]; n > 0 {
-		t.Errorf("%d packets on the underlay in plain text, of which the first are:\n%v", n, r.Samples[lab.KindLeak])
+	if n := r.Packets[capture.Leak]; n > 0 {
+		t.Errorf("%d packets on the underlay in plain text, of which the first are:\n%v", n, r.Samples[capture.Leak])
 		v.capture.Forget()
 	}
 }
 
 // resume waits until each of the flows has had some packets more.
-func resume(t *testing.T, flows lab.Flows) {
+func resume(t *testing.T, flows traffic.Flows) {
 	t.Helper()
 	const some = 10
 	enough := make([]int, len(flows))

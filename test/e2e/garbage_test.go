@@ -10,6 +10,7 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/traffic"
 )
 
 // Whatever a node says of itself, all others say what is wrong with it, and nobody but that node is the worse for it.
@@ -63,7 +64,7 @@ func (s *scene) garbageOnNewNodes(t *testing.T) {
 // is there again, and where the daemon does at once. The other two go on talking.
 func (s *scene) garbageOnRunningNode(t *testing.T) {
 	one, two, three := s.Node(1), s.Node(2), s.Node(3)
-	flows := s.FlowsAmong(t, lab.FlowOptions{}, s.pods[0].Host, s.pods[2].Host)
+	flows := s.FlowsAmong(t, traffic.Options{}, s.pods[0].Host, s.pods[2].Host)
 	flows.WaitEstablished(t)
 
 	three.Annotate(t, map[string]string{"warren.mesh/force-endpoint": "127.0.0.1:51820"})

@@ -10,7 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/capture"
+	"warren.mesh/test/lab/host"
 	"warren.mesh/test/lab/packet"
 )
 
@@ -29,7 +30,7 @@ func testBulk(t *testing.T, h *hosts) {
 	}
 	watch := h.WatchBy(t, whole)
 	h.families(t, func(t *testing.T, like netip.Addr) {
-		for _, ends := range [][2]*lab.Host{
+		for _, ends := range [][2]*host.Host{
 			{h.a.Host, h.far.Host}, {h.one.Host, h.far.Host}, {h.a.Host, h.three.Host}, {h.a.Host, h.Outside},
 		} {
 			for _, sender := range []int{0, 1} {
@@ -38,30 +39,30 @@ func testBulk(t *testing.T, h *hosts) {
 		}
 	})
 	r := watch.Stop()
-	if r.Packets[kindFragment] > 0 || r.Packets[lab.KindWireGuard] == 0 {
+	if r.Packets[kindFragment] > 0 || r.Packets[capture.WireGuard] == 0 {
 		t.Errorf("on the underlay, want no fragments: %v", r)
 	}
 }
 
 // kindFragment is a datagram's second part or a later one.
-const kindFragment lab.Kind = "fragment"
+const kindFragment capture.Kind = "fragment"
 
 // whole tells fragments from WireGuard's whole packets: only the first one has ports.
-func whole(_ string, h packet.Header) lab.Kind {
+func whole(_ string, h packet.Header) capture.Kind {
 	switch {
 	case h.Protocol == packet.UDP && h.SourcePort == 0 && h.DestinationPort == 0:
 		return kindFragment
 	case h.Protocol == packet.UDP && h.DestinationPort == wireguardPort:
-		return lab.KindWireGuard
+		return capture.WireGuard
 	default:
 		return kindElse
 	}
 }
 
 // mtu is an interface's, in bytes.
-func mtu(t *testing.T, host *lab.Host, name string) (bytes int) {
+func mtu(t *testing.T, h *host.Host, name string) (bytes int) {
 	t.Helper()
-	out := host.MustExec(t, "ip", "-o", "link", "show", name)
+	out := h.MustExec(t, "ip", "-o", "link", "show", name)
 	_, after, _ := strings.Cut(out, " mtu ")
 	if _, err := fmt.Sscan(after, &bytes); err != nil {
 		t.Fatalf("no MTU in %q: %v", out, err)
@@ -71,7 +72,7 @@ func mtu(t *testing.T, host *lab.Host, name string) (bytes int) {
 
 // transfer is bulk bytes over one TCP connection.
 type transfer struct {
-	client, server *lab.Host
+	client, server *host.Host
 	// like tells the family.
 	like netip.Addr
 	// download has the server send.

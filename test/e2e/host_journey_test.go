@@ -10,13 +10,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/capture"
+	"warren.mesh/test/lab/host"
 	"warren.mesh/test/lab/packet"
+	"warren.mesh/test/lab/traffic"
 )
 
 // journey is a question that is translated on its way, and who must be seen at its end.
 type journey struct {
 	name string
-	from *lab.Host
+	from *host.Host
 	to   netip.AddrPort
 	seen netip.Addr
 	// underlay says that question and answer both travel on the underlay between the asker and the translating node;
@@ -26,15 +29,15 @@ type journey struct {
 
 // The kinds of packets of a journey.
 const (
-	kindQuestion lab.Kind = "question"
-	kindAnswer   lab.Kind = "answer"
+	kindQuestion capture.Kind = "question"
+	kindAnswer   capture.Kind = "answer"
 	// kindBehind is what was translated already: in plain text on the underlay, it leaks.
-	kindBehind lab.Kind = "behind"
-	kindElse   lab.Kind = "else"
+	kindBehind capture.Kind = "behind"
+	kindElse   capture.Kind = "else"
 )
 
 // judge tells the journey's packets on the underlay. What the ClusterIP stands for is not seen there by that address.
-func (j journey) judge(_ string, h packet.Header) lab.Kind {
+func (j journey) judge(_ string, h packet.Header) capture.Kind {
 	switch {
 	case h.Protocol != packet.TCP && h.Protocol != packet.UDP:
 		return kindElse
@@ -42,7 +45,7 @@ func (j journey) judge(_ string, h packet.Header) lab.Kind {
 		return kindQuestion
 	case h.Source == j.to.Addr() && h.SourcePort == j.to.Port():
 		return kindAnswer
-	case h.SourcePort == lab.EchoPort || h.DestinationPort == lab.EchoPort:
+	case h.SourcePort == traffic.EchoPort || h.DestinationPort == traffic.EchoPort:
 		return kindBehind
 	default:
 		return kindElse
@@ -67,7 +70,7 @@ func (j journey) check(t *testing.T, l *lab.Lab) {
 }
 
 // wrong says what the underlay should not have seen, or should have.
-func (j journey) wrong(l *lab.Lab, r lab.CaptureReport) error {
+func (j journey) wrong(l *lab.Lab, r capture.Report) error {
 	questions, answers := r.Packets[kindQuestion], r.Packets[kindAnswer]
 	switch {
 	case r.Dropped > 0:

@@ -4,7 +4,9 @@ import (
 	"net/netip"
 	"testing"
 
-	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/capture"
+	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/traffic"
 )
 
 // testServices goes through kube-proxy's and the portmap plugin's translations from everywhere.
@@ -57,17 +59,17 @@ func (h *hosts) toNodePorts(t *testing.T, like netip.Addr) []journey {
 
 // testServiceFlows sends what must not be seen on the underlay through node ports of a node in between.
 func testServiceFlows(t *testing.T, h *hosts) {
-	var flows lab.Flows
+	var flows traffic.Flows
 	for _, like := range h.one.Addrs() {
-		for endpoint, s := range map[*lab.Host]service{h.three.Host: h.hostNetwork, h.far.Host: h.plain} {
-			to := netip.AddrPortFrom(h.two.Addr(like), s.nodePort(lab.FlowPort))
-			flows = append(flows, h.Flow(t, h.a.Host, endpoint, lab.FlowOptions{To: to}))
+		for endpoint, s := range map[*host.Host]service{h.three.Host: h.hostNetwork, h.far.Host: h.plain} {
+			to := netip.AddrPortFrom(h.two.Addr(like), s.nodePort(traffic.FlowPort))
+			flows = append(flows, h.Flow(t, h.a.Host, endpoint, traffic.Options{To: to}))
 		}
 	}
 	flows.WaitEstablished(t)
 	pass(t, flows, 200)
 	wantNoLoss(t, flows)
-	if leaks := h.capture.Report().Packets[lab.KindLeak]; leaks > 0 {
+	if leaks := h.capture.Report().Packets[capture.Leak]; leaks > 0 {
 		t.Errorf("%d packets in plain text", leaks)
 	}
 }

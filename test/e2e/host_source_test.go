@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/host"
 )
 
 // second are a node's further addresses, which its Node object does not list (of the ranges for documentation: RFC 5737,
@@ -66,19 +67,19 @@ func (h *hosts) secondAddress(t *testing.T, n *lab.Node, like netip.Addr) netip.
 }
 
 // addAddress gives a host another address at once, until it is taken back.
-func addAddress(t *testing.T, host *lab.Host, addr netip.Addr, dev string) (takeBack func()) {
+func addAddress(t *testing.T, h *host.Host, addr netip.Addr, dev string) (takeBack func()) {
 	t.Helper()
 	add := []string{"address", "add", addr.String(), "dev", dev}
 	if addr.Is6() {
 		// It is no source for a moment without this, even where nothing detects duplicates.
 		add = append(add, "nodad")
 	}
-	host.MustExec(t, "ip", add...)
-	return func() { t.Helper(); host.MustExec(t, "ip", "address", "delete", addr.String(), "dev", dev) }
+	h.MustExec(t, "ip", add...)
+	return func() { t.Helper(); h.MustExec(t, "ip", "address", "delete", addr.String(), "dev", dev) }
 }
 
 // inquire is ask over TCP from the given address, or the kernel's choice; both answers without ports.
-func (h *hosts) inquire(t *testing.T, from *lab.Host, local netip.Addr, to netip.AddrPort) (own, seen netip.Addr) {
+func (h *hosts) inquire(t *testing.T, from *host.Host, local netip.Addr, to netip.AddrPort) (own, seen netip.Addr) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -103,7 +104,7 @@ func (h *hosts) inquire(t *testing.T, from *lab.Host, local netip.Addr, to netip
 func testSpoofedSource(t *testing.T, h *hosts) {
 	h.families(t, func(t *testing.T, like netip.Addr) {
 		for _, source := range []netip.Addr{h.near.Addr(like), h.two.Addr(like), h.Outside.Addr(like)} {
-			for _, victim := range []*lab.Host{h.far.Host, h.three.Host, h.Outside} {
+			for _, victim := range []*host.Host{h.far.Host, h.three.Host, h.Outside} {
 				if victim.Addr(like) != source {
 					spoof{from: h.a.Host, source: source, victim: victim, counter: "node1 spoofed-by-pod"}.check(t, h.Lab)
 				}
@@ -117,9 +118,9 @@ func testSpoofedSource(t *testing.T, h *hosts) {
 
 // spoof is a burst of datagrams from a host to its victim, with a source that is another's.
 type spoof struct {
-	from   *lab.Host
+	from   *host.Host
 	source netip.Addr
-	victim *lab.Host
+	victim *host.Host
 	// counter is where they must be counted: "node1 spoofed-by-pod".
 	counter string
 }

@@ -6,6 +6,7 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/traffic"
 )
 
 // hosts is a dual-stack scene with Services and a host port in front of its pods.
@@ -50,7 +51,7 @@ func newHosts(t *testing.T, m manner) *hosts {
 	h.one, h.two, h.three = h.Node(1), h.Node(2), h.Node(3)
 	h.a, h.b, h.near, h.far = h.pods[0], h.pods[1], h.pods[2], h.pods[4]
 	h.web = h.one.AddPod(t, "web",
-		lab.HostPort{Host: hostPort, Container: lab.EchoPort}, lab.HostPort{Host: hostPort, Container: lab.EchoPort, Protocol: "udp"})
+		lab.HostPort{Host: hostPort, Container: traffic.EchoPort}, lab.HostPort{Host: hostPort, Container: traffic.EchoPort, Protocol: "udp"})
 	h.plain = service{number: 1, endpoint: h.far.Host}
 	h.masqueraded = service{number: 2, endpoint: h.far.Host, masquerade: true}
 	h.hostNetwork = service{number: 3, endpoint: h.three.Host}

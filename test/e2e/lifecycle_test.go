@@ -9,6 +9,7 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/traffic"
 )
 
 // unattended is how many packets each flow sends while no daemon runs: two seconds.
@@ -37,7 +38,7 @@ func TestPrivilegedDaemonsEndAndReturn(t *testing.T) {
 }
 
 // endAll ends all daemons, starts them again, and wants the same mesh as before without a write to get there.
-func (s *scene) endAll(t *testing.T, flows lab.Flows, end func(*lab.Node, lab.TB)) {
+func (s *scene) endAll(t *testing.T, flows traffic.Flows, end func(*lab.Node, lab.TB)) {
 	t.Helper()
 	before := s.record(t)
 	var watched []*changes
@@ -76,8 +77,8 @@ func TestPrivilegedReboot(t *testing.T) {
 	stays, boots := l.Node(1), l.Node(2)
 	a, b := stays.AddPod(t, "a"), boots.AddPod(t, "b")
 	for _, own := range a.Addrs() {
-		o := lab.FlowOptions{IPv6: own.Is6()}
-		lab.Flows{l.Flow(t, a.Host, b.Host, o), l.Flow(t, a.Host, boots.Host, o)}.WaitEstablished(t)
+		o := traffic.Options{IPv6: own.Is6()}
+		traffic.Flows{l.Flow(t, a.Host, b.Host, o), l.Flow(t, a.Host, boots.Host, o)}.WaitEstablished(t)
 	}
 
 	l.StopAPI(t)

@@ -8,11 +8,14 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/capture"
+	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/traffic"
 )
 
 // path is one host's way to another's address, and the source that must be seen at its end.
 type path struct {
-	from, to *lab.Host
+	from, to *host.Host
 	target   netip.Addr
 	source   netip.Addr
 	// masqueraded says that the source is not the asker's own.
@@ -58,7 +61,7 @@ func (s *scene) egress() []path {
 func (p path) check(t *testing.T) {
 	t.Helper()
 	for _, network := range []string{"tcp", "udp"} {
-		own, seen, err := ask(t.Context(), p.from, network, netip.AddrPortFrom(p.target, lab.EchoPort))
+		own, seen, err := ask(t.Context(), p.from, network, netip.AddrPortFrom(p.target, traffic.EchoPort))
 		if err != nil {
 			t.Errorf("%s → %s: %v", p.from.Name, p.to.Name, err)
 			continue
@@ -92,7 +95,7 @@ func TestPrivilegedMatrix(t *testing.T) {
 			outward := s.CapturePlaintext(t)
 			wantNothingElse(t, s.capture.Stop())
 			checkAll(t, s.egress())
-			if outward.Stop().Packets[lab.KindOther] == 0 {
+			if outward.Stop().Packets[capture.Other] == 0 {
 				t.Error("the capture has not seen what went outside")
 			}
 		})
@@ -100,12 +103,12 @@ func TestPrivilegedMatrix(t *testing.T) {
 }
 
 // wantNothingElse wants to have seen tunnels, the API server and what finds neighbours, and nothing else.
-func wantNothingElse(t *testing.T, r lab.CaptureReport) {
+func wantNothingElse(t *testing.T, r capture.Report) {
 	t.Helper()
 	t.Logf("on the underlay: %v", r)
 	for kind, n := range r.Packets {
 		switch kind {
-		case lab.KindWireGuard, lab.KindAPI, lab.KindARP, lab.KindND:
+		case capture.WireGuard, capture.API, capture.ARP, capture.ND:
 		default:
 			others := slices.DeleteFunc(slices.Clone(r.Samples[kind]), refused)
 			if n > len(r.Samples[kind]) || len(others) > 0 {
@@ -113,7 +116,7 @@ func wantNothingElse(t *testing.T, r lab.CaptureReport) {
 			}
 		}
 	}
-	for _, kind := range []lab.Kind{lab.KindWireGuard, lab.KindAPI} {
+	for _, kind := range []capture.Kind{capture.WireGuard, capture.API} {
 		if r.Packets[kind] == 0 {
 			t.Errorf("no packet of kind %s on the underlay: the capture proves nothing", kind)
 		}
@@ -122,6 +125,6 @@ func wantNothingElse(t *testing.T, r lab.CaptureReport) {
 
 // refused knows the answer of a node, announced already, whose device does not listen yet: "port unreachable", with the
 // handshake (148 bytes) that was too early.
-func refused(p lab.Packet) bool {
+func refused(p capture.Packet) bool {
 	return strings.HasSuffix(p.Text, "ICMP type 3, 204 bytes") || strings.HasSuffix(p.Text, "ICMPv6 type 1, 244 bytes")
 }

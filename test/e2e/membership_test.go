@@ -13,6 +13,7 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/traffic"
 )
 
 // watched is how many packets each flow sends after a change has come through everywhere: half a second.
@@ -91,7 +92,7 @@ func (n *newcomer) replaceKey(t *testing.T) {
 // recreate deletes the Node object, makes sure that nothing changes on the node while it is missing, and makes another
 // one of the same name with other pod CIDRs.
 func (n *newcomer) recreate(t *testing.T) {
-	inside := n.scene.FlowsAmong(t, lab.FlowOptions{}, n.a.Host, n.b.Host)
+	inside := n.scene.FlowsAmong(t, traffic.Options{}, n.a.Host, n.b.Host)
 	inside.WaitEstablished(t)
 	before, uid := standing(t, n.Node), n.Object(t).UID
 	n.DeleteObject(t)
@@ -192,10 +193,10 @@ func (n *newcomer) wantStraysContained(t *testing.T) {
 // wantNoWay sends from a stray pod to all others' pods and addresses, and back.
 func (n *newcomer) wantNoWay(t *testing.T) {
 	t.Helper()
-	var flows lab.Flows
+	var flows traffic.Flows
 	for i, other := range n.others {
 		for _, own := range n.a.Addrs() {
-			o := lab.FlowOptions{IPv6: own.Is6()}
+			o := traffic.Options{IPv6: own.Is6()}
 			flows = append(flows, n.scene.Flow(t, n.a.Host, n.bystanders[i].Host, o), n.scene.Flow(t, n.a.Host, other.Host, o),
 				n.scene.Flow(t, n.bystanders[i].Host, n.a.Host, o))
 			if _, err := other.Dial(t.Context(), "udp", n.a.Echo(own).String()); !errors.Is(err, unix.EHOSTUNREACH) {
@@ -208,7 +209,7 @@ func (n *newcomer) wantNoWay(t *testing.T) {
 
 // wantNothing stops the flows after a while and wants nothing to have arrived. That none leaves in plain text either, the
 // scene's capture sees to.
-func wantNothing(t *testing.T, flows lab.Flows) {
+func wantNothing(t *testing.T, flows traffic.Flows) {
 	t.Helper()
 	pass(t, flows, watched)
 	for _, r := range flows.Stop() {

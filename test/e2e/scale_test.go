@@ -13,6 +13,7 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/traffic"
 )
 
 // crowd is how many more Nodes there are in the large mesh.
@@ -33,7 +34,7 @@ func TestPrivilegedScale(t *testing.T) {
 		n.WaitReady(t)
 	}
 	l.WaitMeshed(t)
-	flows := l.FlowsAmong(t, lab.FlowOptions{}, l.Node(1).AddPod(t, "a").Host, l.Node(2).AddPod(t, "b").Host)
+	flows := l.FlowsAmong(t, traffic.Options{}, l.Node(1).AddPod(t, "a").Host, l.Node(2).AddPod(t, "b").Host)
 	flows.WaitEstablished(t)
 
 	few := costs(t, l)

@@ -8,14 +8,16 @@ import (
 	"testing"
 
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/traffic"
 )
 
-// service is a Service with one endpoint, at the ports of every lab.Host: the stand-in for kube-proxy makes of it what the
+// service is a Service with one endpoint, at the ports of every host.Host: the stand-in for kube-proxy makes of it what the
 // real one does in nftables (pkg/proxy/nftables of Kubernetes).
 type service struct {
 	// number, 1 to 99, is in its ClusterIPs and node ports.
 	number   int
-	endpoint *lab.Host
+	endpoint *host.Host
 	// masquerade has the ClusterIP's clients masqueraded unless they are pods: what kube-proxy does when it knows the cluster
 	// CIDR. Without it, it leaves them alone.
 	masquerade bool
@@ -24,7 +26,7 @@ type service struct {
 }
 
 // servicePorts are those that every Service has.
-var servicePorts = []uint16{lab.EchoPort, lab.FlowPort}
+var servicePorts = []uint16{traffic.EchoPort, traffic.FlowPort}
 
 // clusterIP is the Service's address in the range cidr.
 func (s service) clusterIP(cidr netip.Prefix) netip.Addr {
@@ -35,16 +37,18 @@ func (s service) clusterIP(cidr netip.Prefix) netip.Addr {
 }
 
 // nodePort is the node port in front of the Service's port, in the range of kube-apiserver's default.
-func (s service) nodePort(port uint16) uint16 { return uint16(30000+10*s.number) + port - lab.EchoPort }
+func (s service) nodePort(port uint16) uint16 {
+	return uint16(30000+10*s.number) + port - traffic.EchoPort
+}
 
 // clusterAddr is where the Service's ClusterIP is, of the family of like.
 func (s service) clusterAddr(l *lab.Lab, like netip.Addr) netip.AddrPort {
-	return netip.AddrPortFrom(s.clusterIP(sameFamily(l.ServiceCIDRs(), like)), lab.EchoPort)
+	return netip.AddrPortFrom(s.clusterIP(sameFamily(l.ServiceCIDRs(), like)), traffic.EchoPort)
 }
 
 // nodeAddr is where the Service's node port is on that node.
 func (s service) nodeAddr(n *lab.Node, like netip.Addr) netip.AddrPort {
-	return netip.AddrPortFrom(n.Addr(like), s.nodePort(lab.EchoPort))
+	return netip.AddrPortFrom(n.Addr(like), s.nodePort(traffic.EchoPort))
 }
 
 func sameFamily(ranges []netip.Prefix, like netip.Addr) netip.Prefix {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/audit"
 )
 
 // inquiries are what shows a node's mesh as its administrator would see it, without counters and times.
@@ -117,7 +118,7 @@ func (r record) wantSameObjects(t *testing.T) {
 	}
 }
 
-func writes(r lab.Request) bool {
+func writes(r audit.Request) bool {
 	return !r.DryRun && !slices.Contains([]string{"get", "list", "watch"}, r.Verb)
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/traffic"
 )
 
 // A daemon that lacks something others have to give waits for it, says so once, and keeps what runs; what it finds on the
@@ -45,11 +46,11 @@ func newWaiting(t *testing.T) *waiting {
 }
 
 // talk are flows between the pods of the two nodes, and from each to the other node.
-func (w *waiting) talk(t *testing.T) lab.Flows {
+func (w *waiting) talk(t *testing.T) traffic.Flows {
 	t.Helper()
-	flows := w.FlowsAmong(t, lab.FlowOptions{}, w.a.Host, w.b.Host)
+	flows := w.FlowsAmong(t, traffic.Options{}, w.a.Host, w.b.Host)
 	for _, own := range w.a.Addrs() {
-		o := lab.FlowOptions{IPv6: own.Is6()}
+		o := traffic.Options{IPv6: own.Is6()}
 		flows = append(flows, w.Flow(t, w.a.Host, w.remote.Host, o), w.Flow(t, w.b.Host, w.waits.Host, o))
 	}
 	flows.WaitEstablished(t)

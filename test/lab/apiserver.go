@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -13,7 +14,11 @@ import (
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
+	"warren.mesh/test/lab/audit"
+	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/machine"
 	"warren.mesh/test/lab/pki"
+	"warren.mesh/test/lab/tb"
 )
 
 // The servers of the control plane, as their logs are called.
@@ -39,7 +44,7 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 	if err := l.issue(); err != nil {
 		return err
 	}
-	if err := l.serve(etcdName, l.programs.etcd, l.etcdArgs()); err != nil {
+	if err := l.serve(etcdName, l.programs.Etcd, l.etcdArgs()); err != nil {
 		return err
 	}
 	if err := l.startAPI(ctx); err != nil {
@@ -84,17 +89,16 @@ func (l *Lab) issue() (err error) {
 
 // serve starts one server of the control plane.
 func (l *Lab) serve(name, path string, args []string) (err error) {
-	p := program{name: name, path: path, args: args, log: l.logFile(name)}
-	l.servers[name], err = p.run(l.control.set)
+	l.servers[name], err = l.Run(l.Control, host.Program{Name: name, Path: path, Args: args})
 	return err
 }
 
 // startAPI starts the API server and waits until it is ready.
 func (l *Lab) startAPI(ctx context.Context) error {
-	if err := errors.Join(l.writeAuditPolicy(), l.writeEgress()); err != nil {
+	if err := errors.Join(os.WriteFile(l.auditPolicyFile(), []byte(audit.Policy), 0o644), l.writeEgress()); err != nil {
 		return err
 	}
-	if err := l.serve(apiServerName, l.programs.component(apiServerName), l.apiServerArgs()); err != nil {
+	if err := l.serve(apiServerName, l.programs.Component(apiServerName), l.apiServerArgs()); err != nil {
 		return err
 	}
 	client, err := rest.HTTPClientFor(l.config)
@@ -108,11 +112,11 @@ func (l *Lab) startAPI(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		ended := errors.Join(l.servers[etcdName].running(), l.servers[apiServerName].running())
+		ended := errors.Join(l.servers[etcdName].Running(), l.servers[apiServerName].Running())
 		if ended != nil || ctx.Err() != nil {
 			return fmt.Errorf("wait for the API server: %w", errors.Join(err, ended))
 		}
-		time.Sleep(pollInterval)
+		time.Sleep(tb.PollInterval)
 	}
 }
 
@@ -136,7 +140,7 @@ func ready(ctx context.Context, client *http.Client, url string) error {
 func (l *Lab) StopAPI(t TB) {
 	t.Helper()
 	// SIGTERM would let it finish what clients wait for, which is not what an outage does.
-	if err := l.servers[apiServerName].signal(syscall.SIGKILL, killTimeout); err != nil {
+	if err := l.servers[apiServerName].Signal(syscall.SIGKILL, machine.KillTimeout); err != nil {
 		t.Fatalf("stop the API server: %v", err)
 	}
 }
@@ -152,7 +156,7 @@ func (l *Lab) StartAPI(t TB) {
 // StopControllers ends the controllers: Nodes that join then have no pod CIDR.
 func (l *Lab) StopControllers(t TB) {
 	t.Helper()
-	if err := l.servers[controllersName].signal(syscall.SIGKILL, killTimeout); err != nil {
+	if err := l.servers[controllersName].Signal(syscall.SIGKILL, machine.KillTimeout); err != nil {
 		t.Fatalf("stop the controllers: %v", err)
 	}
 }
@@ -166,11 +170,11 @@ func (l *Lab) StartControllers(t TB) {
 }
 
 func (l *Lab) startControllers() error {
-	return l.serve(controllersName, l.programs.component(controllersName), l.controllerArgs())
+	return l.serve(controllersName, l.programs.Component(controllersName), l.controllerArgs())
 }
 
 func (l *Lab) loadManifests(ctx context.Context) error {
-	args := []string{"apply", "-k", filepath.Join(l.programs.root, "manifests")}
+	args := []string{"apply", "-k", filepath.Join(l.programs.Root, "manifests")}
 	if l.options.NoPolicies {
 		args = append(args, "--selector=app.kubernetes.io/component!=policy")
 	}
@@ -192,5 +196,22 @@ func (l *Lab) Kubectl(t TB, input string, args ...string) string {
 
 func (l *Lab) kubectl(ctx context.Context, input string, args ...string) (string, error) {
 	args = append([]string{"--kubeconfig=" + l.authority.File("admin.kubeconfig"), "--cache-dir=" + filepath.Join(l.Dir, "kubectl")}, args...)
-	return l.Control.output(ctx, command{path: l.programs.component("kubectl"), args: args, input: input})
+	return l.Control.Output(ctx, host.Command{Path: l.programs.Component("kubectl"), Args: args, Input: input})
+}
+
+func (l *Lab) auditPolicyFile() string { return filepath.Join(l.Dir, "audit-policy.yaml") }
+func (l *Lab) auditFile() string       { return l.Log("audit") }
+
+// Audit is what the API server was asked so far, in order, by anybody but the administrator, itself and the controllers.
+func (l *Lab) Audit(t TB) []audit.Request {
+	t.Helper()
+	content, err := os.ReadFile(l.auditFile())
+	if err != nil {
+		t.Fatalf("read the audit log: %v", err)
+	}
+	requests, err := audit.Parse(content)
+	if err != nil {
+		t.Fatalf("read the audit log: %v", err)
+	}
+	return requests
 }

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/machine"
 )
 
 // end is Close as a test's last act.
@@ -34,19 +37,19 @@ func (l *Lab) Close() error { return errors.Join(l.stop(), os.RemoveAll(l.Dir)) 
 func (l *Lab) stop() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.pacer.stop()
+	l.pacer.Stop()
 	for _, c := range l.captures {
-		c.detach()
+		c.Stop()
 	}
 	l.captures = nil
 	for _, h := range l.hosts() {
-		h.leave()
+		h.Leave()
 	}
 	var errs []error
 	for _, m := range l.machines() {
-		errs = append(errs, m.kill())
+		errs = append(errs, m.Kill())
 	}
-	errs = append(errs, removeCgroups(cgroupOf(l.options.Name, "*")))
+	errs = append(errs, machine.RemoveCgroups(machine.Cgroup(l.options.Name, "*")))
 	l.control, l.outside, l.nodes = nil, nil, nil
 	return errors.Join(errs...)
 }
@@ -57,14 +60,14 @@ func (l *Lab) keep() error {
 	defer l.mu.Unlock()
 	var errs []error
 	for _, m := range l.machines() {
-		errs = append(errs, m.keep())
+		errs = append(errs, m.Keep())
 	}
 	return errors.Join(errs...)
 }
 
 // machines are those that run, by name; l.mu is held.
-func (l *Lab) machines() map[string]*machine {
-	all := map[string]*machine{}
+func (l *Lab) machines() map[string]*machine.Machine {
+	all := map[string]*machine.Machine{}
 	for _, n := range l.nodes {
 		all[n.Name] = n.machine
 	}
@@ -78,15 +81,15 @@ func (l *Lab) machines() map[string]*machine {
 }
 
 // hosts are all that there are; l.mu is held.
-func (l *Lab) hosts() []*Host {
-	var hosts []*Host
+func (l *Lab) hosts() []*host.Host {
+	var hosts []*host.Host
 	for _, n := range l.nodes {
 		hosts = append(hosts, n.Host)
 		for _, p := range n.pods {
 			hosts = append(hosts, p.Host)
 		}
 	}
-	for _, h := range []*Host{l.Outside, l.Control} {
+	for _, h := range []*host.Host{l.Outside, l.Control} {
 		if h != nil {
 			hosts = append(hosts, h)
 		}

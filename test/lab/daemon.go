@@ -7,6 +7,9 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/machine"
 )
 
 // stopTimeout bounds the end after SIGTERM: the grace period of the manifests.
@@ -40,16 +43,15 @@ func (n *Node) StartDevice(t TB, args ...string) {
 	}
 }
 
-// prompt has a command run before everything else on this machine, where that may be asked for. A node of its own would
-// have the processor for its data path; here, packets would be lost to nothing but the scheduler, because a TUN device
-// holds no more than 500 of them.
+// prompt runs a command before everything else on this machine, where the kernel permits. A real node has the processor for its
+// data path; here the scheduler alone would lose packets, because a TUN device holds no more than 500 of them.
 var prompt = []string{"sh", "-c", `chrt --rr --pid 1 $$ 2>/dev/null; exec "$@"`, "sh"}
 
 // Prompt is a command that is run as the lab's devices are: before everything else on this machine.
 func Prompt(command ...string) []string { return slices.Concat(prompt, command) }
 
 func (n *Node) startDevice(ctx context.Context, args []string) (err error) {
-	if err := n.device.absent(); err != nil {
+	if err := n.device.Absent(); err != nil {
 		return err
 	}
 	n.device, err = n.start(ctx, "wireguard", prompt, args)
@@ -66,18 +68,18 @@ func (n *Node) StartDaemon(t TB, args ...string) {
 }
 
 func (n *Node) startDaemon(ctx context.Context, args []string) error {
-	if err := n.daemon.absent(); err != nil {
+	if err := n.daemon.Absent(); err != nil {
 		return err
 	}
 	kubeconfig, err := n.credential(ctx)
 	if err != nil {
 		return err
 	}
-	warren, err := n.lab.programs.warren(ctx)
+	warren, err := n.lab.programs.Warren(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := n.output(ctx, command{path: warren, args: []string{"install-cni", "--cni-plugins=" + n.lab.programs.plugins}}); err != nil {
+	if _, err := n.Output(ctx, host.Command{Path: warren, Args: []string{"install-cni", "--cni-plugins=" + n.lab.programs.Plugins}}); err != nil {
 		return err
 	}
 	args = append([]string{
@@ -88,18 +90,15 @@ func (n *Node) startDaemon(ctx context.Context, args []string) error {
 }
 
 // start starts a subcommand of warren on the node, behind a command that executes it (or none).
-func (n *Node) start(ctx context.Context, subcommand string, behind, args []string) (*process, error) {
-	warren, err := n.lab.programs.warren(ctx)
-	if err != nil {
-		return nil, err
-	}
-	set, err := n.namespaces()
+func (n *Node) start(ctx context.Context, subcommand string, behind, args []string) (*host.Process, error) {
+	warren, err := n.lab.programs.Warren(ctx)
 	if err != nil {
 		return nil, err
 	}
 	command := slices.Concat(behind, []string{warren, subcommand}, args)
-	p := program{name: subcommand + " of " + n.Name, path: command[0], args: command[1:], log: n.subcommandLog(subcommand)}
-	return p.run(set)
+	return n.Host.Start(host.Program{
+		Name: subcommand + " of " + n.Name, Path: command[0], Args: command[1:], Log: n.subcommandLog(subcommand),
+	})
 }
 
 // StopDaemon sends SIGTERM and waits for the end, which must be a success.
@@ -114,13 +113,13 @@ func (n *Node) StopDevice(t TB) {
 	n.stop(t, n.device)
 }
 
-func (n *Node) stop(t TB, p *process) {
+func (n *Node) stop(t TB, p *host.Process) {
 	t.Helper()
-	if err := p.signal(syscall.SIGTERM, stopTimeout); err != nil {
+	if err := p.Signal(syscall.SIGTERM, stopTimeout); err != nil {
 		t.Fatalf("%v", err)
 	}
-	if p.err != nil {
-		t.Fatalf("%s ended with %v after SIGTERM; its log ends with:\n%s", p.name, p.err, tail(p.log, 15))
+	if err := p.ExitError(); err != nil {
+		t.Fatalf("%s ended with %v after SIGTERM; its log ends with:\n%s", p.Name, err, host.Tail(p.Log, 15))
 	}
 }
 
@@ -139,7 +138,7 @@ func (n *Node) KillDevice(t TB) {
 // CrashDevice sends SIGKILL to the process that has the device, whose supervisor starts another one.
 func (n *Node) CrashDevice(t TB) {
 	t.Helper()
-	child, err := n.device.child()
+	child, err := n.device.Child()
 	if err == nil {
 		err = syscall.Kill(child, syscall.SIGKILL)
 	}
@@ -148,9 +147,9 @@ func (n *Node) CrashDevice(t TB) {
 	}
 }
 
-func (n *Node) kill(t TB, p *process) {
+func (n *Node) kill(t TB, p *host.Process) {
 	t.Helper()
-	if err := p.signal(syscall.SIGKILL, killTimeout); err != nil {
+	if err := p.Signal(syscall.SIGKILL, machine.KillTimeout); err != nil {
 		t.Fatalf("%v", err)
 	}
 }
@@ -158,18 +157,29 @@ func (n *Node) kill(t TB, p *process) {
 // WaitDaemon waits for the daemon to end by itself and returns its exit code: for what it refuses to do.
 func (n *Node) WaitDaemon(t TB) (code int) {
 	t.Helper()
-	select {
-	case <-n.daemon.ended:
-		return n.daemon.cmd.ProcessState.ExitCode()
-	case <-time.After(readyTimeout):
-		t.Fatalf("%s has not ended in %v; its log ends with:\n%s", n.daemon.name, readyTimeout, tail(n.daemonLog(), 15))
-		return 0
+	if !n.daemon.Wait(readyTimeout) {
+		t.Fatalf("%s has not ended in %v; its log ends with:\n%s", n.daemon.Name, readyTimeout, host.Tail(n.daemonLog(), 15))
 	}
+	return n.daemon.ExitCode()
+}
+
+// DevicePeak is the most memory, in bytes, that the node's process with the device has had in use at one time.
+func (n *Node) DevicePeak(t TB) int {
+	t.Helper()
+	child, err := n.device.Child()
+	var peak int
+	if err == nil {
+		peak, err = host.PeakMemory(child)
+	}
+	if err != nil {
+		t.Fatalf("memory of the device of %s: %v", n.Name, err)
+	}
+	return peak
 }
 
 func (n *Node) daemonLog() string { return n.subcommandLog("daemon") }
 func (n *Node) deviceLog() string { return n.subcommandLog("wireguard") }
 
 func (n *Node) subcommandLog(subcommand string) string {
-	return n.lab.logFile(n.Name + "-" + subcommand)
+	return n.lab.Log(n.Name + "-" + subcommand)
 }

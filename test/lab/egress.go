@@ -8,11 +8,12 @@ import (
 	"os"
 	"path/filepath"
 
+	"warren.mesh/test/lab/host"
 	"warren.mesh/test/lab/inside"
 )
 
-// egress has the API server reach kubelets, pods and Services through a node: its own machine is no node, and not in the mesh. That is
-// how clusters are run whose control plane is somebody else's (there by konnectivity).
+// egress makes the API server reach kubelets, pods and Services through a node, because its own machine is not in the mesh. Hosted
+// control planes do so too (by konnectivity).
 const egress = `apiVersion: apiserver.k8s.io/v1beta1
 kind: EgressSelectorConfiguration
 egressSelections:
@@ -30,7 +31,7 @@ func (l *Lab) writeEgress() error {
 }
 
 // Egress has the API server reach kubelets, pods and Services from this host, from now on and until the host's end.
-func (l *Lab) Egress(h *Host) error {
+func (l *Lab) Egress(h *host.Host) error {
 	if err := os.Remove(l.egressSocket()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -38,7 +39,7 @@ func (l *Lab) Egress(h *Host) error {
 	if err != nil {
 		return fmt.Errorf("open the API server's way to the cluster: %w", err)
 	}
-	// It is the host's process that goes on with it.
+	// The host's process goes on with it.
 	listener.SetUnlinkOnClose(false)
 	defer listener.Close()
 	return l.relay(h, "egress", listener, inside.Relay{})
@@ -50,7 +51,7 @@ type inheritable interface {
 }
 
 // relay has a process on the host serve the listener.
-func (l *Lab) relay(h *Host, name string, listener inheritable, r inside.Relay) error {
+func (l *Lab) relay(h *host.Host, name string, listener inheritable, r inside.Relay) error {
 	file, err := listener.File()
 	if err != nil {
 		return err
@@ -60,6 +61,6 @@ func (l *Lab) relay(h *Host, name string, listener inheritable, r inside.Relay) 
 	if err != nil {
 		return err
 	}
-	_, err = l.Run(h, Program{Name: name, Path: l.programs.lab, Args: []string{"relay", string(spec)}, Files: []*os.File{file}})
+	_, err = l.Run(h, host.Program{Name: name, Path: l.programs.Lab, Args: []string{"relay", string(spec)}, Files: []*os.File{file}})
 	return err
 }

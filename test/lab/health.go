@@ -5,6 +5,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/tb"
 )
 
 // daemonURL is where the daemon serves health and metrics.
@@ -33,13 +36,13 @@ func (l *Lab) WaitMeshed(t TB) {
 
 // Ready asks the daemon's /readyz: nil, or what it says it waits for.
 func (n *Node) Ready() error {
-	_, err := n.fetch(daemonURL + "/readyz")
+	_, err := n.Fetch(daemonURL + "/readyz")
 	return err
 }
 
 // Healthy asks the daemon's /healthz: nil while its worker is alive, whatever it waits for.
 func (n *Node) Healthy() error {
-	_, err := n.fetch(daemonURL + "/healthz")
+	_, err := n.Fetch(daemonURL + "/healthz")
 	return err
 }
 
@@ -52,13 +55,13 @@ func (n *Node) WaitReady(t TB) {
 		if err == nil {
 			return
 		}
-		if ended := n.daemon.running(); ended != nil {
+		if ended := n.daemon.Running(); ended != nil {
 			t.Fatalf("%s: not ready: %v", n.Name, ended)
 		}
 		if time.Since(begin) > readyTimeout {
-			t.Fatalf("%s: not ready after %v: %v; the daemon's log ends with:\n%s", n.Name, readyTimeout, err, tail(n.daemonLog(), 15))
+			t.Fatalf("%s: not ready after %v: %v; the daemon's log ends with:\n%s", n.Name, readyTimeout, err, host.Tail(n.daemonLog(), 15))
 		}
-		time.Sleep(pollInterval)
+		time.Sleep(tb.PollInterval)
 	}
 }
 
@@ -73,7 +76,7 @@ func (n *Node) Metrics(t TB) map[string]float64 {
 }
 
 func (n *Node) metrics() (map[string]float64, error) {
-	text, err := n.fetch(daemonURL + "/metrics")
+	text, err := n.Fetch(daemonURL + "/metrics")
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +105,7 @@ func parseMetrics(text string) (map[string]float64, error) {
 }
 
 // Log is what all daemons of this node have logged so far.
-func (n *Node) Log() string { return string(tail(n.daemonLog(), 1<<30)) }
+func (n *Node) Log() string { return string(host.Tail(n.daemonLog(), 1<<30)) }
 
 // DeviceLog is what all device processes of this node have logged so far.
-func (n *Node) DeviceLog() string { return string(tail(n.deviceLog(), 1<<30)) }
+func (n *Node) DeviceLog() string { return string(host.Tail(n.deviceLog(), 1<<30)) }

@@ -4,68 +4,59 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
-	"syscall"
 	"time"
 
 	"warren.mesh/test/lab/artifact"
+	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/machine"
 	"warren.mesh/test/lab/pki"
+	"warren.mesh/test/lab/tb"
 )
 
-// What is here serves labs with Options.Kubelets: whoever runs container runtimes and kubelets on the nodes.
+// What is here serves labs with Options.Kubelets, whose callers run container runtimes and kubelets on the nodes.
 
 // kubeletPrivate are, beyond private, what a container runtime and a kubelet keep on a node's disk.
 var kubeletPrivate = []string{"/var/lib/containerd", "/var/lib/kubelet", "/var/log/pods", "/var/log/containers"}
 
-// Program is what to run on a host.
-type Program struct {
-	// Name is that of its log, unique in the lab.
-	Name string
-	// Path is absolute.
-	Path string
-	Args []string
-	// Files are inherited, from descriptor 3 on.
-	Files []*os.File
-}
-
-// Process is a program that runs on a host, or has ended. It ends with its host.
-type Process struct{ process *process }
-
-// Run starts a program in all namespaces of the host.
-func (l *Lab) Run(h *Host, p Program) (*Process, error) {
-	set, err := h.namespaces()
-	if err != nil {
-		return nil, err
+// Run starts a program in all namespaces of the host. Its name is its log's, too, unless p names a file.
+func (l *Lab) Run(h *host.Host, p host.Program) (*host.Process, error) {
+	if p.Log == "" {
+		p.Log = l.Log(p.Name)
 	}
-	running, err := program{name: p.Name, path: p.Path, args: p.Args, log: l.logFile(p.Name), files: p.Files}.run(set)
-	if err != nil {
-		return nil, err
-	}
-	return &Process{running}, nil
+	return h.Start(p)
 }
-
-// Running is nil while it runs; otherwise it says how it ended, with the end of its log.
-func (p *Process) Running() error { return p.process.running() }
-
-// Signal sends s and waits until the process has ended.
-func (p *Process) Signal(s syscall.Signal, within time.Duration) error {
-	return p.process.signal(s, within)
-}
-
-// Log is the path of the log of the program with this name.
-func (l *Lab) Log(name string) string { return l.logFile(name) }
 
 // Component is the path of one of Kubernetes' programs, kubelet for example.
-func (l *Lab) Component(name string) string { return l.programs.component(name) }
+func (l *Lab) Component(name string) string { return l.programs.Component(name) }
 
 // Helper is the path of this lab's own binary, test/lab/cmd/lab.
-func (l *Lab) Helper() string { return l.programs.lab }
+func (l *Lab) Helper() string { return l.programs.Lab }
 
 // Root is the directory of warren's module.
-func (l *Lab) Root() string { return l.programs.root }
+func (l *Lab) Root() string { return l.programs.Root }
 
 // Artifacts is the cache that the lab's own programs came from.
-func (l *Lab) Artifacts() artifact.Cache { return l.programs.cache }
+func (l *Lab) Artifacts() artifact.Cache { return l.programs.Cache }
+
+// Warren is the path of the program under test, on every machine too.
+func (l *Lab) Warren(t TB) string {
+	t.Helper()
+	path, err := l.programs.Warren(t.Context())
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return path
+}
+
+// WireGuardGo is the path of wireguard-go as its authors release it, on every machine too.
+func (l *Lab) WireGuardGo(t TB) string {
+	t.Helper()
+	path, err := l.programs.WireGuardGo(t.Context())
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return path
+}
 
 // Authority is the cluster's certificate authority.
 func (l *Lab) Authority() *pki.Authority { return l.authority }
@@ -87,26 +78,25 @@ func (l *Lab) TryKubectl(ctx context.Context, input string, args ...string) (str
 }
 
 // Adopt makes a Host of a container runtime's pod: netns is the path of its network namespace on the node.
-func (n *Node) Adopt(t TB, name, netns string, addrs ...netip.Addr) *Host {
+func (n *Node) Adopt(t TB, name, netns string, addrs ...netip.Addr) *host.Host {
 	t.Helper()
-	set, err := n.machine.set.WithNet(n.machine.path(netns))
+	set, err := n.machine.Set.WithNet(n.machine.Path(netns))
 	if err != nil {
 		t.Fatalf("adopt pod %s of %s: %v", name, n.Name, err)
 	}
-	h := newHost(n.Name+"/"+name, inMesh, addrs)
-	h.ownNet = true
-	if err := h.move(set); err != nil {
+	h := host.New(n.Name+"/"+name, addrs)
+	if err := h.MovePod(set); err != nil {
 		t.Fatalf("adopt pod %s of %s: %v", name, n.Name, err)
 	}
-	t.Cleanup(h.leave)
+	t.Cleanup(h.Leave)
 	return h
 }
 
 // Path is where a file of the node is for this process. Absolute symbolic links on the way would lead astray.
-func (n *Node) Path(inner string) string { return n.machine.path(inner) }
+func (n *Node) Path(inner string) string { return n.machine.Path(inner) }
 
 // Cgroup is the node's own, in every hierarchy.
-func (n *Node) Cgroup() string { return n.cgroup() }
+func (n *Node) Cgroup() string { return machine.Cgroup(n.lab.options.Name, n.Name) }
 
 // Register waits until the node's kubelet has registered it.
 func (n *Node) Register(ctx context.Context) error {
@@ -120,6 +110,6 @@ func (n *Node) Register(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("wait for %s to register: %w", n.Name, err)
 		}
-		time.Sleep(pollInterval)
+		time.Sleep(tb.PollInterval)
 	}
 }

@@ -12,35 +12,39 @@ import (
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
+	"warren.mesh/test/lab/capture"
+	"warren.mesh/test/lab/host"
 	"warren.mesh/test/lab/inside"
+	"warren.mesh/test/lab/machine"
 	"warren.mesh/test/lab/pki"
+	"warren.mesh/test/lab/programs"
+	"warren.mesh/test/lab/traffic"
 )
 
 // Lab is one running cluster.
 type Lab struct {
 	// Outside is a host beyond the underlay's router, reachable from the nodes only: what pods reach by masquerade.
-	Outside *Host
+	Outside *host.Host
 	// Control is the machine of the API server, with the underlay's bridge and router.
-	Control *Host
+	Control *host.Host
 	// Dir holds logs, disks, certificates and kubeconfigs.
 	Dir string
 
 	options   Options
-	programs  *programs
-	control   *machine
-	outside   *machine
+	programs  *programs.Programs
+	control   *machine.Machine
+	outside   *machine.Machine
 	authority *pki.Authority
-	servers   map[string]*process
+	servers   map[string]*host.Process
 	config    *rest.Config
 	core      *corev1.CoreV1Client
-	pacer     *pacer
+	pacer     *traffic.Pacer
 
 	mu     sync.Mutex
 	nodes  []*Node
 	joined int
-	flows  uint32
-	// captures are those that run.
-	captures []*Capture
+	// captures are those that were started, stopped ones too.
+	captures []*capture.Capture
 }
 
 // Start builds what is missing, starts a lab and its nodes' machines, but neither devices nor daemons, and closes it when
@@ -48,7 +52,7 @@ type Lab struct {
 func Start(t TB, o Options) *Lab {
 	t.Helper()
 	o = o.complete(t.Name())
-	l := &Lab{options: o, Dir: directory(o.Name), servers: map[string]*process{}, pacer: newPacer()}
+	l := &Lab{options: o, Dir: directory(o.Name), servers: map[string]*host.Process{}, pacer: traffic.NewPacer()}
 	t.Cleanup(func() { l.end(t) })
 	if err := l.start(t); err != nil {
 		t.Fatalf("start lab %s: %v", o.Name, err)
@@ -69,7 +73,7 @@ func (l *Lab) start(t TB) error {
 		}
 	}
 	var err error
-	if l.programs, err = prepare(t.Context(), l.Dir, t.Logf); err != nil {
+	if l.programs, err = programs.Prepare(t.Context(), l.Dir, t.Logf); err != nil {
 		return err
 	}
 	if err := l.startUnderlay(); err != nil {
@@ -80,27 +84,31 @@ func (l *Lab) start(t TB) error {
 
 // startUnderlay starts the control machine and the outside, and the networks between them.
 func (l *Lab) startUnderlay() (err error) {
-	control := boot{program: l.programs.lab, log: l.logFile("control")}
-	control.machine = inside.Machine{Hostname: "control"}
-	if l.control, err = control.start(); err != nil {
+	if l.control, err = l.boot(inside.Machine{Hostname: "control"}); err != nil {
 		return err
 	}
 	if err := l.makeUnderlay(); err != nil {
 		return err
 	}
-	outside := boot{program: l.programs.lab, log: l.logFile("outside")}
-	outside.machine = inside.Machine{Hostname: "outside"}
-	if l.outside, err = outside.start(); err != nil {
+	if l.outside, err = l.boot(inside.Machine{Hostname: "outside"}); err != nil {
 		return err
 	}
 	f := l.options.Family
-	cable := plug{port: "outside", to: l.outside.set, addrs: pick(f, outsideIPs), via: pick(f, routerIPs)}
+	cable := plug{port: "outside", to: l.outside.Set, addrs: pick(f, outsideIPs), via: pick(f, routerIPs)}
 	if err := l.connect(cable); err != nil {
 		return err
 	}
-	l.Control, l.Outside = newHost("control", beyond, pick(f, controlIPs)), newHost("outside", beyond, cable.addrs)
-	return errors.Join(l.Control.move(l.control.set), l.Outside.move(l.outside.set), l.save())
+	l.Control, l.Outside = host.New("control", pick(f, controlIPs)), host.New("outside", cable.addrs)
+	return errors.Join(l.Control.Move(l.control.Set), l.Outside.Move(l.outside.Set), l.save())
 }
+
+// boot starts a machine, whose log is called like it.
+func (l *Lab) boot(m inside.Machine) (*machine.Machine, error) {
+	return machine.Boot{Program: l.programs.Lab, Machine: m, Log: l.Log(m.Hostname)}.Start()
+}
+
+// Log is the path of the log of the machine or program with this name.
+func (l *Lab) Log(name string) string { return filepath.Join(l.Dir, "logs", name+".log") }
 
 // Nodes are the nodes in the order in which they joined, without those that were removed.
 func (l *Lab) Nodes() []*Node {

@@ -15,7 +15,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab/audit"
+	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/machine"
 	"warren.mesh/test/lab/namespace"
+	"warren.mesh/test/lab/tb"
 )
 
 // Everything that a lab has before warren comes: nodes, their router, the outside, an API server that hands out pod CIDRs.
@@ -41,7 +45,7 @@ func TestPrivilegedFamilies(t *testing.T) {
 }
 
 // testReach has n reach others under its own address, in every family.
-func testReach(t *testing.T, n *Node, others ...*Host) {
+func testReach(t *testing.T, n *Node, others ...*host.Host) {
 	t.Helper()
 	for _, to := range others {
 		for _, addr := range to.Addrs() {
@@ -103,7 +107,7 @@ func testCredential(t *testing.T, n *Node) {
 		t.Fatal(err)
 	}
 	kubectl := func(args ...string) (string, error) {
-		return n.Exec(n.lab.programs.component("kubectl"), append([]string{"--kubeconfig=" + kubeconfig, "--cache-dir=" + t.TempDir()}, args...)...)
+		return n.Exec(n.lab.programs.Component("kubectl"), append([]string{"--kubeconfig=" + kubeconfig, "--cache-dir=" + t.TempDir()}, args...)...)
 	}
 	if out, err := kubectl("auth", "whoami", "-o", "json"); err != nil || !strings.Contains(out, `"`+n.Name+`"`) {
 		t.Errorf("the token does not name %s: %s %v", n.Name, out, err)
@@ -114,7 +118,7 @@ func testCredential(t *testing.T, n *Node) {
 	if out, err := kubectl("get", "nodes"); err != nil {
 		t.Errorf("the token may not list nodes: %s %v", out, err)
 	}
-	var got []Request
+	var got []audit.Request
 	for _, r := range n.lab.Audit(t) {
 		if r.Resource == "nodes" {
 			r.Time = time.Time{}
@@ -122,7 +126,7 @@ func testCredential(t *testing.T, n *Node) {
 		}
 	}
 	const warren = "system:serviceaccount:kube-system:warren"
-	want := []Request{
+	want := []audit.Request{
 		{User: warren, Node: n.Name, Verb: "get", Resource: "nodes", Name: n.Name, Code: 403},
 		{User: warren, Node: n.Name, Verb: "list", Resource: "nodes", Code: 200},
 	}
@@ -157,16 +161,16 @@ func TestPrivilegedCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for machine, first := range left.Machines {
+	for name, first := range left.Machines {
 		if !first.Alive() {
-			t.Errorf("%s does not run", machine)
+			t.Errorf("%s does not run", name)
 		}
 	}
 	if err := crashing.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = crashing.Wait()
-	Wait(t, killTimeout, "the machines to end", func() error { return runs(left.Machines) })
+	Wait(t, machine.KillTimeout, "the machines to end", func() error { return runs(left.Machines) })
 
 	l := Start(t, Options{Name: name, Nodes: 1})
 	testReach(t, l.Node(1), l.Outside)
@@ -261,7 +265,7 @@ func TestPrivilegedStartFails(t *testing.T) {
 	meshtest.Privileged(t)
 	name := Options{}.complete(t.Name()).Name
 	t.Run("start", func(t *testing.T) {
-		failures := record(t, func(t TB) { Start(t, Options{Name: name, Nodes: 1, MTU: 10}) })
+		failures := tb.Record(t, func(t TB) { Start(t, Options{Name: name, Nodes: 1, MTU: 10}) })
 		if len(failures) == 0 || !strings.Contains(failures[0], "start lab "+name) {
 			t.Errorf("it failed with %q", failures)
 		}

@@ -11,18 +11,20 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"warren.mesh/test/lab/host"
 	"warren.mesh/test/lab/inside"
+	"warren.mesh/test/lab/machine"
 )
 
 // Node is one machine of the cluster and its Node object. Its Addrs are its InternalIPs.
 type Node struct {
-	*Host
+	*host.Host
 
 	lab *Lab
 	// machine is replaced by a reboot.
-	machine *machine
+	machine *machine.Machine
 	// daemon and device are what was started last; nil before.
-	daemon, device *process
+	daemon, device *host.Process
 	// kubeconfig is the daemon's, once there is one: like its pod it outlives restarts, and needs no API server then.
 	kubeconfig string
 	pods       []*Pod
@@ -37,7 +39,7 @@ func (l *Lab) AddNode(t TB, o NodeOptions) *Node {
 	l.mu.Lock()
 	l.joined++
 	o = l.complete(o)
-	n := &Node{Host: newHost(o.Name, onUnderlay, o.IPs), lab: l}
+	n := &Node{Host: host.New(o.Name, o.IPs), lab: l}
 	l.mu.Unlock()
 	if err := n.powerOn(); err != nil {
 		t.Fatalf("add %s: %v", o.Name, err)
@@ -67,42 +69,41 @@ func (l *Lab) complete(o NodeOptions) NodeOptions {
 // powerOn starts the machine with the disk of its name and connects it.
 func (n *Node) powerOn() (err error) {
 	l := n.lab
-	b := boot{program: l.programs.lab, log: l.logFile(n.Name)}
-	b.machine = inside.Machine{Hostname: n.Name, Disk: filepath.Join(l.Dir, "disks", n.Name), Private: private}
+	m := inside.Machine{Hostname: n.Name, Disk: filepath.Join(l.Dir, "disks", n.Name), Private: private}
 	if l.options.Kubelets {
-		b.machine.Private = append(b.machine.Private, kubeletPrivate...)
-		b.machine.Cgroup = n.cgroup()
+		m.Private = slices.Concat(private, kubeletPrivate)
+		m.Cgroup = n.Cgroup()
 	}
-	if n.machine, err = b.start(); err != nil {
+	if n.machine, err = l.boot(m); err != nil {
 		return err
 	}
 	f := l.options.RPFilter.String()
-	err = n.machine.set.Do(func() error {
+	err = n.machine.Set.Do(func() error {
 		return sysctls(quiet, map[string]string{"net/ipv4/conf/all/rp_filter": f, "net/ipv4/conf/default/rp_filter": f})
 	})
 	if err != nil {
 		return err
 	}
-	cable := plug{port: n.Name, bridged: true, to: n.machine.set, addrs: n.Addrs(), via: l.routers()}
+	cable := plug{port: n.Name, bridged: true, to: n.machine.Set, addrs: n.Addrs(), via: l.routers()}
 	if err := l.connect(cable); err != nil {
 		return err
 	}
-	return n.move(n.machine.set)
+	return n.Move(n.machine.Set)
 }
 
 // powerOff ends the machine and everything on it.
 func (n *Node) powerOff() error {
 	for _, p := range n.pods {
-		p.leave()
+		p.Leave()
 	}
-	n.leave()
+	n.Leave()
 	n.pods, n.daemon, n.device = nil, nil, nil
-	err := errors.Join(n.machine.kill(), removeCgroups(n.cgroup()))
-	return errors.Join(err, n.lab.control.set.Do(func() error { return unplug(n.Name) }))
+	err := errors.Join(n.machine.Kill(), machine.RemoveCgroups(n.Cgroup()))
+	return errors.Join(err, n.lab.control.Set.Do(func() error { return unplug(n.Name) }))
 }
 
-// unplug removes a cable rather than waits for its end: the kernel removes it some time after the namespace of its other end, and so
-// perhaps after it was found here.
+// unplug removes a cable at once. The kernel would remove it some time after the namespace of its other end, which may also happen
+// between the two calls here.
 func unplug(port string) error {
 	cable, err := netlink.LinkByName(port)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {
@@ -150,9 +151,7 @@ func (n *Node) SetIPs(t TB, addrs ...netip.Addr) {
 	if err := n.Do(func() error { return n.readdress(addrs) }); err != nil {
 		t.Fatalf("change the addresses of %s: %v", n.Name, err)
 	}
-	n.mu.Lock()
-	n.addrs = addrs
-	n.mu.Unlock()
+	n.SetAddrs(addrs)
 	n.updateStatus(t)
 }
 

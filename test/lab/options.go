@@ -1,21 +1,19 @@
 package lab
 
 import (
-	"context"
 	"net/netip"
+	"time"
+
+	"warren.mesh/test/lab/tb"
 )
 
 // TB is what the lab needs of a *testing.T. The command has its own.
-type TB interface {
-	Helper()
-	Name() string
-	Context() context.Context
-	Cleanup(func())
-	Failed() bool
-	Logf(format string, args ...any)
-	Errorf(format string, args ...any)
-	// Fatalf does not return.
-	Fatalf(format string, args ...any)
+type TB = tb.TB
+
+// Wait polls until condition returns nil; see tb.Wait.
+func Wait(t TB, within time.Duration, what string, condition func() error) time.Duration {
+	t.Helper()
+	return tb.Wait(t, within, what, condition)
 }
 
 // Family says which IP families a cluster has.

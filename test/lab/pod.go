@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"slices"
 
+	"warren.mesh/test/lab/host"
 	"warren.mesh/test/lab/inside"
 )
 
 // Pod is a network namespace attached to its node. Its Addrs are what CNI gave it.
 type Pod struct {
-	*Host
+	*host.Host
 	// Node is where it runs.
 	Node *Node
 
@@ -54,22 +55,21 @@ func (n *Node) TryPod(name string, ports ...HostPort) (*Pod, error) {
 	if err := json.Unmarshal([]byte(out), &attached); err != nil {
 		return nil, fmt.Errorf("attach pod %s to %s: %w", name, n.Name, err)
 	}
-	pod := &Pod{Host: newHost(n.Name+"/"+name, inMesh, attached.Addrs), Node: n, name: name}
-	set, err := n.machine.set.WithNet(n.machine.path(inside.NetPath(name)))
+	pod := &Pod{Host: host.New(n.Name+"/"+name, attached.Addrs), Node: n, name: name}
+	set, err := n.machine.Set.WithNet(n.machine.Path(inside.NetPath(name)))
 	if err != nil {
 		return nil, err
 	}
-	pod.ownNet = true
 	n.lab.mu.Lock()
 	n.pods = append(n.pods, pod)
 	n.lab.mu.Unlock()
-	return pod, pod.move(set)
+	return pod, pod.MovePod(set)
 }
 
 // Delete detaches the pod by CNI's DEL and removes its namespace.
 func (p *Pod) Delete(t TB) {
 	t.Helper()
-	p.leave()
+	p.Leave()
 	if _, err := p.Node.runtime("detach", inside.Pod{Name: p.name}); err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -85,5 +85,5 @@ func (n *Node) runtime(verb string, pod inside.Pod) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return n.output(context.Background(), command{path: n.lab.programs.lab, args: []string{verb, string(spec)}})
+	return n.Output(context.Background(), host.Command{Path: n.lab.programs.Lab, Args: []string{verb, string(spec)}})
 }

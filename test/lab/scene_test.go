@@ -10,6 +10,10 @@ import (
 	"time"
 
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab/capture"
+	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/tb"
+	"warren.mesh/test/lab/traffic"
 )
 
 // One lab without warren, in which each part does what tests will ask of it.
@@ -44,9 +48,9 @@ const conflist = `{"cniVersion": "1.0.0", "name": "test", "plugins": [
 // installCNI puts plugins and configuration where a container runtime looks for them.
 func installCNI(t *testing.T, n *Node) {
 	t.Helper()
-	n.MustExec(t, "cp", "-r", n.lab.programs.plugins, "/opt/cni/bin")
+	n.MustExec(t, "cp", "-r", n.lab.programs.Plugins, "/opt/cni/bin")
 	n.MustExec(t, "mkdir", "-p", "/etc/cni/net.d")
-	if _, err := n.output(t.Context(), command{path: "tee", args: []string{"/etc/cni/net.d/10-test.conflist"}, input: conflist}); err != nil {
+	if _, err := n.Output(t.Context(), host.Command{Path: "tee", Args: []string{"/etc/cni/net.d/10-test.conflist"}, Input: conflist}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -58,7 +62,7 @@ func testPods(t *testing.T, l *Lab) {
 	}
 	installCNI(t, n)
 	a := n.AddPod(t, "a")
-	b := n.AddPod(t, "b", HostPort{Host: 30080, Container: EchoPort})
+	b := n.AddPod(t, "b", HostPort{Host: 30080, Container: traffic.EchoPort})
 	if want := netip.MustParseAddr("10.244.77.2"); len(a.Addrs()) != 2 || a.Addrs()[0] != want {
 		t.Fatalf("the first pod has the addresses %v", a.Addrs())
 	}
@@ -99,7 +103,7 @@ func testDelete(t *testing.T, n *Node, b *Pod) {
 
 func testFlows(t *testing.T, l *Lab) {
 	a, b := l.Node(1), l.Node(2)
-	flows := l.FlowsAmong(t, FlowOptions{}, a.Host, b.Host, l.Outside)
+	flows := l.FlowsAmong(t, traffic.Options{}, a.Host, b.Host, l.Outside)
 	if len(flows) != 3*2*2 {
 		t.Errorf("%d flows among three hosts of two families", len(flows))
 	}
@@ -115,10 +119,10 @@ func testFlows(t *testing.T, l *Lab) {
 	flows.WantNoLoss(t)
 
 	// The counter of a flow whose packets are dropped on the way must say so.
-	lossy := l.Flow(t, a.Host, b.Host, FlowOptions{})
+	lossy := l.Flow(t, a.Host, b.Host, traffic.Options{})
 	lossy.WaitEstablished(t)
 	b.MustExec(t, "nft", fmt.Sprintf("add table inet lossy; add chain inet lossy in { type filter hook input priority 0; }; "+
-		"add rule inet lossy in udp dport %d numgen inc mod 10 == 0 drop", FlowPort))
+		"add rule inet lossy in udp dport %d numgen inc mod 10 == 0 drop", traffic.FlowPort))
 	defer b.MustExec(t, "nft", "delete table inet lossy")
 	Wait(t, 10*time.Second, "twenty packets to be lost", func() error {
 		if r := lossy.Report(); r.Lost < 20 {
@@ -126,7 +130,7 @@ func testFlows(t *testing.T, l *Lab) {
 		}
 		return nil
 	})
-	if failures := record(t, lossy.WantNoLoss); len(failures) != 1 {
+	if failures := tb.Record(t, lossy.WantNoLoss); len(failures) != 1 {
 		t.Errorf("a tenth was lost, and it failed with %q", failures)
 	}
 }
@@ -142,7 +146,7 @@ func testRouter(t *testing.T, l *Lab) {
 
 func testCapture(t *testing.T, l *Lab) {
 	a, b := l.Node(1), l.Node(2)
-	capture := l.Watch(t)
+	watch := l.Watch(t)
 	pod := netip.MustParseAddr("10.244.9.9")
 	a.MustExec(t, "ip", "address", "add", pod.String()+"/32", "dev", "lo")
 	defer a.MustExec(t, "ip", "address", "delete", pod.String()+"/32", "dev", "lo")
@@ -151,69 +155,55 @@ func testCapture(t *testing.T, l *Lab) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := conn.Write([]byte(question)); err != nil {
+	if _, err := conn.Write([]byte(traffic.Question)); err != nil {
 		t.Fatal(err)
 	}
-	wantLeak(t, capture, "10.244.9.9")
+	wantLeak(t, watch, "10.244.9.9")
 
-	capture.Forget()
+	watch.Forget()
 	// As if masqueraded: no pod address, but what only a pod would send.
-	from := newHost(a.Name, inMesh, a.Addrs())
-	from.set = a.machine.set
-	flow := l.Flow(t, from, b.Host, FlowOptions{})
-	wantLeak(t, capture, "172.31.9.1")
+	flow, err := l.pacer.Flow(a.Host, b.Host, traffic.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLeak(t, watch, "172.31.9.1")
 	flow.Stop()
-	if failures := record(t, capture.WantNone); len(failures) != 1 {
+	if failures := tb.Record(t, watch.WantNone); len(failures) != 1 {
 		t.Errorf("a leak failed with %q", failures)
 	}
 
 	// What a third node sends is seen from its first packet.
-	capture = l.CapturePlaintext(t)
+	watch = l.CapturePlaintext(t)
 	third := l.AddNode(t, NodeOptions{PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.244.200.0/24")}})
 	third.MustExec(t, "ping", "-c1", "-I", third.Addrs()[0].String(), b.Addrs()[0].String())
 	// What the taps hold is read in the background.
 	Wait(t, 5*time.Second, "the third node's packets", func() error {
-		if r := capture.Report(); r.Packets[KindOther] == 0 {
+		if r := watch.Report(); r.Packets[capture.Other] == 0 {
 			return fmt.Errorf("it saw %v", r)
 		}
 		return nil
 	})
-	capture.WantNone(t)
-	testCaptureIsStrict(t, l)
+	watch.WantNone(t)
 }
 
-// wantLeak waits until the capture has seen a leak that names text, and it fails then.
-func wantLeak(t *testing.T, capture *Capture, text string) {
+// wantLeak waits until a capture has seen a leak that names text, and it fails then.
+func wantLeak(t *testing.T, seen *capture.Capture, text string) {
 	t.Helper()
 	Wait(t, 5*time.Second, "a leak with "+text, func() error {
-		r := capture.Report()
+		r := seen.Report()
 		// Not the first of them: an answer to what was sent before may still come in between.
-		if !strings.Contains(lines(r.Samples[KindLeak]), text) {
-			return errors.New(r.String() + "\n" + lines(r.Samples[KindLeak]))
+		if !strings.Contains(capture.Lines(r.Samples[capture.Leak]), text) {
+			return errors.New(r.String() + "\n" + capture.Lines(r.Samples[capture.Leak]))
 		}
 		return nil
 	})
-}
-
-func testCaptureIsStrict(t *testing.T, l *Lab) {
-	t.Helper()
-	missed := l.Watch(t)
-	missed.note("node1", make([]byte, 14))
-	missed.seen.Dropped = 1
-	if failures := record(t, missed.WantNone); len(failures) != 1 {
-		t.Errorf("a missed packet failed with %q", failures)
-	}
-	empty := &Capture{lab: l, seen: emptyReport()}
-	if failures := record(t, empty.WantNone); len(failures) != 1 {
-		t.Errorf("a capture of nothing failed with %q", failures)
-	}
 }
 
 func testAPIServer(t *testing.T, l *Lab) {
 	n := l.Node(1)
 	version := n.Object(t).ResourceVersion
 	l.StopAPI(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), traffic.Patience)
 	defer cancel()
 	if _, err := n.podCIDRs(ctx); err == nil {
 		t.Error("the API server answers")
@@ -291,7 +281,7 @@ func testRemove(t *testing.T, l *Lab) {
 	if out := l.Kubectl(t, "", "get", "node", "-o", "name"); strings.Contains(out, "node2") {
 		t.Errorf("there are still %s", out)
 	}
-	if failures := record(t, func(TB) { l.Node(3) }); failures != nil || len(l.Nodes()) != 2 {
+	if failures := tb.Record(t, func(TB) { l.Node(3) }); failures != nil || len(l.Nodes()) != 2 {
 		t.Errorf("there are %d nodes, %q", len(l.Nodes()), failures)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"warren.mesh/test/lab/machine"
 	"warren.mesh/test/lab/namespace"
 )
 
@@ -53,7 +54,7 @@ func (l *Lab) save() error {
 	defer l.mu.Unlock()
 	s := state{Machines: map[string]namespace.Identity{}}
 	for name, m := range l.machines() {
-		s.Machines[name] = m.identity
+		s.Machines[name] = m.Identity
 	}
 	content, err := json.MarshalIndent(s, "", "\t")
 	if err != nil {
@@ -88,12 +89,12 @@ func Down(name string) error {
 	if err != nil {
 		return err
 	}
-	for machine, first := range s.Machines {
-		if err := first.Kill(killTimeout); err != nil {
-			return fmt.Errorf("end %s of lab %s: %w", machine, name, err)
+	for called, first := range s.Machines {
+		if err := first.Kill(machine.KillTimeout); err != nil {
+			return fmt.Errorf("end %s of lab %s: %w", called, name, err)
 		}
 	}
-	if err := removeCgroups(cgroupOf(name, "*")); err != nil {
+	if err := machine.RemoveCgroups(machine.Cgroup(name, "*")); err != nil {
 		return fmt.Errorf("end lab %s: %w", name, err)
 	}
 	return os.RemoveAll(directory(name))
@@ -101,15 +102,15 @@ func Down(name string) error {
 
 // Enter runs a command on a machine of a lab that runs, with this process's standard streams. The error wraps fs.ErrNotExist
 // where there is no such lab or machine, and is an *exec.ExitError where the command failed.
-func Enter(name, machine string, args []string) error {
+func Enter(name, called string, args []string) error {
 	s, err := load(name)
 	if err != nil {
 		return err
 	}
-	first, ok := s.Machines[machine]
+	first, ok := s.Machines[called]
 	if !ok || !first.Alive() {
 		names := slices.Sorted(maps.Keys(s.Machines))
-		return fmt.Errorf("lab %s has no %s now, its machines are %s: %w", name, machine, strings.Join(names, ", "), fs.ErrNotExist)
+		return fmt.Errorf("lab %s has no %s now, its machines are %s: %w", name, called, strings.Join(names, ", "), fs.ErrNotExist)
 	}
 	set, err := namespace.Open(first.PID)
 	if err != nil {

@@ -33,7 +33,7 @@ var quiet = map[string]string{
 
 // makeUnderlay makes the bridge and the way out.
 func (l *Lab) makeUnderlay() error {
-	return l.control.set.Do(func() error {
+	return l.control.Set.Do(func() error {
 		if err := sysctls(quiet, map[string]string{"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"}); err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ type plug struct {
 }
 
 func (l *Lab) connect(p plug) error {
-	if err := l.control.set.Do(func() error { return l.cable(p) }); err != nil {
+	if err := l.control.Set.Do(func() error { return l.cable(p) }); err != nil {
 		return fmt.Errorf("connect %s: %w", p.port, err)
 	}
 	err := p.to.Do(func() error {

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"warren.mesh/test/lab"
 	"warren.mesh/test/lab/artifact"
+	"warren.mesh/test/lab/programs"
 	"warren.mesh/test/vm/guest"
 )
 
@@ -32,7 +32,7 @@ const (
 	moduleHome = "/modules"
 	// sourceHome has the tests' directories, with their testdata.
 	sourceHome = "/src"
-	// programHome is as lab.ProgramsEnv has it.
+	// programHome is as programs.Env has it.
 	programHome = "/opt/warren"
 )
 
@@ -101,7 +101,7 @@ var sysctls = map[string]string{"net/core/netdev_max_backlog": "20000"}
 // tests would build lies ready.
 var environment = []string{
 	"PATH=/usr/bin", "HOME=/root", "LANG=C.UTF-8", "WARREN_PRIVILEGED=1", "WARREN_WIREGUARD=kernel",
-	"WARREN_CNI_PLUGINS=" + programHome + "/plugins", lab.ProgramsEnv + "=" + programHome,
+	"WARREN_CNI_PLUGINS=" + programHome + "/plugins", programs.Env + "=" + programHome,
 }
 
 // addPrograms adds init and the CNI plugins, and what a lab runs where there is to be one.
@@ -128,7 +128,7 @@ func (i image) hasLab() bool {
 // whole reports whether the tests in a directory are of whole meshes.
 func whole(dir string) bool { return strings.HasPrefix(dir, "test/") }
 
-// addLab adds what tests of whole meshes run, as lab.ProgramsEnv has it.
+// addLab adds what tests of whole meshes run, as programs.Env has it.
 func (i image) addLab(ctx context.Context, a *archive) error {
 	for name, dir := range map[string]string{"warren": "./cmd/warren", "lab": "./test/lab/cmd/lab"} {
 		if err := i.addBuilt(ctx, a, path.Join(programHome, name), artifact.Artifact{Name: name, Args: []string{dir}}); err != nil {

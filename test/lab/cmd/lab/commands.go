@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/programs"
 )
 
 func newBuild() *cobra.Command {
@@ -14,7 +15,7 @@ func newBuild() *cobra.Command {
 		Use: "build", Short: "Build what a lab needs and the cache does not have",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return lab.Build(cmd.Context(), links, func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
+			return programs.Build(cmd.Context(), links, func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
 		},
 	}
 	cmd.Flags().StringVar(&links, "links", "", "directory that gets links to etcd and kube-apiserver")

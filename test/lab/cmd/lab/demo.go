@@ -11,6 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/capture"
+	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/traffic"
 )
 
 // demoName is what the demonstration's lab is called, and what the other commands mean when no name is given.
@@ -33,7 +36,7 @@ func newDemo() *cobra.Command {
 func demonstrate(t *terminal, o lab.Options) {
 	t.title("A cluster: etcd, kube-apiserver, kube-controller-manager, three nodes")
 	l := lab.Start(t, o)
-	capture := l.CapturePlaintext(t)
+	seen := l.CapturePlaintext(t)
 	t.Logf("starting warren on every node")
 	l.StartMesh(t)
 	t.Logf("%d nodes are ready", len(l.Nodes()))
@@ -45,9 +48,9 @@ func demonstrate(t *terminal, o lab.Options) {
 	showHosts(t, l, pods)
 	showUnderlay(t, l, pods)
 
-	capture.WantNone(t)
+	seen.WantNone(t)
 	t.title("From the first daemon's start until now, the underlay has seen")
-	t.show(capture.Report().String())
+	t.show(seen.Report().String())
 	if o.Keep && !t.Failed() {
 		showWayIn(t, l)
 	}
@@ -119,8 +122,8 @@ func showHosts(t *terminal, l *lab.Lab, pods []*lab.Pod) {
 }
 
 // reach asks the HTTP server at addr who is asking, and expects source.
-func reach(t *terminal, from, to *lab.Host, addr, source netip.Addr) {
-	seen, err := from.Get(netip.AddrPortFrom(addr, lab.EchoPort))
+func reach(t *terminal, from, to *host.Host, addr, source netip.Addr) {
+	seen, err := from.Get(netip.AddrPortFrom(addr, traffic.EchoPort))
 	if err == nil && seen.Addr() != source {
 		err = fmt.Errorf("want source address %v", source)
 	}
@@ -133,11 +136,11 @@ const watchTime = 2 * time.Second
 // showUnderlay sends 200 packets a second between all pods and nodes and shows what an eavesdropper sees.
 func showUnderlay(t *terminal, l *lab.Lab, pods []*lab.Pod) {
 	t.title("%v of capture on the underlay, while every pod sends 200 packets a second to every other", watchTime)
-	var hosts []*lab.Host
+	var hosts []*host.Host
 	for _, pod := range pods {
 		hosts = append(hosts, pod.Host)
 	}
-	flows := l.FlowsAmong(t, lab.FlowOptions{}, hosts...)
+	flows := l.FlowsAmong(t, traffic.Options{}, hosts...)
 	flows.WaitEstablished(t)
 	watch := l.Watch(t)
 	time.Sleep(watchTime)
@@ -146,12 +149,12 @@ func showUnderlay(t *terminal, l *lab.Lab, pods []*lab.Pod) {
 		t.check(lost(r), "%v", r)
 	}
 	t.check(onlyWireGuard(report), "underlay: %v", report)
-	for _, p := range report.Samples[lab.KindWireGuard][:min(5, len(report.Samples[lab.KindWireGuard]))] {
+	for _, p := range report.Samples[capture.WireGuard][:min(5, len(report.Samples[capture.WireGuard]))] {
 		t.Logf("%v", p)
 	}
 }
 
-func lost(r lab.FlowReport) error {
+func lost(r traffic.Report) error {
 	if r.Lost > 0 || r.Duplicated > 0 || r.Sent == 0 {
 		return fmt.Errorf("want all %d packets, once", r.Sent)
 	}
@@ -159,11 +162,11 @@ func lost(r lab.FlowReport) error {
 }
 
 // onlyWireGuard expects nothing on the underlay but WireGuard and what the nodes' own work needs: neighbours, API server.
-func onlyWireGuard(r lab.CaptureReport) error {
-	if r.Packets[lab.KindWireGuard] == 0 {
+func onlyWireGuard(r capture.Report) error {
+	if r.Packets[capture.WireGuard] == 0 {
 		return errors.New("no WireGuard")
 	}
-	for _, kind := range []lab.Kind{lab.KindLeak, lab.KindOther} {
+	for _, kind := range []capture.Kind{capture.Leak, capture.Other} {
 		if n := r.Packets[kind]; n > 0 {
 			return fmt.Errorf("%d packets of kind %s, the first: %v", n, kind, r.Samples[kind][0])
 		}
