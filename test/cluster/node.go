@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"strings"
 	"time"
@@ -123,7 +122,7 @@ func (c *Cluster) startKubelet(ctx context.Context, n *lab.Node) error {
 		return err
 	}
 	for {
-		err := healthy(ctx, n)
+		err := healthy(n)
 		if err == nil {
 			return nil
 		}
@@ -153,21 +152,9 @@ func (c *Cluster) runKubelet(n *lab.Node, s *services) error {
 }
 
 // healthy asks the kubelet on its node's loopback.
-func healthy(ctx context.Context, n *lab.Node) error {
-	client := http.Client{Transport: &http.Transport{DialContext: n.Dial, DisableKeepAlives: true}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:10248/healthz", nil)
-	if err != nil {
-		return err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the kubelet of %s says %s", n.Name, response.Status)
-	}
-	return nil
+func healthy(n *lab.Node) error {
+	_, err := n.Fetch("http://127.0.0.1:10248/healthz")
+	return err
 }
 
 func (c *Cluster) startProxy(n *lab.Node) error {

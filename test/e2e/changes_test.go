@@ -12,7 +12,7 @@ import (
 
 // changes are what the kernel reports of one node's network while it is watched: routes, rules, addresses, links and
 // nftables, whoever changes them. What it never reports (an identical route set again, the peers of a device) is for
-// the daemon's own count and for standing to tell.
+// the daemon's own count and for snapshot to tell.
 type changes struct {
 	node *lab.Node
 }

@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
 	"warren.mesh/test/lab/traffic"
@@ -23,10 +21,7 @@ func TestPrivilegedConflicts(t *testing.T) {
 // conflictsAnnounced registers a node for each thing that only one may have, and wants all nodes to leave them out.
 func (s *scene) conflictsAnnounced(t *testing.T) {
 	flows := s.crossing(t)
-	before := map[string][]string{}
-	for _, n := range s.Nodes() {
-		before[n.Name] = devicePeers(t, n)
-	}
+	before := s.devicePeers(t)
 	one, two, three := s.Node(1), s.Node(2), s.Node(3)
 	v4, v6 := one.PodCIDRs(t)[0], two.PodCIDRs(t)[1]
 	var nodes []pretended
@@ -51,9 +46,7 @@ func (s *scene) conflictsAnnounced(t *testing.T) {
 	register(t, s.Lab, nodes...)
 	for _, n := range s.Nodes() {
 		waitProblems(t, n, wrong...)
-		if diff := cmp.Diff(before[n.Name], devicePeers(t, n)); diff != "" {
-			t.Errorf("peers of %s (-before +after):\n%s", n.Name, diff)
-		}
+		wantPeers(t, n, before, devicePeers(t, n))
 	}
 	pass(t, flows, watched)
 	wantNoLoss(t, flows)

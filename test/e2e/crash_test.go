@@ -11,17 +11,17 @@ import (
 // crashed, and after its container has, whose next one finds the configuration on tmpfs. Nothing leaves in plain text meanwhile.
 func TestPrivilegedDeviceCrash(t *testing.T) {
 	meshtest.Privileged(t)
-	v := newVictim(t)
+	tg := newTarget(t)
 	for _, attended := range []bool{true, false} {
 		name := "with a daemon"
 		if !attended {
 			name = "without a daemon"
-			v.node.KillDaemon(t)
+			tg.node.KillDaemon(t)
 		}
 		for _, c := range crashes {
 			t.Run(name+"/"+c.name, func(t *testing.T) {
-				c.inflict(t, v.node)
-				v.whole(t)
+				c.inflict(t, tg.node)
+				tg.whole(t)
 			})
 		}
 	}

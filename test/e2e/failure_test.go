@@ -12,119 +12,119 @@ import (
 	"warren.mesh/test/lab/traffic"
 )
 
-// victim is a scene whose first node is meddled with while everybody sends.
-type victim struct {
+// target is a scene whose first node the test breaks while everybody sends.
+type target struct {
 	*scene
 	node  *lab.Node
 	flows traffic.Flows
 	// outward are those of flows that start on the node: from its pods and itself to pods, and to another node.
 	outward traffic.Flows
-	// before is how the node's mesh stood when it was whole.
+	// before is the snapshot of the node when its mesh was whole.
 	before map[string][]string
 }
 
-func newVictim(t *testing.T) *victim {
+func newTarget(t *testing.T) *target {
 	t.Helper()
-	v := &victim{scene: newScene(t, lab.Options{Family: lab.Dual})}
-	v.node = v.Node(1)
-	v.flows = v.crossing(t)
-	for _, f := range v.flows {
-		if from := f.Report().From; from == v.node.Name || from == v.pods[0].Name || from == v.pods[1].Name {
-			v.outward = append(v.outward, f)
+	tg := &target{scene: newScene(t, lab.Options{Family: lab.Dual})}
+	tg.node = tg.Node(1)
+	tg.flows = tg.crossing(t)
+	for _, f := range tg.flows {
+		if from := f.Report().From; from == tg.node.Name || from == tg.pods[0].Name || from == tg.pods[1].Name {
+			tg.outward = append(tg.outward, f)
 		}
 	}
-	v.before = byDaemon(standing(t, v.node))
-	return v
+	tg.before = byDaemon(snapshot(t, tg.node))
+	return tg
 }
 
 // Whatever breaks on a node, and whether or not anybody repairs it, nothing of the mesh leaves in plain text.
 func TestPrivilegedFailures(t *testing.T) {
 	meshtest.Privileged(t)
-	v := newVictim(t)
+	tg := newTarget(t)
 	for _, f := range failures() {
-		t.Run("unattended/"+f.name(), func(t *testing.T) { v.unattended(t, f) })
+		t.Run("unattended/"+f.name(), func(t *testing.T) { tg.unattended(t, f) })
 	}
 	for _, f := range failures() {
-		t.Run("attended/"+f.name(), func(t *testing.T) { v.attended(t, f) })
+		t.Run("attended/"+f.name(), func(t *testing.T) { tg.attended(t, f) })
 	}
-	for _, d := range v.damages(t) {
-		t.Run("repaired/"+d.name, func(t *testing.T) { v.repaired(t, d) })
+	for _, d := range tg.damages(t) {
+		t.Run("repaired/"+d.name, func(t *testing.T) { tg.repaired(t, d) })
 	}
-	t.Logf("on the underlay: %v", v.capture.Report())
+	t.Logf("on the underlay: %v", tg.capture.Report())
 }
 
 // broken is how many packets each flow sends while the mesh is broken: half a second.
 const broken = 100
 
 // unattended breaks the node while its daemon is stopped.
-func (v *victim) unattended(t *testing.T, f failure) {
-	v.node.StopDaemon(t)
-	f.inflict(t, v.node)
-	arrived := v.arrived(t, broken)
+func (tg *target) unattended(t *testing.T, f failure) {
+	tg.node.StopDaemon(t)
+	f.inflict(t, tg.node)
+	arrived := tg.arrived(t, broken)
 	if mesh := slices.ContainsFunc(f, func(one fault) bool { return one.name != flushed.name }); mesh && arrived > 0 {
 		t.Errorf("%d packets have arrived although the mesh was broken: the scene is not what the test is about", arrived)
 	}
 	if f.has(killed) {
-		v.node.StartDevice(t)
+		tg.node.StartDevice(t)
 	}
-	v.node.StartDaemon(t)
-	v.whole(t)
+	tg.node.StartDaemon(t)
+	tg.whole(t)
 }
 
 // attended breaks the node while its daemon runs. A device process that was killed is started again, as a kubelet does,
 // after a while.
-func (v *victim) attended(t *testing.T, f failure) {
-	written := operations(t, v.node)
-	f.inflict(t, v.node)
+func (tg *target) attended(t *testing.T, f failure) {
+	written := operations(t, tg.node)
+	f.inflict(t, tg.node)
 	if f.has(killed) {
-		v.arrived(t, broken)
-		v.node.StartDevice(t)
+		tg.arrived(t, broken)
+		tg.node.StartDevice(t)
 	}
-	v.whole(t)
-	if operations(t, v.node) == written {
+	tg.whole(t)
+	if operations(t, tg.node) == written {
 		t.Error("the daemon has repaired nothing: the scene is not what the test is about")
 	}
 }
 
-// arrived is how many packets of the outward flows arrive while each sends so many more. What was on its way is let arrive
-// first.
-func (v *victim) arrived(t *testing.T, packets int) (count int) {
+// arrived is how many packets of the outward flows arrive while each sends so many more, not counting what was on its way
+// before.
+func (tg *target) arrived(t *testing.T, packets int) (count int) {
 	t.Helper()
-	pass(t, v.outward, packets/10)
-	for _, f := range v.outward {
+	pass(t, tg.outward, packets/10)
+	for _, f := range tg.outward {
 		count -= f.Report().Received
 	}
-	pass(t, v.outward, packets)
-	for _, f := range v.outward {
+	pass(t, tg.outward, packets)
+	for _, f := range tg.outward {
 		count += f.Report().Received
 	}
 	return count
 }
 
-// whole waits until all flows arrive and the node's mesh stands as before, and wants nothing in plain text meanwhile.
-func (v *victim) whole(t *testing.T) {
+// whole waits until all flows arrive and the node's snapshot is as before, and wants nothing in plain text meanwhile.
+func (tg *target) whole(t *testing.T) {
 	t.Helper()
 	begin := time.Now()
-	resume(t, v.flows)
+	resume(t, tg.flows)
 	resumed := time.Since(begin)
-	lab.Wait(t, time.Minute, "the mesh of "+v.node.Name+" to stand as before", func() error { return v.differs() })
-	t.Logf("all %d flows arrive again after %v; all stands after %v",
-		len(v.flows), resumed.Round(time.Millisecond), time.Since(begin).Round(time.Millisecond))
-	v.wantNoLeak(t)
+	lab.Wait(t, time.Minute, "the mesh of "+tg.node.Name+" to be as before", func() error { return tg.differs() })
+	t.Logf("all %d flows arrive again after %v; all is as before after %v",
+		len(tg.flows), resumed.Round(time.Millisecond), time.Since(begin).Round(time.Millisecond))
+	tg.wantNoLeak(t)
 }
 
-// differs is nil where the node's mesh stands as before.
-func (v *victim) differs() error {
-	now, err := stands(v.node)
+// differs is nil where the node's snapshot is as before.
+func (tg *target) differs() error {
+	now, err := trySnapshot(tg.node)
 	if err != nil {
 		return err
 	}
-	return differing(v.before, byDaemon(now))
+	return differing(tg.before, byDaemon(now))
 }
 
 // byDaemon leaves out what is the kernel's own and differs with each device: the operational state, the link-local address.
-func byDaemon(standing map[string][]string) map[string][]string {
-	for inquiry, lines := range standing {
+func byDaemon(snapshot map[string][]string) map[string][]string {
+	for inquiry, lines := range snapshot {
 		if !strings.HasPrefix(inquiry, "ip -br ") {
 			continue
 		}
@@ -134,16 +134,16 @@ func byDaemon(standing map[string][]string) map[string][]string {
 			lines[i] = strings.Join(words, " ")
 		}
 	}
-	return standing
+	return snapshot
 }
 
 // wantNoLeak fails this test, and not the next one too, for what was in plain text.
-func (v *victim) wantNoLeak(t *testing.T) {
+func (tg *target) wantNoLeak(t *testing.T) {
 	t.Helper()
-	r := v.capture.Report()
+	r := tg.capture.Report()
 	if n := r.Packets[capture.Leak]; n > 0 {
 		t.Errorf("%d packets on the underlay in plain text, of which the first are:\n%v", n, r.Samples[capture.Leak])
-		v.capture.Forget()
+		tg.capture.Forget()
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
 	"warren.mesh/test/lab/traffic"
@@ -24,10 +22,7 @@ func TestPrivilegedGarbage(t *testing.T) {
 // garbageOnNewNodes registers one node for each piece of garbage, sound but for that, and one that is sound altogether.
 func (s *scene) garbageOnNewNodes(t *testing.T) {
 	flows := s.crossing(t)
-	before := map[string][]string{}
-	for _, n := range s.Nodes() {
-		before[n.Name] = devicePeers(t, n)
-	}
+	before := s.devicePeers(t)
 	good := pretend("sound", 0)
 	nodes, wrong := []pretended{good}, []string{}
 	for i, g := range meshtest.GarbageCorpus() {
@@ -49,9 +44,7 @@ func (s *scene) garbageOnNewNodes(t *testing.T) {
 		if at < 0 {
 			t.Fatalf("%s does not have the sound node as peer: %q", n.Name, after)
 		}
-		if diff := cmp.Diff(before[n.Name], slices.Delete(after, at, at+1)); diff != "" {
-			t.Errorf("peers of %s (-before +after):\n%s", n.Name, diff)
-		}
+		wantPeers(t, n, before, slices.Delete(after, at, at+1))
 	}
 	pass(t, flows, watched)
 	wantNoLoss(t, flows)

@@ -104,29 +104,29 @@ func (h *hosts) inquire(t *testing.T, from *host.Host, local netip.Addr, to neti
 func testSpoofedSource(t *testing.T, h *hosts) {
 	h.families(t, func(t *testing.T, like netip.Addr) {
 		for _, source := range []netip.Addr{h.near.Addr(like), h.two.Addr(like), h.Outside.Addr(like)} {
-			for _, victim := range []*host.Host{h.far.Host, h.three.Host, h.Outside} {
-				if victim.Addr(like) != source {
-					spoof{from: h.a.Host, source: source, victim: victim, counter: "node1 spoofed-by-pod"}.check(t, h.Lab)
+			for _, target := range []*host.Host{h.far.Host, h.three.Host, h.Outside} {
+				if target.Addr(like) != source {
+					spoof{from: h.a.Host, source: source, target: target, counter: "node1 spoofed-by-pod"}.check(t, h.Lab)
 				}
 			}
 		}
 		for _, source := range []netip.Addr{h.near.Addr(like), h.a.Addr(like), h.two.Gateway(t, like)} {
-			spoof{from: h.Outside, source: source, victim: h.one.Host, counter: "node1 spoofed-on-underlay"}.check(t, h.Lab)
+			spoof{from: h.Outside, source: source, target: h.one.Host, counter: "node1 spoofed-on-underlay"}.check(t, h.Lab)
 		}
 	})
 }
 
-// spoof is a burst of datagrams from a host to its victim, with a source that is another's.
+// spoof is a burst of datagrams from a host to its target, with a source that is another's.
 type spoof struct {
 	from   *host.Host
 	source netip.Addr
-	victim *host.Host
+	target *host.Host
 	// counter is where they must be counted: "node1 spoofed-by-pod".
 	counter string
 }
 
 const (
-	// spoofPort is where victims listen.
+	// spoofPort is where targets listen.
 	spoofPort = 9000
 	burst     = 5
 )
@@ -136,8 +136,8 @@ const (
 func (s spoof) check(t *testing.T, l *lab.Lab) {
 	t.Helper()
 	defer addAddress(t, s.from, s.source, "lo")()
-	to := netip.AddrPortFrom(s.victim.Addr(s.source), spoofPort)
-	received := s.victim.ListenPacket(t, "udp", fmt.Sprintf(":%d", spoofPort))
+	to := netip.AddrPortFrom(s.target.Addr(s.source), spoofPort)
+	received := s.target.ListenPacket(t, "udp", fmt.Sprintf(":%d", spoofPort))
 	defer received.Close()
 
 	before := firewallCounts(t, l)
@@ -171,5 +171,5 @@ func (s spoof) send(t *testing.T, to netip.AddrPort) {
 
 // String is for failures.
 func (s spoof) String() string {
-	return fmt.Sprintf("datagrams from %s to %s in the name of %v", s.from.Name, s.victim.Name, s.source)
+	return fmt.Sprintf("datagrams from %s to %s in the name of %v", s.from.Name, s.target.Name, s.source)
 }

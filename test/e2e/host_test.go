@@ -12,7 +12,7 @@ import (
 // hosts is a dual-stack scene with Services and a host port in front of its pods.
 type hosts struct {
 	*scene
-	manner
+	variant
 	// one, two and three are the nodes; a and b are node1's pods, near and far are on node2 and node3.
 	one, two, three *lab.Node
 	a, b, near, far *lab.Pod
@@ -24,8 +24,8 @@ type hosts struct {
 	plain, masqueraded, hostNetwork, own service
 }
 
-// manner is what the cases should not depend on.
-type manner struct {
+// variant is what the cases should not depend on.
+type variant struct {
 	name   string
 	filter lab.RPFilter
 	// proxyFirst has kube-proxy's chains come before warren's: of NAT chains with the same priority, the kernel begins with the
@@ -34,9 +34,9 @@ type manner struct {
 	daemonArgs []string
 }
 
-// manners are two labs with every value once. Where the cluster's ranges are not configured, a node knows only its own
+// variants are two labs with every value once. Where the cluster's ranges are not configured, a node knows only its own
 // and its peers'.
-var manners = []manner{
+var variants = []variant{
 	{name: "loose", filter: lab.Loose, daemonArgs: []string{"--cluster-cidrs="}},
 	{name: "strict", filter: lab.Strict, proxyFirst: true},
 }
@@ -44,9 +44,9 @@ var manners = []manner{
 // hostPort is web's, for its EchoPort.
 const hostPort = 8088
 
-func newHosts(t *testing.T, m manner) *hosts {
+func newHosts(t *testing.T, m variant) *hosts {
 	t.Helper()
-	h := &hosts{manner: m}
+	h := &hosts{variant: m}
 	h.scene = newScene(t, lab.Options{Family: lab.Dual, RPFilter: m.filter}, m.daemonArgs...)
 	h.one, h.two, h.three = h.Node(1), h.Node(2), h.Node(3)
 	h.a, h.b, h.near, h.far = h.pods[0], h.pods[1], h.pods[2], h.pods[4]
@@ -107,7 +107,7 @@ func TestPrivilegedHost(t *testing.T) {
 		{"wireguard-inside", testWireGuardInside},
 		{"bulk", testBulk},
 	}
-	for _, m := range manners {
+	for _, m := range variants {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			h := newHosts(t, m)

@@ -133,12 +133,12 @@ func firstPod(t *testing.T, n *lab.Node, name string) (pod *lab.Pod) {
 		pod, err = n.TryPod(name)
 		return err
 	})
-	for inquiry, lines := range standing(t, n) {
+	for inquiry, lines := range snapshot(t, n) {
 		if len(lines) == 0 {
 			t.Errorf("%s: a pod was attached while %s showed nothing", n.Name, inquiry)
 		}
 	}
-	if peers := standing(t, n)["wg show warren0 allowed-ips"]; !slices.ContainsFunc(peers, func(line string) bool { return strings.Contains(line, "/24") }) {
+	if peers := snapshot(t, n)["wg show warren0 allowed-ips"]; !slices.ContainsFunc(peers, func(line string) bool { return strings.Contains(line, "/24") }) {
 		t.Errorf("%s: a pod was attached without a peer: %q", n.Name, peers)
 	}
 	return pod

@@ -94,11 +94,11 @@ func (n *newcomer) replaceKey(t *testing.T) {
 func (n *newcomer) recreate(t *testing.T) {
 	inside := n.scene.FlowsAmong(t, traffic.Options{}, n.a.Host, n.b.Host)
 	inside.WaitEstablished(t)
-	before, uid := standing(t, n.Node), n.Object(t).UID
+	before, uid := snapshot(t, n.Node), n.Object(t).UID
 	n.DeleteObject(t)
 	waitViews(t, n.others)
 	waitWaiting(t, n.Node, "own Node")
-	if diff := cmp.Diff(before, standing(t, n.Node)); diff != "" {
+	if diff := cmp.Diff(before, snapshot(t, n.Node)); diff != "" {
 		t.Errorf("%s has changed while its object is missing (-before +after):\n%s", n.Name, diff)
 	}
 	wantNoLoss(t, inside)

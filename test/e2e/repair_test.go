@@ -24,18 +24,18 @@ type damage struct {
 }
 
 // damages are what is done to the first node, in every family.
-func (v *victim) damages(t *testing.T) []damage {
+func (tg *target) damages(t *testing.T) []damage {
 	t.Helper()
-	all := v.deviceDamages(t)
-	for _, own := range v.node.Addrs() {
-		all = append(all, v.routingDamages(t, own)...)
+	all := tg.deviceDamages(t)
+	for _, own := range tg.node.Addrs() {
+		all = append(all, tg.routingDamages(t, own)...)
 	}
-	return append(all, v.firewallDamages()...)
+	return append(all, tg.firewallDamages()...)
 }
 
-func (v *victim) deviceDamages(t *testing.T) []damage {
+func (tg *target) deviceDamages(t *testing.T) []damage {
 	t.Helper()
-	peer := publicKey(t, v.Node(2))
+	peer := publicKey(t, tg.Node(2))
 	const allowedIPs = "wg show warren0 allowed-ips"
 	return []damage{
 		{"peer", "wg set warren0 peer " + peer + " remove", allowedIPs, `msg="peer added" node=node2 `},
@@ -46,14 +46,14 @@ func (v *victim) deviceDamages(t *testing.T) []damage {
 	}
 }
 
-func (v *victim) routingDamages(t *testing.T, like netip.Addr) []damage {
+func (tg *target) routingDamages(t *testing.T, like netip.Addr) []damage {
 	t.Helper()
 	ip, inet, bits := "ip -4 ", "inet", 32
 	if like.Is6() {
 		ip, inet, bits = "ip -6 ", "inet6", 128
 	}
-	other, gateway := v.Node(2), netip.PrefixFrom(v.node.Gateway(t, like), bits)
-	cluster, pods, host := sameFamily(v.ClusterCIDRs(), like), sameFamily(other.PodCIDRs(t), like), netip.PrefixFrom(other.Addr(like), bits)
+	other, gateway := tg.Node(2), netip.PrefixFrom(tg.node.Gateway(t, like), bits)
+	cluster, pods, host := sameFamily(tg.ClusterCIDRs(), like), sameFamily(other.PodCIDRs(t), like), netip.PrefixFrom(other.Addr(like), bits)
 	routes, rules := ip+"route show table all proto 87", ip+"rule"
 	all := []damage{
 		{"route", ip + "route delete " + pods.String() + " dev warren0", routes, fmt.Sprintf(`msg="route added" value="%v dev warren0 `, pods)},
@@ -69,9 +69,9 @@ func (v *victim) routingDamages(t *testing.T, like netip.Addr) []damage {
 	return all
 }
 
-func (v *victim) firewallDamages() []damage {
+func (tg *target) firewallDamages() []damage {
 	const table, replaced = "nft --stateless list table inet warren", `msg="firewall table replaced" `
-	addr := v.Node(2).Addrs()[0]
+	addr := tg.Node(2).Addrs()[0]
 	return []damage{
 		{"table", "nft delete table inet warren", table, replaced},
 		{"chain", "nft flush chain inet warren guard-out", table, replaced},
@@ -81,8 +81,8 @@ func (v *victim) firewallDamages() []damage {
 }
 
 // repaired does damage, measures how long it lasts, and wants one line of log about it and peace thereafter.
-func (v *victim) repaired(t *testing.T, d damage) {
-	n := v.node
+func (tg *target) repaired(t *testing.T, d damage) {
+	n := tg.node
 	logged := len(n.Log())
 	before := inquire(n, d.inquiry)
 	n.MustExec(t, "sh", "-c", d.command)
@@ -96,9 +96,9 @@ func (v *victim) repaired(t *testing.T, d damage) {
 	if took > repairTime {
 		t.Errorf("repaired after %v, want %v at most", took, repairTime)
 	}
-	v.whole(t)
+	tg.whole(t)
 	written := operations(t, n)
-	pass(t, v.flows, peaceful)
+	pass(t, tg.flows, peaceful)
 	if now := operations(t, n); now != written {
 		t.Errorf("%d writes to the host after the repair", now-written)
 	}

@@ -14,45 +14,45 @@ import (
 // afterwards: pods talk, nothing of the device before is left, and nothing leaves in plain text meanwhile.
 func TestPrivilegedLongSwitch(t *testing.T) {
 	meshtest.Privileged(t)
-	v := newVictim(t)
+	tg := newTarget(t)
 	best := linux.Kernel
 	if linux.KernelWireGuard() != nil {
 		best = linux.Userspace
 	}
-	v.wantBackend(t, best)
-	v.restart(t, linux.Userspace)
-	v.wantBackend(t, linux.Userspace)
-	v.restart(t, linux.Auto)
-	v.wantBackend(t, best)
-	v.whole(t)
+	tg.wantBackend(t, best)
+	tg.restart(t, linux.Userspace)
+	tg.wantBackend(t, linux.Userspace)
+	tg.restart(t, linux.Auto)
+	tg.wantBackend(t, best)
+	tg.whole(t)
 }
 
 // restart ends both containers of the first node and starts them in a mode, as an upgrade of the DaemonSet does.
-func (v *victim) restart(t *testing.T, mode linux.Mode) {
+func (tg *target) restart(t *testing.T, mode linux.Mode) {
 	t.Helper()
-	v.flows.WaitEstablished(t)
-	v.node.StopDaemon(t)
-	v.node.StopDevice(t)
-	v.node.StartDevice(t, "--wireguard="+string(mode))
-	v.node.StartDaemon(t, "--wireguard="+string(mode))
-	v.node.WaitReady(t)
-	resume(t, v.flows)
+	tg.flows.WaitEstablished(t)
+	tg.node.StopDaemon(t)
+	tg.node.StopDevice(t)
+	tg.node.StartDevice(t, "--wireguard="+string(mode))
+	tg.node.StartDaemon(t, "--wireguard="+string(mode))
+	tg.node.WaitReady(t)
+	resume(t, tg.flows)
 	var gap time.Duration
-	for _, f := range v.flows {
+	for _, f := range tg.flows {
 		gap = max(gap, f.Report().LongestGap)
 	}
-	t.Logf("to mode %s: the longest gap of %d flows was %v", mode, len(v.flows), gap.Round(time.Millisecond))
+	t.Logf("to mode %s: the longest gap of %d flows was %v", mode, len(tg.flows), gap.Round(time.Millisecond))
 }
 
 // wantBackend looks where an operator would: interface, metrics, log.
-func (v *victim) wantBackend(t *testing.T, want linux.Mode) {
+func (tg *target) wantBackend(t *testing.T, want linux.Mode) {
 	t.Helper()
 	kind := map[linux.Mode]string{linux.Kernel: "wireguard", linux.Userspace: "tun"}[want]
-	if link := v.node.MustExec(t, "ip", "-d", "link", "show", "warren0"); !strings.Contains(link, kind) {
+	if link := tg.node.MustExec(t, "ip", "-d", "link", "show", "warren0"); !strings.Contains(link, kind) {
 		t.Errorf("the interface is no %s:\n%s", kind, link)
 	}
 	var infos []string
-	for series := range v.node.Metrics(t) {
+	for series := range tg.node.Metrics(t) {
 		if strings.HasPrefix(series, "warren_info{") {
 			infos = append(infos, series)
 		}
@@ -61,7 +61,7 @@ func (v *victim) wantBackend(t *testing.T, want linux.Mode) {
 		t.Errorf("metrics tell %q, want %s", infos, want)
 	}
 	line := fmt.Sprintf(`msg="WireGuard backend chosen" backend=%s reason=`, want)
-	chosen := strings.Split(v.node.Log(), `msg="WireGuard backend chosen"`)
+	chosen := strings.Split(tg.node.Log(), `msg="WireGuard backend chosen"`)
 	if last := `msg="WireGuard backend chosen"` + chosen[len(chosen)-1]; !strings.HasPrefix(last, line) {
 		t.Errorf("the daemon has not logged %q but\n%s", line, last)
 	}

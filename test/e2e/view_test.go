@@ -44,24 +44,6 @@ func (v view) sorted() view {
 	return v
 }
 
-// devicePeers are the view's Peers alone.
-func devicePeers(t *testing.T, n *lab.Node) []string {
-	t.Helper()
-	endpoints := map[string]string{}
-	for line := range strings.Lines(n.MustExec(t, "wg", "show", "warren0", "endpoints")) {
-		fields := strings.Fields(line)
-		endpoints[fields[0]] = fields[1]
-	}
-	var peers []string
-	for line := range strings.Lines(n.MustExec(t, "wg", "show", "warren0", "allowed-ips")) {
-		fields := strings.Fields(line)
-		slices.Sort(fields[1:])
-		peers = append(peers, fields[0]+" "+endpoints[fields[0]]+" "+strings.Join(fields[1:], " "))
-	}
-	slices.Sort(peers)
-	return peers
-}
-
 // routes are warren's of an address family, but for those of the cluster as a whole.
 func routes(t *testing.T, n *lab.Node, family string) []string {
 	t.Helper()

@@ -123,18 +123,18 @@ type interruption struct {
 func (w *waiting) keeps(t *testing.T, i interruption) {
 	t.Helper()
 	n := w.waits
-	before, logged := standing(t, n), len(n.Log())
+	before, logged := snapshot(t, n), len(n.Log())
 	flows := w.talk(t)
 	n.StopDaemon(t)
 	i.begin(t)
 	n.StartDaemon(t)
 	waitWaiting(t, n, i.waitsFor)
 	pass(t, flows, unattended)
-	wantStanding(t, n, before)
+	wantUnchanged(t, n, before)
 	i.end(t)
 	n.WaitReady(t)
 	pass(t, flows, broken)
-	wantStanding(t, n, before)
+	wantUnchanged(t, n, before)
 	wantWaited(t, n.Log()[logged:], i.waitsFor)
 	wantNoLoss(t, flows)
 }
@@ -143,14 +143,14 @@ func (w *waiting) keeps(t *testing.T, i interruption) {
 // rightly gone.
 func (w *waiting) missing(t *testing.T) {
 	n := w.waits
-	before, logged := standing(t, n), len(n.Log())
+	before, logged := snapshot(t, n), len(n.Log())
 	flows := w.talk(t)
 	w.remote.StopDaemon(t)
 	cidrs := n.PodCIDRs(t)
 	n.DeleteObject(t)
 	waitWaiting(t, n, "the own Node object: the cluster has no Node named "+n.Name)
 	pass(t, flows, unattended)
-	wantStanding(t, n, before)
+	wantUnchanged(t, n, before)
 	if list := w.Kubectl(t, "", "get", "nodes", "--output=name"); strings.Contains(list, n.Name) {
 		t.Errorf("somebody has made the Node anew:\n%s", list)
 	}
@@ -160,7 +160,7 @@ func (w *waiting) missing(t *testing.T) {
 	w.remote.StartDaemon(t)
 	w.remote.WaitReady(t)
 	pass(t, flows, broken)
-	wantStanding(t, n, before)
+	wantUnchanged(t, n, before)
 	wantWaited(t, n.Log()[logged:], "for the own Node object")
 	wantNoLoss(t, flows)
 }

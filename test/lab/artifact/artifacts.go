@@ -12,11 +12,9 @@ const kubernetesVersion = "v1.37.2"
 // Kubernetes is the multi-call binary of test/kube.
 func Kubernetes(root string) Artifact {
 	return Artifact{
-		Name:   "kube",
-		Module: filepath.Join(root, "test", "kube"),
-		Args:   append(kubernetesFlags(), "."),
-		Cost:   "Kubernetes " + kubernetesVersion + ", about 6 minutes on two cores",
-	}
+		Name: "kube", Args: append(kubernetesFlags(), "."),
+		Cost: "Kubernetes " + kubernetesVersion + ", about 6 minutes on two cores",
+	}.in(root, "test/kube")
 }
 
 // kubernetesFlags set the version as its own build does: components compare versions.
@@ -33,41 +31,40 @@ func kubernetesFlags() []string {
 // Conformance is upstream's test binary, all of Kubernetes' end-to-end tests.
 func Conformance(root string) Artifact {
 	return Artifact{
-		Name:   "e2e.test",
-		Module: filepath.Join(root, "test", "conformance"),
-		Args:   append(kubernetesFlags(), "k8s.io/kubernetes/test/e2e"),
-		Test:   true,
-		Cost:   "Kubernetes' own tests, about 4 minutes on two cores where Kubernetes was built before",
-	}
+		Name: "e2e.test", Args: append(kubernetesFlags(), "k8s.io/kubernetes/test/e2e"),
+		Test: true, Cost: "Kubernetes' own tests, about 4 minutes on two cores where Kubernetes was built before",
+	}.in(root, "test/conformance")
 }
 
 // Ginkgo runs such a binary in several processes.
 func Ginkgo(root string) Artifact {
 	return Artifact{
-		Name:   "ginkgo",
-		Module: filepath.Join(root, "test", "conformance"),
-		Args:   []string{"-trimpath", "-ldflags", "-s -w", "github.com/onsi/ginkgo/v2/ginkgo"},
-		Cost:   "some seconds",
-	}
+		Name: "ginkgo", Args: stripped("github.com/onsi/ginkgo/v2/ginkgo"),
+		Cost: "some seconds",
+	}.in(root, "test/conformance")
 }
 
 // Etcd is the server.
 func Etcd(root string) Artifact {
 	return Artifact{
-		Name:   "etcd",
-		Module: filepath.Join(root, "test", "etcd"),
-		Args:   []string{"-trimpath", "-ldflags", "-s -w", "go.etcd.io/etcd/server/v3"},
-		Cost:   "about a minute",
-	}
+		Name: "etcd", Args: stripped("go.etcd.io/etcd/server/v3"),
+		Cost: "about a minute",
+	}.in(root, "test/etcd")
 }
 
 // Plugins are the reference CNI plugins, all tools of their module.
 func Plugins(root string) Artifact {
 	return Artifact{
-		Name:      "plugins",
-		Module:    filepath.Join(root, "cni", "plugins"),
-		Args:      []string{"-trimpath", "-ldflags", "-s -w", "tool"},
-		Cost:      "the CNI plugins, about 20 seconds",
-		Directory: true,
-	}
+		Name: "plugins", Args: stripped("tool"),
+		Cost: "the CNI plugins, about 20 seconds", Directory: true,
+	}.in(root, "cni/plugins")
 }
+
+// in is a with its module, by the directory below root.
+func (a Artifact) in(root, dir string) Artifact {
+	a.Module = filepath.Join(root, dir)
+	return a
+}
+
+// stripped builds a package without its tables for debuggers.
+func stripped(pkg string) []string { return []string{"-trimpath", "-ldflags", "-s -w", pkg} }

@@ -12,7 +12,7 @@ import (
 	"warren.mesh/test/lab/audit"
 )
 
-// inquiries are what shows a node's mesh as its administrator would see it, without counters and times.
+// inquiries show a node's mesh as its administrator sees it, without counters and times.
 var inquiries = []string{
 	"ip -br link show dev warren0",
 	"ip -br address show dev warren0",
@@ -31,18 +31,18 @@ var inquiries = []string{
 	"stat --format=%n:%i:%Y /etc/cni/net.d/10-warren.conflist",
 }
 
-// standing is how the mesh stands on a node: each inquiry's lines, sorted.
-func standing(t *testing.T, n *lab.Node) map[string][]string {
+// snapshot is the state of the mesh on a node: each inquiry's lines, sorted.
+func snapshot(t *testing.T, n *lab.Node) map[string][]string {
 	t.Helper()
-	all, err := stands(n)
+	all, err := trySnapshot(n)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
 	return all
 }
 
-// stands is standing for a node whose mesh may be broken.
-func stands(n *lab.Node) (map[string][]string, error) {
+// trySnapshot is snapshot for a node whose mesh may be broken.
+func trySnapshot(n *lab.Node) (map[string][]string, error) {
 	all := map[string][]string{}
 	for _, inquiry := range inquiries {
 		command := strings.Fields(inquiry)
@@ -59,7 +59,7 @@ func stands(n *lab.Node) (map[string][]string, error) {
 	return all, nil
 }
 
-// differing is nil where a node's mesh stands as before.
+// differing is nil where two snapshots are the same.
 func differing(before, now map[string][]string) error {
 	if diff := cmp.Diff(before, now); diff != "" {
 		return fmt.Errorf("it differs (-before +now):\n%s", diff)
@@ -67,7 +67,7 @@ func differing(before, now map[string][]string) error {
 	return nil
 }
 
-// record is how the whole mesh stood at some time.
+// record is the state of the whole mesh at some time.
 type record struct {
 	scene *scene
 	// nodes are by name, and versions their objects' resourceVersions.
@@ -81,24 +81,24 @@ func (s *scene) record(t *testing.T) record {
 	t.Helper()
 	r := record{scene: s, nodes: map[string]map[string][]string{}, versions: map[string]string{}, asked: len(s.Audit(t))}
 	for _, n := range s.Nodes() {
-		r.nodes[n.Name] = standing(t, n)
+		r.nodes[n.Name] = snapshot(t, n)
 		r.versions[n.Name] = n.Object(t).ResourceVersion
 	}
 	return r
 }
 
-// wantSameHosts fails the test where a node's mesh does not stand as it did.
+// wantSameHosts fails the test where a node's snapshot is not as it was.
 func (r record) wantSameHosts(t *testing.T) {
 	t.Helper()
 	for _, n := range r.scene.Nodes() {
-		wantStanding(t, n, r.nodes[n.Name])
+		wantUnchanged(t, n, r.nodes[n.Name])
 	}
 }
 
-// wantStanding fails the test where the node's mesh does not stand as before.
-func wantStanding(t *testing.T, n *lab.Node, before map[string][]string) {
+// wantUnchanged fails the test where the node's snapshot is not as before.
+func wantUnchanged(t *testing.T, n *lab.Node, before map[string][]string) {
 	t.Helper()
-	if err := differing(before, standing(t, n)); err != nil {
+	if err := differing(before, snapshot(t, n)); err != nil {
 		t.Errorf("%s: %v", n.Name, err)
 	}
 }
