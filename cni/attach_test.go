@@ -2,13 +2,10 @@ package cni_test
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -16,10 +13,10 @@ import (
 	"github.com/containernetworking/cni/libcni"
 	types "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/google/go-cmp/cmp"
-	"github.com/vishvananda/netns"
 
 	"warren.mesh/cni"
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab/namespace"
 )
 
 // machine is a network namespace with the configuration and the real plugins installed, as a node has them.
@@ -29,14 +26,12 @@ type machine struct {
 	list          *libcni.NetworkConfigList
 }
 
-// newMachine moves this test's thread into a network namespace of its own. The thread is never unlocked: it ends, and
-// the namespace with it, when the test does.
+// newMachine moves this test into a network namespace of its own.
 func newMachine(t *testing.T) *machine {
 	t.Helper()
-	runtime.LockOSThread()
-	if _, err := netns.New(); err != nil {
-		t.Fatal(err)
-	}
+	// Go may have to fetch what it builds, which it cannot in there.
+	built := buildPlugins(t)
+	namespace.Enter(t)
 	run(t, "ip", "link", "set", "lo", "up")
 	// The bridge's IPv6 address is of no use to the node until no neighbour has claimed it for a second or two. On a real
 	// node warren0 has it too, without that wait.
@@ -48,7 +43,7 @@ func newMachine(t *testing.T) *machine {
 		t.Fatal(err)
 	}
 	m.list = list
-	plugins := cni.Plugins{From: buildPlugins(t), To: t.TempDir()}
+	plugins := cni.Plugins{From: built, To: t.TempDir()}
 	install(t, plugins)
 	m.runtime = libcni.NewCNIConfigWithCacheDir([]string{plugins.To}, t.TempDir(), nil)
 	return m
@@ -73,21 +68,25 @@ func buildPlugins(t *testing.T) string {
 	return dir
 }
 
-// pod makes a network namespace and the runtime's idea of it, attached to nothing yet.
-func pod(t *testing.T, name string) *libcni.RuntimeConf {
-	t.Helper()
-	namespace := fmt.Sprintf("warren-cni-%d-%s", os.Getpid(), name)
-	run(t, "ip", "netns", "add", namespace)
-	t.Cleanup(func() { run(t, "ip", "netns", "delete", namespace) })
-	run(t, "ip", "-n", namespace, "link", "set", "lo", "up")
-	return &libcni.RuntimeConf{ContainerID: name, NetNS: filepath.Join("/run/netns", namespace), IfName: "eth0"}
+// pod is a network namespace and what a runtime tells the plugins of it.
+type pod struct {
+	*namespace.Net
+	conf *libcni.RuntimeConf
 }
 
-func (m *machine) attach(t *testing.T, pod *libcni.RuntimeConf) []netip.Addr {
+// newPod makes a pod that is attached to nothing yet.
+func newPod(t *testing.T, name string) pod {
 	t.Helper()
-	result, err := m.runtime.AddNetworkList(context.Background(), m.list, pod)
+	net := namespace.New(t)
+	net.Command(t, "ip", "link", "set", "lo", "up")
+	return pod{net, &libcni.RuntimeConf{ContainerID: name, NetNS: net.Path(), IfName: "eth0"}}
+}
+
+func (m *machine) attach(t *testing.T, pod pod) []netip.Addr {
+	t.Helper()
+	result, err := m.runtime.AddNetworkList(context.Background(), m.list, pod.conf)
 	if err != nil {
-		t.Fatalf("attach %s: %v", pod.ContainerID, err)
+		t.Fatalf("attach %s: %v", pod.conf.ContainerID, err)
 	}
 	attached, err := types.NewResultFromResult(result)
 	if err != nil {
@@ -101,35 +100,25 @@ func (m *machine) attach(t *testing.T, pod *libcni.RuntimeConf) []netip.Addr {
 	return addrs
 }
 
-func (m *machine) detach(t *testing.T, pod *libcni.RuntimeConf) {
+func (m *machine) detach(t *testing.T, pod pod) {
 	t.Helper()
-	if err := m.runtime.DelNetworkList(context.Background(), m.list, pod); err != nil {
-		t.Errorf("detach %s: %v", pod.ContainerID, err)
+	if err := m.runtime.DelNetworkList(context.Background(), m.list, pod.conf); err != nil {
+		t.Errorf("detach %s: %v", pod.conf.ContainerID, err)
 	}
 }
 
-// inside runs f in the pod, on a thread that is thrown away.
-func inside[T any](pod *libcni.RuntimeConf, f func() (T, error)) (T, error) {
-	type answer struct {
-		value T
-		err   error
+// listen listens in the pod until the test ends.
+func (p pod) listen(t *testing.T, addr netip.Addr, port uint16) (l net.Listener) {
+	t.Helper()
+	err := p.Do(func() (err error) {
+		l, err = net.Listen("tcp", netip.AddrPortFrom(addr, port).String())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	answers := make(chan answer)
-	go func() {
-		runtime.LockOSThread()
-		handle, err := netns.GetFromPath(pod.NetNS)
-		if err == nil {
-			err = netns.Set(handle)
-		}
-		if err != nil {
-			answers <- answer{err: err}
-			return
-		}
-		value, err := f()
-		answers <- answer{value, err}
-	}()
-	a := <-answers
-	return a.value, a.err
+	t.Cleanup(func() { _ = l.Close() })
+	return l
 }
 
 func run(t *testing.T, command ...string) {
@@ -147,23 +136,19 @@ func TestPrivilegedAttach(t *testing.T) {
 	if err := m.runtime.GetStatusNetworkList(context.Background(), m.list); err != nil {
 		t.Errorf("STATUS of CNI 1.1: %v", err)
 	}
-	a, b := pod(t, "a"), pod(t, "b")
+	a, b := newPod(t, "a"), newPod(t, "b")
 	addrs := m.attach(t, a)
 	if diff := cmp.Diff([]string{"10.244.1.2", "fd00:10:244:1::2"}, texts(addrs)); diff != "" {
 		t.Errorf("addresses of the first pod (-want +got):\n%s", diff)
 	}
 	m.attach(t, b)
 	for _, addr := range addrs {
-		listener, err := inside(a, func() (net.Listener, error) { return net.Listen("tcp", netip.AddrPortFrom(addr, 80).String()) })
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer listener.Close()
-		connect := func() (struct{}, error) { return struct{}{}, connect(listener.Addr().String()) }
-		if _, err := inside(b, connect); err != nil {
+		listener := a.listen(t, addr, 80)
+		connect := func() error { return connect(listener.Addr().String()) }
+		if err := b.Do(connect); err != nil {
 			t.Errorf("pod to pod: %v", err)
 		}
-		if _, err := connect(); err != nil {
+		if err := connect(); err != nil {
 			t.Errorf("node to pod: %v", err)
 		}
 	}
@@ -182,23 +167,19 @@ func TestPrivilegedHostPort(t *testing.T) {
 	meshtest.Privileged(t)
 	m := newMachine(t)
 	run(t, "ip", "address", "add", "192.0.2.1/32", "dev", "lo")
-	web, client := pod(t, "web"), pod(t, "client")
-	web.CapabilityArgs = map[string]any{
+	web, client := newPod(t, "web"), newPod(t, "client")
+	web.conf.CapabilityArgs = map[string]any{
 		"portMappings": []map[string]any{{"hostPort": 8000, "containerPort": 80, "protocol": "tcp"}},
 	}
 	addrs := m.attach(t, web)
 	m.attach(t, client)
-	listener, err := inside(web, func() (net.Listener, error) { return net.Listen("tcp", netip.AddrPortFrom(addrs[0], 80).String()) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	connect := func() (struct{}, error) { return struct{}{}, connect("192.0.2.1:8000") }
-	if _, err := inside(client, connect); err != nil {
+	web.listen(t, addrs[0], 80)
+	connect := func() error { return connect("192.0.2.1:8000") }
+	if err := client.Do(connect); err != nil {
 		t.Fatalf("pod to host port: %v", err)
 	}
 	m.detach(t, web)
-	if _, err := inside(client, connect); err == nil {
+	if err := client.Do(connect); err == nil {
 		t.Error("the host port is still open after its pod was detached")
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"warren.mesh/mesh"
 )
 
-// quarrel is a mesh of n nodes which draw their keys and addresses from few, so that many are in conflict.
-func quarrel(random *rand.Rand, n int) []mesh.Node {
+// conflicting is a mesh of n nodes whose keys and addresses are drawn from few, so that many of them conflict.
+func conflicting(random *rand.Rand, n int) []mesh.Node {
 	var nodes []mesh.Node
 	for i := range n {
 		id := mesh.Identity{
@@ -41,7 +41,7 @@ func quarrel(random *rand.Rand, n int) []mesh.Node {
 	return nodes
 }
 
-// observer is a node that is in conflict with none of a quarrel.
+// observer is a node that conflicts with none of those.
 var observer = number(40_000)
 
 func peerNames(s mesh.State) []string {
@@ -56,7 +56,7 @@ func peerNames(s mesh.State) []string {
 func TestOrderOfInputDoesNotMatter(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 100 {
-		nodes := quarrel(random, 12)
+		nodes := conflicting(random, 12)
 		self := selfOf(observer)
 		want, wantProblems, err := mesh.Desired(config(), self, nodes)
 		if err != nil {
@@ -83,7 +83,7 @@ func TestAllNodesDecideAlike(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	members, losers := 0, 0
 	for range 200 {
-		nodes := quarrel(random, 12)
+		nodes := conflicting(random, 12)
 		state, problems, err := mesh.Desired(config(), selfOf(observer), nodes)
 		if err != nil {
 			t.Fatal(err)
@@ -132,12 +132,12 @@ func checkLoser(t *testing.T, n mesh.Node, peers, accepted []string, problems []
 func TestIncumbentsStay(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	for range 100 {
-		incumbents := quarrel(random, 8)
+		incumbents := conflicting(random, 8)
 		before, _, err := mesh.Desired(config(), selfOf(observer), incumbents)
 		if err != nil {
 			t.Fatal(err)
 		}
-		newcomers := quarrel(random, 8)
+		newcomers := conflicting(random, 8)
 		for i := range newcomers {
 			newcomers[i].Name = "new-" + newcomers[i].Name
 			newcomers[i].Created = newcomers[i].Created.Add(time.Hour)
@@ -157,7 +157,7 @@ func TestIncumbentsStay(t *testing.T) {
 func TestNoAllowedIPTwice(t *testing.T) {
 	random := rand.New(rand.NewPCG(9, 10))
 	for range 200 {
-		state, _, err := mesh.Desired(config(), selfOf(observer), quarrel(random, 16))
+		state, _, err := mesh.Desired(config(), selfOf(observer), conflicting(random, 16))
 		if err != nil {
 			t.Fatal(err)
 		}

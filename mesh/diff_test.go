@@ -33,7 +33,7 @@ func TestDiffConverges(t *testing.T) {
 			cfg.MTU = 1280 + random.IntN(3)
 			cfg.NodeCIDRs = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}
 		}
-		want := desired(t, cfg, number(40_000+random.IntN(2)), quarrel(random, 12))
+		want := desired(t, cfg, number(40_000+random.IntN(2)), conflicting(random, 12))
 		change := mesh.Diff(want, have)
 		got := have.Apply(change)
 		if diff := cmp.Diff(want, got, compareNetip, equateEmpty); diff != "" {
