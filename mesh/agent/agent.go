@@ -30,8 +30,8 @@ type Cluster interface {
 
 // Host is the operating system's network as the loop sees it.
 type Host interface {
-	// Observe reads everything that warren keeps. Its cost grows with the mesh: the loop calls it at the start, after a
-	// failure, when Watch reports a contradiction, and at every resync.
+	// Observe reads everything that warren keeps. Its cost grows with the mesh: the agent calls it at the start, after a
+	// failure, when Watch reports a contradiction, and at every resync. The error names the operation, "observe the host".
 	Observe(ctx context.Context) (mesh.Observation, error)
 	// Apply makes the change, in the fail-closed order, and goes on past independent failures: the error joins them all.
 	Apply(ctx context.Context, c mesh.Change) error

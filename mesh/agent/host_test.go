@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/netip"
 	"sync"
@@ -41,7 +42,7 @@ func (h *host) Observe(ctx context.Context) (mesh.Observation, error) {
 		<-gate
 	}
 	if err != nil {
-		return mesh.Observation{}, err
+		return mesh.Observation{}, fmt.Errorf("observe the host: %w", err) // as every Host says it
 	}
 	return h.Kernel.Observe(ctx)
 }

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -105,7 +104,7 @@ func (r *reconciler) observe(ctx context.Context, want mesh.State) error {
 	observed, err := r.host.Observe(ctx)
 	if err != nil {
 		r.invalidate()
-		return fmt.Errorf("observe the host: %w", err)
+		return err
 	}
 	r.have = observed.KeepEndpoints(r.want, want, time.Now())
 	return nil
