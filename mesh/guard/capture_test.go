@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"warren.mesh/test/lab/capture"
+	"warren.mesh/test/lab/packet"
 )
 
 // patience is how long a packet that must come may take.
@@ -63,7 +65,7 @@ var discover = []byte{
 }
 
 // broadcast sends an IPv4 packet as it is, to all on the link.
-func (n place) broadcast(t *testing.T, link string, packet []byte) {
+func (n place) broadcast(t *testing.T, link string, content []byte) {
 	t.Helper()
 	n.enter(t)
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -76,7 +78,7 @@ func (n place) broadcast(t *testing.T, link string, packet []byte) {
 		t.Fatal(err)
 	}
 	to := &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_IP), Ifindex: i.Index, Halen: 6, Addr: [8]byte{255, 255, 255, 255, 255, 255}}
-	if err := unix.Sendto(fd, packet, 0, to); err != nil {
+	if err := unix.Sendto(fd, content, 0, to); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -86,81 +88,50 @@ func bigEndian(n uint16) uint16 {
 	return binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, n))
 }
 
-// capture is a packet socket that sees what comes in on an interface.
-type capture int
+// inbound receives the packets that come in on an interface.
+type inbound chan packet.Header
 
-func (n place) capture(t *testing.T, link string) capture {
+// capture captures until the test ends.
+func (n place) capture(t *testing.T, link string) inbound {
 	t.Helper()
 	n.enter(t)
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, int(bigEndian(unix.ETH_P_ALL)))
+	in := make(inbound)
+	tap, err := capture.OpenTap(link, func(frame []byte) {
+		h := packet.Decode(frame)
+		h.Payload = nil // the tap's memory
+		select {
+		case in <- h:
+		case <-t.Context().Done():
+		}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = unix.Close(fd) })
-	i, err := net.InterfaceByName(link)
-	if err != nil {
-		t.Fatal(err)
-	}
-	limit := unix.NsecToTimeval(int64(patience))
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_ALL), Ifindex: i.Index}); err != nil {
-		t.Fatal(err)
-	}
-	return capture(fd)
+	t.Cleanup(func() {
+		if missed := tap.Close(); missed > 0 {
+			t.Errorf("the capture missed %d packets: it proves nothing", missed)
+		}
+	})
+	return in
 }
 
 // until returns the packets that came before the one to port 9 (discard), which ends it, as texts. Neighbour discovery
 // and the like is left out.
-func (c capture) until(t *testing.T, what string) []string {
+func (in inbound) until(t *testing.T, what string) []string {
 	t.Helper()
 	var seen []string
-	buffer := make([]byte, 2048)
+	late := time.After(patience)
 	for {
-		n, from, err := unix.Recvfrom(int(c), buffer, 0)
-		if errors.Is(err, unix.EINTR) { // Go's preemption
-			continue
-		}
-		if err != nil {
-			t.Fatalf("%s: the last packet did not come; before it %q: %v", what, seen, err)
-		}
-		if from.(*unix.SockaddrLinklayer).Pkttype == unix.PACKET_OUTGOING {
-			continue
-		}
-		p, ok := parsePacket(buffer[:n])
-		switch {
-		case ok && p.protocol == unix.IPPROTO_UDP && p.to.Port() == 9:
-			return seen
-		case ok:
-			seen = append(seen, p.String())
+		select {
+		case h := <-in:
+			switch {
+			case h.Protocol == packet.UDP && h.DestinationPort == 9:
+				return seen
+			case h.Protocol == packet.UDP || h.Protocol == packet.TCP:
+				seen = append(seen, fmt.Sprintf("%d %v > %v", h.Protocol, h.From(), h.To()))
+			}
+		case <-late:
+			t.Fatalf("%s: the last packet did not come; before it %q", what, seen)
 		}
 	}
-}
-
-type packet struct {
-	protocol byte
-	from, to netip.AddrPort
-}
-
-func (p packet) String() string { return fmt.Sprintf("%d %v > %v", p.protocol, p.from, p.to) }
-
-// parsePacket reads an IP packet that carries UDP or TCP; both begin with their ports. ok is false for all others.
-func parsePacket(b []byte) (p packet, ok bool) {
-	var from, to netip.Addr
-	var payload []byte
-	switch {
-	case len(b) >= 24 && b[0]>>4 == 4:
-		p.protocol, payload = b[9], b[20:]
-		from, to = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
-	case len(b) >= 44 && b[0]>>4 == 6:
-		p.protocol, payload = b[6], b[40:]
-		from, to = netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
-	}
-	if !slices.Contains([]byte{unix.IPPROTO_UDP, unix.IPPROTO_TCP}, p.protocol) {
-		return packet{}, false
-	}
-	p.from = netip.AddrPortFrom(from, binary.BigEndian.Uint16(payload))
-	p.to = netip.AddrPortFrom(to, binary.BigEndian.Uint16(payload[2:]))
-	return p, true
 }

@@ -16,7 +16,7 @@ type topology struct {
 	node, pod, neighbour, underlay, mesh place
 	*nft.Table
 	// onUnderlay and inMesh see what leaves the node.
-	onUnderlay, inMesh capture
+	onUnderlay, inMesh inbound
 }
 
 // family is the addresses of one address family.

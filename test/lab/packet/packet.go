@@ -39,6 +39,12 @@ type Header struct {
 	Payload []byte
 }
 
+// From is the source with its port, 0 where it has none.
+func (h Header) From() netip.AddrPort { return netip.AddrPortFrom(h.Source, h.SourcePort) }
+
+// To is the destination with its port, 0 where it has none.
+func (h Header) To() netip.AddrPort { return netip.AddrPortFrom(h.Destination, h.DestinationPort) }
+
 const (
 	ethernetSize = 14
 	ipv4Size     = 20

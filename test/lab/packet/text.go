@@ -1,9 +1,6 @@
 package packet
 
-import (
-	"fmt"
-	"net/netip"
-)
+import "fmt"
 
 // String reads like a line of tcpdump's.
 func (h Header) String() string {
@@ -22,8 +19,7 @@ func (h Header) String() string {
 func (h Header) ip() string {
 	from, to := h.Source.String(), h.Destination.String()
 	if h.SourcePort != 0 || h.DestinationPort != 0 {
-		from = netip.AddrPortFrom(h.Source, h.SourcePort).String()
-		to = netip.AddrPortFrom(h.Destination, h.DestinationPort).String()
+		from, to = h.From().String(), h.To().String()
 	}
 	return fmt.Sprintf("%s > %s: %s, %d bytes", from, to, h.protocol(), h.Length)
 }
