@@ -5,12 +5,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
@@ -35,8 +32,8 @@ func TestPrivilegedHostContract(t *testing.T) {
 // has none a device process.
 type machine struct {
 	*testing.T
-	netns
 	*Host
+	net    *namespace.Net
 	cfg    Config
 	device *deviceProcess
 }
@@ -58,7 +55,7 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-// newBareMachine locks the calling goroutine to a thread in the machine's namespace.
+// newBareMachine moves the calling test into the machine's namespace.
 func newBareMachine(t *testing.T, mode Mode) *machine {
 	t.Helper()
 	key, err := keys.Generate()
@@ -66,7 +63,7 @@ func newBareMachine(t *testing.T, mode Mode) *machine {
 		t.Fatal(err)
 	}
 	cfg := Config{Link: uniqueName(), Bridge: "warren-br0", Port: 51820, PrivateKey: key, Mode: mode}
-	m := &machine{T: t, netns: newNetns(t), cfg: cfg}
+	m := &machine{T: t, net: namespace.Enter(t), cfg: cfg}
 	namespace.Quiet(t)
 	run(t, fmt.Sprintf(`
 ip link add under0 mtu %d type veth peer name under1
@@ -128,8 +125,7 @@ func (m *machine) watch() <-chan struct{} {
 func (m *machine) in(group *sync.WaitGroup, do func()) {
 	ready := make(chan error)
 	group.Go(func() {
-		runtime.LockOSThread()
-		err := unix.Setns(int(m.netns), unix.CLONE_NEWNET)
+		err := m.net.Enter()
 		ready <- err
 		if err == nil {
 			do()

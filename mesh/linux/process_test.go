@@ -9,6 +9,7 @@ import (
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/linux/routing"
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab/namespace"
 )
 
 // small is what the machine should look like in a mesh of two other nodes.
@@ -153,7 +154,7 @@ func TestPrivilegedRemove(t *testing.T) {
 // Remove leaves alone what only has the name.
 func TestPrivilegedRemoveSpares(t *testing.T) {
 	meshtest.Privileged(t)
-	newNetns(t)
+	namespace.Enter(t)
 	run(t, "ip link add warren0 type bridge\nip link add warren-br0 type veth peer name other")
 	if err := Remove(t.Context(), Config{Link: "warren0", Bridge: "warren-br0"}); err != nil {
 		t.Error(err)

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab/namespace"
 )
 
 // Each refusal is one sentence that names what to do.
@@ -43,7 +44,7 @@ func TestPrivilegedRefusals(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			newNetns(t)
+			namespace.Enter(t)
 			cfg := Config{Link: uniqueName(), Bridge: "warren-br0", Port: 51820}
 			tt.prepare(t, cfg.Link)
 			h, err := New(cfg)
@@ -81,7 +82,7 @@ func dropPrivilege(t *testing.T, _ string) {
 // The mode decides, or what the kernel can do, whatever device is there.
 func TestPrivilegedChoose(t *testing.T) {
 	meshtest.Privileged(t)
-	newNetns(t)
+	namespace.Enter(t)
 	missing := KernelWireGuard()
 	if missing != nil && !errors.Is(missing, ErrNoKernelWireGuard) {
 		t.Fatal(missing)

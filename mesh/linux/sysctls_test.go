@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -12,6 +11,7 @@ import (
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab/namespace"
 )
 
 // A container's /proc/sys is read-only; the daemon writes through the mount that its manifest makes.
@@ -31,16 +31,16 @@ func TestPrivilegedSetSysctlInAContainer(t *testing.T) {
 	}
 }
 
-// container gives this test's thread a network and a mount namespace in which /proc/sys is read-only but for its net,
-// mounted below the returned directory. The thread is never unlocked, so all of it ends with the test.
+// container moves this test into a network and a mount namespace in which /proc/sys is read-only but for its net, which is mounted
+// below the returned directory. They end with the test.
 func container(t *testing.T) string {
 	t.Helper()
-	runtime.LockOSThread()
+	namespace.Enter(t)
 	root := t.TempDir()
 	net := filepath.Join(root, "net")
 	for _, err := range []error{
 		os.Mkdir(net, 0o755),
-		unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_FS),
+		unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS),
 		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
 		unix.Mount("/proc/sys/net", net, "", unix.MS_BIND, ""),
 		unix.Mount("/proc/sys", "/proc/sys", "", unix.MS_BIND, ""),

@@ -7,15 +7,7 @@ import (
 	"warren.mesh/test/lab/namespace"
 )
 
-// netns is a network namespace that lives as long as the test.
-type netns int
-
-// newNetns makes a namespace and leaves the calling test in it. Subtests are other goroutines.
-func newNetns(t *testing.T) netns {
-	t.Helper()
-	return netns(namespace.Enter(t).Fd())
-}
-
+// run runs commands, one a line, in the calling thread's namespace.
 func run(t *testing.T, commands string) string {
 	t.Helper()
 	return namespace.Run(t, commands)
