@@ -10,19 +10,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netns"
 	"golang.zx2c4.com/wireguard/wgctrl"
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
 	"warren.mesh/keys"
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab/namespace"
 )
 
 // nodes counts namespaces, for names that are free.
@@ -30,12 +29,13 @@ var nodes atomic.Int32
 
 // node is a network namespace with, mostly, a device process in it.
 type node struct {
-	// netns and iface are names that no other test has: UAPI sockets of all namespaces are in one directory.
-	netns, iface string
-	key          keys.Private
-	cmd          *exec.Cmd
-	stdout       *bufio.Reader
-	stderr       *syncBuffer
+	net *namespace.Net
+	// iface is a name that no other test has: UAPI sockets of all namespaces are in one directory.
+	iface  string
+	key    keys.Private
+	cmd    *exec.Cmd
+	stdout *bufio.Reader
+	stderr *syncBuffer
 }
 
 // newNode makes a namespace that goes with the test.
@@ -46,41 +46,27 @@ func newNode(t *testing.T) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := fmt.Sprintf("wu%d-%d", os.Getpid(), nodes.Add(1))
-	n := &node{netns: name, iface: name, key: key}
-	command(t, "ip", "netns", "add", n.netns)
-	t.Cleanup(func() { command(t, "ip", "netns", "delete", n.netns) })
+	n := &node{net: namespace.New(t), iface: fmt.Sprintf("wu%d-%d", os.Getpid(), nodes.Add(1)), key: key}
 	n.ip(t, "link set lo up")
 	return n
-}
-
-// command runs a command and gives what it prints.
-func command(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		t.Errorf("%s %s: %v: %s", name, strings.Join(args, " "), err, out)
-		t.FailNow()
-	}
-	return string(out)
 }
 
 // ip runs ip(8) in the node's namespace.
 func (n *node) ip(t *testing.T, args string) string {
 	t.Helper()
-	return command(t, "ip", append([]string{"-n", n.netns}, strings.Fields(args)...)...)
+	return n.run(t, append([]string{"ip"}, strings.Fields(args)...)...)
 }
 
 // run runs a command in the node's namespace.
 func (n *node) run(t *testing.T, args ...string) string {
 	t.Helper()
-	return command(t, "nsenter", append([]string{"--net=/run/netns/" + n.netns}, args...)...)
+	return n.net.Command(t, args[0], args[1:]...)
 }
 
 // connect joins two nodes by a veth pair of these names, with addresses like "192.0.2.1/24 2001:db8::1/64".
 func connect(t *testing.T, a *node, aName, aAddrs string, b *node, bName, bAddrs string) {
 	t.Helper()
-	a.ip(t, fmt.Sprintf("link add %s type veth peer name %s netns %s", aName, bName, b.netns))
+	a.ip(t, fmt.Sprintf("link add %s type veth peer name %s netns %s", aName, bName, b.net.Path()))
 	a.address(t, aName, aAddrs)
 	b.address(t, bName, bAddrs)
 }
@@ -98,10 +84,10 @@ func (n *node) address(t *testing.T, iface, addrs string) {
 	n.ip(t, "link set "+iface+" up")
 }
 
-// command is the device process of this node; nsenter becomes it, so it has its PID.
+// command is the device process of this node, to be started in its namespace.
 func (n *node) command(t *testing.T) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command("nsenter", "--net=/run/netns/"+n.netns, os.Args[0])
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), deviceEnv+"="+n.iface)
 	n.stderr = &syncBuffer{}
 	cmd.Stderr = n.stderr
@@ -119,7 +105,7 @@ func (n *node) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.cmd.Start(); err != nil {
+	if err := n.net.Do(n.cmd.Start); err != nil {
 		t.Fatal(err)
 	}
 	cmd := n.cmd
@@ -130,7 +116,7 @@ func (n *node) start(t *testing.T) {
 		}
 		_ = os.Remove(n.socket())
 		if t.Failed() {
-			t.Logf("log of %s:\n%s", n.netns, n.stderr)
+			t.Logf("log of %s:\n%s", n.iface, n.stderr)
 		}
 	})
 	n.stdout = bufio.NewReader(stdout)
@@ -141,17 +127,17 @@ func (n *node) start(t *testing.T) {
 func (n *node) ready(t *testing.T) {
 	t.Helper()
 	if line, err := n.stdout.ReadString('\n'); err != nil || strings.TrimSpace(line) != readyLine {
-		t.Fatalf("device process of %s: %q, %v: %s", n.netns, line, err, n.stderr)
+		t.Fatalf("device process of %s: %q, %v: %s", n.iface, line, err, n.stderr)
 	}
 }
 
 // refused runs the device process, which must fail, and gives what it says.
 func (n *node) refused(t *testing.T) string {
 	t.Helper()
-	err := n.command(t).Run()
+	err := n.net.Do(n.command(t).Run)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
-		t.Fatalf("device process of %s: %v, want exit code 1: %s", n.netns, err, n.stderr)
+		t.Fatalf("device process of %s: %v, want exit code 1: %s", n.iface, err, n.stderr)
 	}
 	return n.stderr.String()
 }
@@ -222,34 +208,22 @@ func (n *node) ping(t *testing.T, count int, addr string) {
 	t.Helper()
 	out := n.run(t, "ping", "-q", "-n", "-c", fmt.Sprint(count), "-i", "0.02", "-W", "5", addr)
 	if !strings.Contains(out, fmt.Sprintf(" %d received", count)) {
-		t.Errorf("%s to %s: %s", n.netns, addr, out)
+		t.Errorf("%s to %s: %s", n.iface, addr, out)
 	}
 }
 
 // reach pings until there is an answer.
 func (n *node) reach(t *testing.T, addr string) {
 	t.Helper()
-	waitUntil(t, n.netns+" reaches "+addr, func() bool {
-		return exec.Command("nsenter", "--net=/run/netns/"+n.netns, "ping", "-q", "-n", "-c", "1", "-W", "1", addr).Run() == nil
+	waitUntil(t, n.iface+" reaches "+addr, func() bool {
+		return n.net.Do(exec.Command("ping", "-q", "-n", "-c", "1", "-W", "1", addr).Run) == nil
 	})
 }
 
-// inside runs fn in the node's namespace, on a thread that ends with it.
+// inside runs fn in the node's namespace.
 func (n *node) inside(t *testing.T, fn func() error) {
 	t.Helper()
-	result := make(chan error)
-	go func() {
-		runtime.LockOSThread() // Never unlocked: the thread is of no use to others.
-		handle, err := netns.GetFromName(n.netns)
-		if err == nil {
-			err = errors.Join(netns.Set(handle), handle.Close())
-		}
-		if err == nil {
-			err = fn()
-		}
-		result <- err
-	}()
-	if err := <-result; err != nil {
+	if err := n.net.Do(fn); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -288,10 +262,10 @@ func (n *node) transfer(t *testing.T, to *node, addr string, bytes int64) time.D
 	start := time.Now()
 	_, err := io.CopyN(c, zeros{}, bytes)
 	if err := errors.Join(err, c.Close()); err != nil {
-		t.Fatalf("%s to %s: %v", n.netns, addr, err)
+		t.Fatalf("%s to %s: %v", n.iface, addr, err)
 	}
 	if got := <-received; got != bytes {
-		t.Fatalf("%s received %d bytes, want %d", to.netns, got, bytes)
+		t.Fatalf("%s received %d bytes, want %d", to.iface, got, bytes)
 	}
 	return time.Since(start)
 }

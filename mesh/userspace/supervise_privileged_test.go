@@ -37,7 +37,7 @@ func (n *node) crash(t *testing.T, peer *node) {
 	t.Helper()
 	before := peer.handshake(t, n)
 	n.kill(t)
-	waitUntil(t, peer.netns+" has a new session", func() bool { return !peer.handshake(t, n).Equal(before) })
+	waitUntil(t, peer.iface+" has a new session", func() bool { return !peer.handshake(t, n).Equal(before) })
 }
 
 // kill kills the device process and waits until another can be configured.
@@ -57,7 +57,7 @@ func (n *node) handshake(t *testing.T, peer *node) time.Time {
 			return p.LastHandshakeTime
 		}
 	}
-	t.Fatalf("%s has no peer %s", n.netns, peer.netns)
+	t.Fatalf("%s has no peer %s", n.iface, peer.iface)
 	return time.Time{}
 }
 
