@@ -19,7 +19,8 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/guard", "keys mesh mesh/nft", "mesh.Firewall → nft.Layout and back"},
 	{"mesh/kube", "keys mesh", "a cluster knows no host"},
 	{"mesh/loop", "", "when to work is the same for a mesh, a firewall and a probe"},
-	{"mesh/linux", "keys mesh mesh/guard mesh/nft mesh/loop mesh/linux/rtnl mesh/linux/routing", "a host knows no cluster"},
+	{"mesh/linux", "keys mesh mesh/guard mesh/nft mesh/loop mesh/linux/rtnl mesh/linux/routing",
+		"a host knows no cluster"},
 	{"mesh/linux/rtnl", "keys mesh", "reads the kernel's tables in the terms of the core"},
 	{"mesh/linux/routing", "keys mesh mesh/linux/rtnl", "routes and rules are the same with every device"},
 	{"mesh/status", "keys mesh", "what is told of a mesh does not depend on who tells it"},
@@ -39,21 +40,26 @@ var outside = []arrow{
 	{"mesh", "github.com", "the core is values in, values out"},
 	{"mesh", "k8s.io", "the core is tested without a cluster"},
 	{"mesh", "golang.zx2c4.com", "the core knows no device"},
-	{"mesh/loop", "github.com", "a loop stands on the standard library alone: it knows no mesh, no cluster and no host"},
-	{"mesh/loop", "golang.org/x", "a loop stands on the standard library alone: it knows no mesh, no cluster and no host"},
-	{"mesh/loop", "k8s.io", "client-go's wait and workqueue stay in mesh/kube: a loop is tested in virtual time, without a cluster"},
+	{"mesh/loop", "github.com",
+		"a loop stands on the standard library alone: it knows no mesh, no cluster and no host"},
+	{"mesh/loop", "golang.org/x",
+		"a loop stands on the standard library alone: it knows no mesh, no cluster and no host"},
+	{"mesh/loop", "k8s.io",
+		"client-go's wait and workqueue stay in mesh/kube: a loop is tested in virtual time, without a cluster"},
 	{"mesh/status", "github.com", "metrics are one of a snapshot's readers"},
 	{"mesh/status", "net/http", "the health endpoints are some of a snapshot's readers"},
 	{"mesh/status", "k8s.io", "a snapshot says what it says of any cluster"},
 	{"mesh/kube", "github.com/vishvananda/netlink", "a cluster is read the same on every operating system"},
 	{"mesh/kube", "golang.zx2c4.com", "a cluster knows no device"},
 	{"mesh/nft", "k8s.io", "tables are the host's; sigs.k8s.io/knftables is a library without Kubernetes"},
-	{"mesh/nft", "github.com/vishvananda/netlink", "nft says what a table is; only notifications are read by netlink, with mdlayher/netlink"},
+	{"mesh/nft", "github.com/vishvananda/netlink",
+		"nft says what a table is; only notifications are read by netlink, with mdlayher/netlink"},
 	{"mesh/guard", "k8s.io", "rules follow from a mesh.Firewall alone"},
 	{"mesh/guard", "github.com/vishvananda/netlink", "rules follow from a mesh.Firewall alone"},
 	{"mesh/linux", "k8s.io/client-go", "a host is programmed without knowing where the state comes from"},
 	{"mesh/linux", "k8s.io/api", "a host is programmed without knowing where the state comes from"},
-	{"mesh/linux", "golang.zx2c4.com/wireguard/device", "the userspace device is another process, configured like the kernel's"},
+	{"mesh/linux", "golang.zx2c4.com/wireguard/device",
+		"the userspace device is another process, configured like the kernel's"},
 	{"mesh/linux/rtnl", "golang.zx2c4.com", "the kernel's routing tables are read without a WireGuard device"},
 	{"mesh/linux/rtnl", "sigs.k8s.io", "the kernel's routing tables are read without nft"},
 	{"mesh/linux/routing", "golang.zx2c4.com", "routes lead to an interface by name, whatever drives it"},
@@ -96,8 +102,11 @@ func TestArrows(t *testing.T) {
 func TestKeysDependencies(t *testing.T) {
 	for _, dependency := range dependencies(t, "Deps")["keys"] {
 		first, _, _ := strings.Cut(dependency, "/")
-		if strings.Contains(first, ".") && !below(dependency, "filippo.io/edwards25519") && dependency != module+"internal/atomicfile" {
-			t.Errorf("keys depend on %s, and may on the standard library, internal/atomicfile and filippo.io/edwards25519 only", dependency)
+		if strings.Contains(first, ".") && !below(dependency, "filippo.io/edwards25519") &&
+			dependency != module+"internal/atomicfile" {
+			t.Errorf(
+				"keys depend on %s, and may on the standard library, internal/atomicfile and "+
+					"filippo.io/edwards25519 only", dependency)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 // Proxy is a mode of kube-proxy.
 type Proxy string
 
-// The modes that kube-proxy has on Linux, without the deprecated ipvs.
+// NFTables and IPTables are kube-proxy's modes on Linux, without the deprecated ipvs.
 const (
 	NFTables Proxy = "nftables"
 	IPTables Proxy = "iptables"
@@ -26,11 +26,12 @@ const (
 
 // Options describe a cluster. The zero value is an IPv4 cluster of two nodes with kube-proxy in nftables mode.
 type Options struct {
-	// Name tells clusters apart: two of the same name never run at once, a new one ends the old. Empty: made from the test's.
+	// Name tells clusters apart. Starting a cluster ends the old one of the same name. Empty means a name made from the
+	// test's.
 	Name string
 	// Nodes is how many there are; 0 means 2. They are called node1, node2, …
 	Nodes int
-	// Family is of nodes, pods and Services.
+	// Family is the address family of nodes, pods and Services.
 	Family lab.Family
 	// Proxy is kube-proxy's mode; empty means NFTables.
 	Proxy Proxy
@@ -38,10 +39,10 @@ type Options struct {
 	Keep bool
 }
 
-// Cluster is one that runs.
+// Cluster is a running Kubernetes cluster.
 type Cluster struct {
 	*lab.Lab
-	// Kubeconfig is the path of an administrator's kubeconfig that works on this machine, outside of the lab's network.
+	// Kubeconfig is the path of an administrator's kubeconfig that works on this machine, outside the lab's network.
 	Kubeconfig string
 
 	options Options
@@ -51,8 +52,8 @@ type Cluster struct {
 	services map[string]*services
 }
 
-// Start builds what is missing and starts a cluster. It ends with the test. Nodes are registered and not ready, CoreDNS waits for
-// a network.
+// Start builds what is missing and starts a cluster, which ends with the test. Its nodes are registered and not ready,
+// and CoreDNS waits for a network.
 func Start(t lab.TB, o Options) *Cluster {
 	t.Helper()
 	o = o.complete()
@@ -67,7 +68,7 @@ func Start(t lab.TB, o Options) *Cluster {
 	return c
 }
 
-// complete fills in what was left open.
+// complete returns the options with defaults in the place of zero values.
 func (o Options) complete() Options {
 	if o.Nodes == 0 {
 		o.Nodes = 2
@@ -91,7 +92,7 @@ func (c *Cluster) build(ctx context.Context, progress func(string, ...any)) erro
 	return err
 }
 
-// start starts everything beyond the API server and the machines.
+// start starts everything but the API server and the machines, which the lab has started.
 func (c *Cluster) start(ctx context.Context) (err error) {
 	if c.Kubeconfig, err = c.Publish(); err != nil {
 		return err
@@ -115,7 +116,8 @@ func (c *Cluster) startScheduler() error {
 		return err
 	}
 	_, err = c.Run(c.Control, host.Program{Name: name, Path: c.Component(name), Args: []string{
-		"--kubeconfig=" + kubeconfig, "--authentication-kubeconfig=" + kubeconfig, "--authorization-kubeconfig=" + kubeconfig,
+		"--kubeconfig=" + kubeconfig, "--authentication-kubeconfig=" + kubeconfig,
+		"--authorization-kubeconfig=" + kubeconfig,
 		"--bind-address=127.0.0.1", "--leader-elect=false",
 	}})
 	return err
@@ -146,7 +148,8 @@ func (c *Cluster) file(name string, content []byte) (string, error) {
 	return path, os.WriteFile(path, content, 0o644)
 }
 
-// dnsAddr is the address of the Service kube-dns, in the cluster's first family: the tenth of its range, by convention.
+// dnsAddr returns the address of the Service kube-dns in the cluster's first family: by convention the tenth of its
+// range.
 func (c *Cluster) dnsAddr() netip.Addr {
 	addr := c.ServiceCIDRs()[0].Addr()
 	for range 10 {

@@ -30,10 +30,11 @@ func TestPrivilegedManifests(t *testing.T) {
 	t.Run("rights", func(t *testing.T) { wantRightsUsed(t, c) })
 }
 
-// Upstream's tests of a network, by their names. Few are those that one run of CI has the time for; of those that listen on all
-// nodes' addresses, each wants the same ports. Elsewhere are tests for clouds and for kernels with SCTP.
+// Upstream's tests of a network, by their names. Few are those that one run of CI has the time for; of those that
+// listen on all nodes' addresses, each wants the same ports. Elsewhere are tests for clouds and for kernels with SCTP.
 const (
-	few       = `Granular Checks: Pods|DNS should provide DNS for the cluster|should serve multiport endpoints from pods|HostPort validates that there is no conflict`
+	few = `Granular Checks: Pods|DNS should provide DNS for the cluster|` +
+		`should serve multiport endpoints from pods|HostPort validates that there is no conflict`
 	many      = few + `|Granular Checks: Services`
 	listening = `service endpoints using hostNetwork`
 	elsewhere = `\[Provider:|\[Feature:SCTPConnectivity\]`

@@ -38,7 +38,7 @@ func (c *Cluster) kubeletConfig(n *lab.Node) []byte {
 	})
 }
 
-// applyDNS creates CoreDNS; its pods wait for a network.
+// applyDNS creates CoreDNS, whose pods wait for a network.
 func (c *Cluster) applyDNS(ctx context.Context) error {
 	manifest := expand(dnsTemplate, map[string]any{"Image": image.DNSName, "Addr": c.dnsAddr()})
 	if _, err := c.TryKubectl(ctx, string(manifest), "apply", "--filename=-"); err != nil {
@@ -47,7 +47,7 @@ func (c *Cluster) applyDNS(ctx context.Context) error {
 	return nil
 }
 
-// expand fills in a template; one that cannot be is a fault of this package's.
+// expand fills in a template. It panics if it cannot, because templates and values are this package's.
 func expand(text string, values map[string]any) []byte {
 	var out bytes.Buffer
 	parsed := template.Must(template.New("").Option("missingkey=error").Parse(text))

@@ -14,9 +14,12 @@ import (
 // What is expanded is YAML, whatever the values.
 func TestTemplates(t *testing.T) {
 	dns := map[string]any{"Image": image.DNSName, "Addr": netip.MustParseAddr("fd00:10:96::a")}
-	served := map[string]any{"Workload": Workload{Name: "web", Port: 8080}, "Image": image.AgnhostName, "Args": `["netexec","a: b"]`}
-	silent := map[string]any{"Workload": Workload{Name: "n", HostNetwork: true}, "Image": image.AgnhostName, "Args": `[]`}
-	kubelet := map[string]any{"CA": "/ca", "Certificate": "/crt", "Key": "/key", "Cgroup": "warren.x.node1", "DNS": "::1"}
+	served := map[string]any{"Workload": Workload{Name: "web", Port: 8080}, "Image": image.AgnhostName,
+		"Args": `["netexec","a: b"]`}
+	silent := map[string]any{"Workload": Workload{Name: "n", HostNetwork: true}, "Image": image.AgnhostName,
+		"Args": `[]`}
+	kubelet := map[string]any{"CA": "/ca", "Certificate": "/crt", "Key": "/key", "Cgroup": "warren.x.node1",
+		"DNS": "::1"}
 	for name, test := range map[string]struct {
 		text      string
 		values    map[string]any

@@ -12,16 +12,16 @@ import (
 	"warren.mesh/test/lab/artifact"
 )
 
-// Specs says which of Kubernetes' own tests to run.
+// Specs selects tests of Kubernetes' own.
 type Specs struct {
-	// Focus and Skip are regular expressions on the tests' full names; an empty Skip skips none.
+	// Focus and Skip are regular expressions on the tests' full names. An empty Skip skips none.
 	Focus, Skip string
-	// Processes is how many run at once; 0 means 1.
+	// Processes is how many tests run at once; 0 means 1.
 	Processes int
 }
 
-// Conform runs upstream's tests on a cluster that runs, with their output on this process's own, and fails where one does, or where
-// none was chosen.
+// Conform runs upstream's tests on the running cluster of this name and prints their output. It fails if a test fails,
+// or if no test was selected.
 func Conform(ctx context.Context, name string, s Specs, progress func(string, ...any)) error {
 	b, err := builder(ctx, progress)
 	if err != nil {
@@ -37,7 +37,7 @@ func Conform(ctx context.Context, name string, s Specs, progress func(string, ..
 	return nil
 }
 
-// Conform runs upstream's tests, which are part of t, and returns how many passed.
+// Conform runs upstream's tests as a part of t and returns how many passed.
 func (c *Cluster) Conform(t lab.TB, s Specs) (passed int) {
 	t.Helper()
 	command, err := s.command(t.Context(), c.Root(), c.Artifacts(), c.Authority().File("admin.kubeconfig"))
@@ -53,12 +53,12 @@ func (c *Cluster) Conform(t lab.TB, s Specs) (passed int) {
 	return passed
 }
 
-// What ginkgo prints for each test that passed, and when all have.
+// What ginkgo prints for each test that passed, and when all tests passed.
 const passedMark = "•"
 
 var took = regexp.MustCompile(`SUCCESS! \S+`)
 
-// command is what to run on the control machine; both programs are built where they are missing.
+// command returns the command for the control machine. It builds both programs if they are missing.
 func (s Specs) command(ctx context.Context, root string, cache artifact.Cache, kubeconfig string) ([]string, error) {
 	if s.Focus == "" {
 		return nil, errors.New("say which of upstream's tests to run")

@@ -1,4 +1,4 @@
-// Package cluster is a Kubernetes cluster on one machine: a lab (see test/lab) whose nodes run containerd, kubelet and
-// kube-proxy, with a scheduler, CoreDNS and the images that manifests and tests name. It begins without any CNI plugin, nodes
-// not ready: `kubectl apply -k manifests/` is what is tested on it.
+// Package cluster runs a Kubernetes cluster on one machine: a lab (see test/lab) whose nodes run containerd, kubelet
+// and kube-proxy, with a scheduler, CoreDNS and the images that manifests and tests name. It starts without a CNI
+// plugin, so its nodes are not ready: tests install warren by its manifests.
 package cluster

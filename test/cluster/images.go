@@ -11,7 +11,7 @@ import (
 	"warren.mesh/test/lab/artifact"
 )
 
-// builder prepares the builds of images.
+// builder returns a Builder of images.
 func builder(ctx context.Context, progress func(string, ...any)) (image.Builder, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "warren.mesh").Output()
 	if err != nil {
@@ -24,7 +24,7 @@ func builder(ctx context.Context, progress func(string, ...any)) (image.Builder,
 	return image.NewBuilder(ctx, strings.TrimSpace(string(out)), artifact.Cache{Dir: dir, Progress: progress})
 }
 
-// DescribeImage builds warren's image and says how large it is and what it holds beyond its base.
+// DescribeImage builds warren's image and writes its size and what it holds beyond its base.
 func DescribeImage(ctx context.Context, out io.Writer, progress func(format string, args ...any)) error {
 	b, err := builder(ctx, progress)
 	if err != nil {

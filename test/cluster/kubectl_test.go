@@ -27,7 +27,8 @@ func (s *scene) kubectl(t *testing.T) {
 }
 
 func (s *scene) command(ctx context.Context, args ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, s.Component("kubectl"), append([]string{"--kubeconfig=" + s.Kubeconfig}, args...)...)
+	return exec.CommandContext(ctx, s.Component("kubectl"),
+		append([]string{"--kubeconfig=" + s.Kubeconfig}, args...)...)
 }
 
 func (s *scene) outside(t *testing.T, args ...string) string {

@@ -35,7 +35,8 @@ func restartServices(t *testing.T, c *cluster.Cluster) {
 	flows.WantNoLoss(t)
 }
 
-// recreateNode drains and deletes a node and has another machine of its name join: another UID, address and pod CIDR, the same disk.
+// recreateNode drains and deletes a node and has another machine of its name join: another UID, address and pod CIDR,
+// the same disk.
 func recreateNode(t *testing.T, c *cluster.Cluster) {
 	old := c.Node(2)
 	before := old.Object(t)
@@ -91,7 +92,8 @@ func reboots(t *testing.T, c *cluster.Cluster, rounds int) {
 		c.Reboot(t, n)
 		lab.Wait(t, patience, "pods after a reboot", func() error { return serving(t, c, n, pods, round+1) })
 		for _, pod := range c.Pods(t, "default", "app=crowd") {
-			if out, err := c.Fetch(t, from, url(pod.Addrs[0], webPort, "/hostname")); err != nil || strings.TrimSpace(out) != pod.Name {
+			if out, err := c.Fetch(t, from, url(pod.Addrs[0], webPort, "/hostname")); err != nil ||
+				strings.TrimSpace(out) != pod.Name {
 				t.Errorf("round %d: %s: %q, %v", round, pod.Name, out, err)
 			}
 		}
@@ -154,7 +156,8 @@ func parsed(text string) netip.Addr {
 // podAddrs are those of the node's pods that have their own, sorted.
 func podAddrs(t *testing.T, c *cluster.Cluster, n *lab.Node) []string {
 	t.Helper()
-	out := c.Kubectl(t, "", "get", "pods", "--all-namespaces", "--field-selector=spec.nodeName="+n.Name, "--output=json")
+	out := c.Kubectl(t, "", "get", "pods", "--all-namespaces", "--field-selector=spec.nodeName="+n.Name,
+		"--output=json")
 	var list struct {
 		Items []struct {
 			Spec   struct{ HostNetwork bool }

@@ -25,7 +25,8 @@ func (s *scene) pods(t *testing.T) {
 				s.untranslated(t, from, to, webPort)
 			}
 		}
-		if out, err := s.Fetch(t, from, "https://kubernetes.default/version"); err != nil || !strings.Contains(out, "gitVersion") {
+		if out, err := s.Fetch(t, from, "https://kubernetes.default/version"); err != nil ||
+			!strings.Contains(out, "gitVersion") {
 			t.Errorf("%s → API server: %q, %v", from.Name, out, err)
 		}
 	}
@@ -136,7 +137,8 @@ func (s *scene) sandbox(t *testing.T) {
 	s.Kubectl(t, sandboxPod, "apply", "--filename=-")
 	s.Kubectl(t, "", "wait", "pod/sandbox", "--for=condition=Ready", "--timeout=60s")
 	pod := s.Pods(t, "default", "app=sandbox")[0]
-	if out, err := s.Fetch(t, pod, "http://localhost:8082/hostname"); err != nil || strings.TrimSpace(out) != "sandbox" {
+	if out, err := s.Fetch(t, pod, "http://localhost:8082/hostname"); err != nil ||
+		strings.TrimSpace(out) != "sandbox" {
 		t.Errorf("the other container: %q, %v", out, err)
 	}
 	for _, from := range s.Nodes() {
@@ -144,14 +146,16 @@ func (s *scene) sandbox(t *testing.T) {
 			continue
 		}
 		for _, addr := range pod.Node.Addrs() {
-			if out, err := cluster.FetchFrom(from, url(addr, 9090, "/hostname")); err != nil || strings.TrimSpace(out) != "sandbox" {
+			if out, err := cluster.FetchFrom(from, url(addr, 9090, "/hostname")); err != nil ||
+				strings.TrimSpace(out) != "sandbox" {
 				t.Errorf("%s → host port of %v: %q, %v", from.Name, addr, out, err)
 			}
 		}
 	}
 	for _, from := range s.web {
 		for _, addr := range pod.Node.Addrs() {
-			if out, err := s.Fetch(t, from, url(addr, 9090, "/hostname")); err != nil || strings.TrimSpace(out) != "sandbox" {
+			if out, err := s.Fetch(t, from, url(addr, 9090, "/hostname")); err != nil ||
+				strings.TrimSpace(out) != "sandbox" {
 				t.Errorf("%s → host port of %v: %q, %v", from.Name, addr, out, err)
 			}
 		}

@@ -14,18 +14,18 @@ import (
 	"warren.mesh/test/lab/pki"
 )
 
-// services are what runs on a node besides pods.
+// services are the programs that run on a node besides pods.
 type services struct{ containerd, kubelet, proxy *host.Process }
 
 const proxyName = "kube-proxy"
 
-// How long services may take to start, and to end after a signal. On a quiet machine it is a second.
+// How long services may take to start, and to end after a signal. On an idle machine either takes a second.
 const (
 	startTimeout = 60 * time.Second
 	stopTimeout  = 30 * time.Second
 )
 
-// startNode starts a node's services, on a machine that was just started, and waits until it is registered.
+// startNode starts the services of a node whose machine has just started, and waits until the node is registered.
 func (c *Cluster) startNode(ctx context.Context, n *lab.Node) error {
 	if err := c.startContainerd(ctx, n); err != nil {
 		return err
@@ -58,14 +58,15 @@ func (c *Cluster) of(n *lab.Node) *services {
 	return c.services[n.Name]
 }
 
-// startContainerd starts it and waits until it answers.
+// startContainerd starts containerd and waits until it answers.
 func (c *Cluster) startContainerd(ctx context.Context, n *lab.Node) error {
 	config, err := c.file("containerd.toml", containerdConfig())
 	if err != nil {
 		return err
 	}
 	s := c.of(n)
-	s.containerd, err = c.Run(n.Host, host.Program{Name: n.Name + "-containerd", Path: "/usr/bin/containerd", Args: []string{"--config=" + config}})
+	s.containerd, err = c.Run(n.Host, host.Program{Name: n.Name + "-containerd", Path: "/usr/bin/containerd",
+		Args: []string{"--config=" + config}})
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func (c *Cluster) startContainerd(ctx context.Context, n *lab.Node) error {
 	}
 }
 
-// importImage gives the node's containerd an image, unless its disk has it from before.
+// importImage imports an image into the node's containerd, unless the node's disk has it already.
 func importImage(ctx context.Context, n *lab.Node, i image.Image) error {
 	have, err := n.ExecContext(ctx, "ctr", "--namespace=k8s.io", "images", "list", "--quiet", "name=="+i.Name)
 	if err != nil {
@@ -103,7 +104,7 @@ func importImage(ctx context.Context, n *lab.Node, i image.Image) error {
 	return nil
 }
 
-// issueKubelet makes the node's credential, which is its serving certificate too.
+// issueKubelet makes the node's credential, which is also its serving certificate.
 func (c *Cluster) issueKubelet(n *lab.Node) error {
 	_, err := c.Issue(pki.Subject{
 		File: n.Name, CommonName: "system:node:" + n.Name, Organizations: []string{"system:nodes"},
@@ -112,8 +113,8 @@ func (c *Cluster) issueKubelet(n *lab.Node) error {
 	return err
 }
 
-// startKubelet starts it and waits until it is healthy. One that finds containerd not yet initialized ends, and is started again, as
-// systemd does.
+// startKubelet starts it and waits until it is healthy. One that finds containerd not yet initialized ends, and is
+// started again, as systemd does.
 func (c *Cluster) startKubelet(ctx context.Context, n *lab.Node) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -151,7 +152,7 @@ func (c *Cluster) runKubelet(n *lab.Node, s *services) error {
 	return err
 }
 
-// healthy asks the kubelet on its node's loopback.
+// healthy asks the kubelet on its node's loopback address, and returns nil if it is healthy.
 func healthy(n *lab.Node) error {
 	_, err := n.Fetch("http://127.0.0.1:10248/healthz")
 	return err
@@ -159,16 +160,17 @@ func healthy(n *lab.Node) error {
 
 func (c *Cluster) startProxy(n *lab.Node) error {
 	var err error
-	c.of(n).proxy, err = c.Run(n.Host, host.Program{Name: n.Name + "-" + proxyName, Path: c.Component(proxyName), Args: []string{
-		"--kubeconfig=" + c.Authority().File(proxyName+".kubeconfig"), "--hostname-override=" + n.Name,
-		"--proxy-mode=" + string(c.options.Proxy), "--cluster-cidr=" + commas(c.ClusterCIDRs()),
-		// The limit is of the whole host, and not a node's to set.
-		"--conntrack-max-per-core=0", "--v=2",
-	}})
+	c.of(n).proxy, err = c.Run(n.Host, host.Program{Name: n.Name + "-" + proxyName, Path: c.Component(proxyName),
+		Args: []string{
+			"--kubeconfig=" + c.Authority().File(proxyName+".kubeconfig"), "--hostname-override=" + n.Name,
+			"--proxy-mode=" + string(c.options.Proxy), "--cluster-cidr=" + commas(c.ClusterCIDRs()),
+			// The limit is of the whole host, and not a node's to set.
+			"--conntrack-max-per-core=0", "--v=2",
+		}})
 	return err
 }
 
-// commas joins values as flags want them.
+// commas joins values by commas, as flags take them.
 func commas[T interface {
 	netip.Addr | netip.Prefix
 	String() string

@@ -7,7 +7,7 @@ import (
 	"warren.mesh/test/lab"
 )
 
-// Join adds a node and waits until it is registered. One that was removed before, and joins by its name again, has its disk.
+// Join adds a node and waits until it is registered. A node with the name of one that was removed gets its disk.
 func (c *Cluster) Join(t lab.TB, o lab.NodeOptions) *lab.Node {
 	t.Helper()
 	n := c.AddNode(t, o)
@@ -17,8 +17,8 @@ func (c *Cluster) Join(t lab.TB, o lab.NodeOptions) *lab.Node {
 	return n
 }
 
-// Reboot ends every process and namespace of the node and starts it again with its disk: what `reboot` does to a machine. It
-// returns when the kubelet runs again.
+// Reboot ends every process and namespace of the node and starts it again with its disk: what `reboot` does to a
+// machine. It returns when the kubelet runs again.
 func (c *Cluster) Reboot(t lab.TB, n *lab.Node) {
 	t.Helper()
 	n.Reboot(t)
@@ -27,18 +27,20 @@ func (c *Cluster) Reboot(t lab.TB, n *lab.Node) {
 	}
 }
 
-// RestartKubelet ends the node's kubelet and starts another.
+// RestartKubelet ends the node's kubelet and starts a new one.
 func (c *Cluster) RestartKubelet(t lab.TB, n *lab.Node) {
 	t.Helper()
-	if err := errors.Join(c.of(n).kubelet.Signal(syscall.SIGTERM, stopTimeout), c.startKubelet(t.Context(), n)); err != nil {
+	if err := errors.Join(c.of(n).kubelet.Signal(syscall.SIGTERM, stopTimeout),
+		c.startKubelet(t.Context(), n)); err != nil {
 		t.Fatalf("restart the kubelet of %s: %v", n.Name, err)
 	}
 }
 
-// RestartContainerd ends the node's containerd and starts another; containers go on meanwhile.
+// RestartContainerd ends the node's containerd and starts a new one. Containers keep running meanwhile.
 func (c *Cluster) RestartContainerd(t lab.TB, n *lab.Node) {
 	t.Helper()
-	if err := errors.Join(c.of(n).containerd.Signal(syscall.SIGTERM, stopTimeout), c.startContainerd(t.Context(), n)); err != nil {
+	if err := errors.Join(c.of(n).containerd.Signal(syscall.SIGTERM, stopTimeout),
+		c.startContainerd(t.Context(), n)); err != nil {
 		t.Fatalf("restart containerd of %s: %v", n.Name, err)
 	}
 }

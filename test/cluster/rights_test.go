@@ -14,8 +14,9 @@ import (
 
 const account = "system:serviceaccount:kube-system:warren"
 
-// wantRightsUsed compares what the API server was asked in warren's name with what the role allows: all of it was needed, and
-// nothing was asked beyond. Whether clients list before they watch is client-go's business, and depends on the server.
+// wantRightsUsed compares what the API server was asked in warren's name with what the role allows: all of it was
+// needed, and nothing was asked beyond. Whether clients list before they watch is client-go's business, and depends on
+// the server.
 func wantRightsUsed(t *testing.T, c *cluster.Cluster) {
 	used := map[string]bool{}
 	for _, r := range c.Audit(t) {
@@ -41,7 +42,8 @@ func granted(t *testing.T, c *cluster.Cluster) []string {
 	var role struct {
 		Rules []struct{ Verbs, Resources []string }
 	}
-	if err := json.Unmarshal([]byte(c.Kubectl(t, "", "get", "clusterrole", "warren", "--output=json")), &role); err != nil {
+	if err := json.Unmarshal([]byte(c.Kubectl(t, "", "get", "clusterrole", "warren", "--output=json")),
+		&role); err != nil {
 		t.Fatal(err)
 	}
 	var all []string

@@ -34,7 +34,8 @@ func setScene(t *testing.T, c *cluster.Cluster) *scene {
 	s.web = s.Spread(t, cluster.Workload{Name: "web", Args: []string{"netexec"}, Port: webPort})
 	port := strconv.Itoa(hostPort)
 	s.hosts = s.Spread(t, cluster.Workload{
-		Name: "host", HostNetwork: true, Args: []string{"netexec", "--http-port=" + port, "--udp-port=" + port}, Port: hostPort,
+		Name: "host", HostNetwork: true, Args: []string{"netexec", "--http-port=" + port, "--udp-port=" + port},
+		Port: hostPort,
 	})
 	return s
 }

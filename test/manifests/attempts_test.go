@@ -18,7 +18,8 @@ const (
 	otherOwners       verdict = "warren may not change who owns the fields"
 	byKubelet         verdict = "a kubelet may not write warren's annotations"
 	foreignAnnotation verdict = foreignNode + or + byAccount
-	byAccount         verdict = "a ServiceAccount may write warren's annotations only of the Node that its token was issued for"
+	byAccount         verdict = "a ServiceAccount may write warren's annotations only of the Node that its token " +
+		"was issued for"
 	notTogether       verdict = "are set together or not at all"
 	badKey            verdict = "warren.mesh/public-key must be"
 	badPodCIDRs       verdict = "warren.mesh/pod-cidrs must be what spec.podCIDRs says"
@@ -40,7 +41,8 @@ func duties() []attempt {
 		{"another key", own, own, false, newKey, allowed},
 		{"withdraw", own, own, false, unset(published...), allowed},
 		{"change nothing", own, own, false, all(), allowed},
-		{"change nothing, of whatever revision", own, own, false, func(n *corev1.Node) { n.ResourceVersion = "" }, allowed},
+		{"change nothing, of whatever revision", own, own, false, func(n *corev1.Node) { n.ResourceVersion = "" },
+			allowed},
 		{"take annotations over", taken, taken, false, newKey, allowed},
 		{"take annotations away", taken, taken, false, unset(published...), allowed},
 		{"withdraw among many writers", busy, busy, false, unset(published...), allowed},
@@ -64,24 +66,28 @@ func temptations() []attempt {
 		}
 	}
 	metadata := map[string]change{
-		"label": label, "new label": addLabel, "no label": removeLabel, "finalizer": finalizer, "no finalizers": removeFinalizers,
-		"owner": owner, "label beside a duty": all(newKey, label),
+		"label": label, "new label": addLabel, "no label": removeLabel, "finalizer": finalizer,
+		"no finalizers": removeFinalizers,
+		"owner":         owner, "label beside a duty": all(newKey, label),
 	}
 	annotations := map[string]change{
-		"annotation": annotation, "no annotation": removeAnnotation, "annotation beside a duty": all(newKey, annotation),
-		"force-endpoint": set(force, "203.0.113.2:4500"), "no force-endpoint": unset(force),
+		"annotation": annotation, "no annotation": removeAnnotation,
+		"annotation beside a duty": all(newKey, annotation),
+		"force-endpoint":           set(force, "203.0.113.2:4500"), "no force-endpoint": unset(force),
 		"persistent-keepalive": set(keepalive, "1"), "no persistent-keepalive": unset(keepalive),
 	}
 	add(false, otherMetadata, metadata)
 	add(true, otherMetadata, metadata)
 	add(false, otherAnnotations, annotations)
 	add(true, otherAnnotations, annotations)
-	add(true, otherAnnotations, map[string]change{"key through status": newKey, "withdraw through status": unset(published...)})
+	add(true, otherAnnotations, map[string]change{"key through status": newKey,
+		"withdraw through status": unset(published...)})
 
 	specs := map[string]change{"taint": taint, "no taints": removeTaints, "cordon": cordon, "provider": providerID}
 	status := map[string]change{
-		"not ready": notReady, "heartbeat": heartbeat, "pressure": pressure, "no conditions": removeConditions, "capacity": capacity,
-		"kernel": kernel, "image": image, "address": address, "new address": addAddress,
+		"not ready": notReady, "heartbeat": heartbeat, "pressure": pressure, "no conditions": removeConditions,
+		"capacity": capacity,
+		"kernel":   kernel, "image": image, "address": address, "new address": addAddress,
 		"pressure beside a duty": all(networkAvailable, pressure),
 	}
 	add(false, otherSpec, specs)
@@ -94,24 +100,30 @@ func temptations() []attempt {
 	return append(list, attempt{"pod CIDR", bare, bare, false, choosePodCIDR, otherSpec})
 }
 
-// forgeries are of the account that the API server keeps of who wrote which field. By the next apply of an owner, all that it
-// owns and no longer says is removed.
+// forgeries are of the account that the API server keeps of who wrote which field. By the next apply of an owner, all
+// that it owns and no longer says is removed.
 func forgeries() (list []attempt) {
 	// What gitops owns, and a place for more.
-	const owned = `{"f:metadata":{"f:labels":{"f:example.com/team":{}%s},"f:annotations":{"f:example.com/owner":{}%s}}%s}`
-	const label, note, override = `,"f:example.com/zone":{}`, `,"f:example.com/note":{}`, `,"f:warren.mesh/force-endpoint":{}`
+	const owned = `{"f:metadata":{"f:labels":{"f:example.com/team":{}%s},` +
+		`"f:annotations":{"f:example.com/owner":{}%s}}%s}`
+	const (
+		label    = `,"f:example.com/zone":{}`
+		note     = `,"f:example.com/note":{}`
+		override = `,"f:warren.mesh/force-endpoint":{}`
+	)
 	const ready = `,"f:status":{"f:conditions":{"k:{\"type\":\"Ready\"}":{".":{},"f:type":{}}}}`
 	const network = `,"f:status":{"f:conditions":{"k:{\"type\":\"NetworkUnavailable\"}":{".":{},"f:type":{}}}}`
 	owns := func(label, note, more string) string { return fmt.Sprintf(owned, label, note, more) }
 	for name, c := range map[string]change{
-		"label for another":                  forge("gitops", "Apply", owns(label, "", "")),
-		"annotation for another":             forge("gitops", "Apply", owns("", note, "")),
-		"override for another":               forge("gitops", "Apply", owns("", override, "")),
-		"taints for another":                 forge("gitops", "Apply", owns("", "", `,"f:spec":{"f:taints":{}}`)),
-		"addresses for another":              forge("gitops", "Apply", owns("", "", `,"f:status":{"f:addresses":{}}`)),
-		"condition for another":              forge("gitops", "Apply", owns("", "", ready)),
-		"network condition for another":      forge("gitops", "Apply", owns("", "", network)),
-		"fewer labels for another":           forge("gitops", "Apply", `{"f:metadata":{"f:annotations":{"f:example.com/owner":{}}}}`),
+		"label for another":             forge("gitops", "Apply", owns(label, "", "")),
+		"annotation for another":        forge("gitops", "Apply", owns("", note, "")),
+		"override for another":          forge("gitops", "Apply", owns("", override, "")),
+		"taints for another":            forge("gitops", "Apply", owns("", "", `,"f:spec":{"f:taints":{}}`)),
+		"addresses for another":         forge("gitops", "Apply", owns("", "", `,"f:status":{"f:addresses":{}}`)),
+		"condition for another":         forge("gitops", "Apply", owns("", "", ready)),
+		"network condition for another": forge("gitops", "Apply", owns("", "", network)),
+		"fewer labels for another": forge("gitops", "Apply",
+			`{"f:metadata":{"f:annotations":{"f:example.com/owner":{}}}}`),
 		"labels for somebody new":            forge("kubectl", "Apply", owns(label, "", "")),
 		"labels for itself":                  forge("warren", "Apply", owns(label, "", "")),
 		"annotations for itself":             forge("warren", "Update", owns("", note, "")),
@@ -132,7 +144,8 @@ func forgeries() (list []attempt) {
 	}
 	somebodyNew := forge("kubectl", "Apply", owns(label, "", ""))
 	return append(list,
-		attempt{"label for another, among many writers", busy, busy, false, forge("gitops", "Apply", owns(label, "", "")), otherOwners},
+		attempt{"label for another, among many writers", busy, busy, false,
+			forge("gitops", "Apply", owns(label, "", "")), otherOwners},
 		attempt{"nobody with any field, among many writers", busy, busy, false, forgetOwners, otherOwners},
 		attempt{"labels where nobody owns any", unowned, unowned, false, somebodyNew, otherOwners},
 		attempt{"labels where nobody owns any, beside what the server makes up", unowned, unowned, false,
@@ -186,45 +199,60 @@ func contents() (list []attempt) {
 		{"zero key", own, set(publicKey, strings.Repeat("A", 43)+"="), badKey},
 		{"another's pod CIDRs", own, set(podCIDRs, announcement(other)[podCIDRs]), badPodCIDRs},
 		{"one more pod CIDR", own, set(podCIDRs, announcement(own)[podCIDRs]+",10.0.0.0/8"), badPodCIDRs},
-		{"one pod CIDR of two", own, set(podCIDRs, first(strings.Split(announcement(own)[podCIDRs], ","))), badPodCIDRs},
-		{"a wider pod CIDR", own, set(podCIDRs, strings.Replace(announcement(own)[podCIDRs], "/24", "/16", 1)), badPodCIDRs},
+		{"one pod CIDR of two", own, set(podCIDRs, first(strings.Split(announcement(own)[podCIDRs], ","))),
+			badPodCIDRs},
+		{"a wider pod CIDR", own, set(podCIDRs, strings.Replace(announcement(own)[podCIDRs], "/24", "/16", 1)),
+			badPodCIDRs},
 		{"empty pod CIDRs", own, set(podCIDRs, ""), badPodCIDRs},
 		{"pod CIDRs where there are none", bare, announce, badPodCIDRs},
 		{"empty pod CIDRs where there are none", bare, all(announce, set(podCIDRs, "")), badPodCIDRs},
-		{"pod CIDRs word for word", odd, all(announce, func(n *corev1.Node) { set(podCIDRs, strings.Join(n.Spec.PodCIDRs, ","))(n) }), badPodCIDRs},
+		{"pod CIDRs word for word", odd, all(announce,
+			func(n *corev1.Node) { set(podCIDRs, strings.Join(n.Spec.PodCIDRs, ","))(n) }), badPodCIDRs},
 		{"another's node IPs", own, set(nodeIPs, announcement(other)[nodeIPs]), badNodeIPs},
 		{"one more node IP", own, set(nodeIPs, announcement(own)[nodeIPs]+",192.0.2.1"), badNodeIPs},
 		{"external IP as node IP", own, set(nodeIPs, "203.0.113.100"), badNodeIPs},
 		{"name as node IP", own, set(nodeIPs, own), badNodeIPs},
 		{"link-local node IP", odd, all(announce, set(nodeIPs, "169.254.1.1")), badNodeIPs},
 		{"empty node IPs", own, set(nodeIPs, ""), badNodeIPs},
-		{"nine node IPs", own, set(nodeIPs, strings.Repeat(first(strings.Split(announcement(own)[nodeIPs], ","))+",", 8)+"172.31.9.100"), badNodeIPs},
+		{"nine node IPs", own,
+			set(nodeIPs, strings.Repeat(first(strings.Split(announcement(own)[nodeIPs], ","))+",", 8)+"172.31.9.100"),
+			badNodeIPs},
 		{"another's endpoint", own, set(endpoint, announcement(other)[endpoint]), foreignEndpoint},
-		{"one's own and another's endpoint", own, set(endpoint, "172.31.9.100:51820,[fd00:9::101]:51820"), foreignEndpoint},
+		{"one's own and another's endpoint", own, set(endpoint, "172.31.9.100:51820,[fd00:9::101]:51820"),
+			foreignEndpoint},
 		{"endpoint that begins like one's own", own, set(endpoint, "172.31.9.10:51820"), foreignEndpoint},
 		{"link-local endpoint", odd, all(announce, set(endpoint, "169.254.1.1:51820")), badEndpoint},
 	} {
-		list = append(list, attempt{c.name, c.node, c.node, false, c.change, c.want}, attempt{c.name, "admin", c.node, false, c.change, c.want})
+		list = append(list, attempt{c.name, c.node, c.node, false, c.change, c.want},
+			attempt{c.name, "admin", c.node, false, c.change, c.want})
 	}
 	for _, value := range badEndpoints {
 		list = append(list, attempt{"endpoint " + value, own, own, false, set(endpoint, value), badEndpoint})
 	}
-	for _, value := range []string{"172.31.9.100:9", "[fd00:9::100]:65535", "[FD00:9:0::100]:51890", "203.0.113.100:51820", "[fd00:9::100]:51820,172.31.9.100:51820"} {
+	for _, value := range []string{"172.31.9.100:9", "[fd00:9::100]:65535", "[FD00:9:0::100]:51890",
+		"203.0.113.100:51820", "[fd00:9::100]:51820,172.31.9.100:51820"} {
 		list = append(list, attempt{"endpoint " + value, own, own, false, set(endpoint, value), allowed})
 	}
 	return append(list,
 		attempt{"node IPs in another text", own, own, false, set(nodeIPs, "FD00:9::100"), allowed},
-		attempt{"eight node IPs", own, own, false, set(nodeIPs, strings.Repeat("172.31.9.100,", 7)+"172.31.9.100"), allowed},
+		attempt{"eight node IPs", own, own, false, set(nodeIPs, strings.Repeat("172.31.9.100,", 7)+"172.31.9.100"),
+			allowed},
 	)
 }
 
 var badEndpoints = []string{
-	"", "172.31.9.100", "172.31.9.100:", "172.31.9.100:0", "172.31.9.100:65536", "172.31.9.100:051820", "172.31.9.100:+1", ":51820",
-	"own:51820", "172.31.9.100:51820,", "172.31.9.100:51820, [fd00:9::100]:51820", "172.31.9.100:51820,172.31.9.100:51821",
-	"[fd00:9::100]:51820,[fd00:9::100]:51821", "172.31.9.100:51820,[fd00:9::100]:51820,172.31.9.100:51820", "fd00:9::100:51820",
-	"[172.31.9.100]:51820", "[fd00:9::100%eth0]:51820", "[::ffff:172.31.9.100]:51820", "172.31.9.256:51820", "172.31.9.0100:51820",
-	"127.0.0.1:51820", "0.0.0.0:51820", "[::]:51820", "[::1]:51820", "224.0.0.1:51820", "[ff02::1]:51820", "[fe80::1]:51820",
-	"255.255.255.255:51820", "172.31.9.100:51820\n", "172.31.9.100:51820,[fd00:9::100]:65536", "172.31.9.100:51820,[fe80::1]:51820",
+	"", "172.31.9.100", "172.31.9.100:", "172.31.9.100:0", "172.31.9.100:65536", "172.31.9.100:051820",
+	"172.31.9.100:+1", ":51820",
+	"own:51820", "172.31.9.100:51820,", "172.31.9.100:51820, [fd00:9::100]:51820",
+	"172.31.9.100:51820,172.31.9.100:51821",
+	"[fd00:9::100]:51820,[fd00:9::100]:51821", "172.31.9.100:51820,[fd00:9::100]:51820,172.31.9.100:51820",
+	"fd00:9::100:51820",
+	"[172.31.9.100]:51820", "[fd00:9::100%eth0]:51820", "[::ffff:172.31.9.100]:51820", "172.31.9.256:51820",
+	"172.31.9.0100:51820",
+	"127.0.0.1:51820", "0.0.0.0:51820", "[::]:51820", "[::1]:51820", "224.0.0.1:51820", "[ff02::1]:51820",
+	"[fe80::1]:51820",
+	"255.255.255.255:51820", "172.31.9.100:51820\n", "172.31.9.100:51820,[fd00:9::100]:65536",
+	"172.31.9.100:51820,[fe80::1]:51820",
 }
 
 // overrides are an administrator's: of any address, but well formed.
@@ -236,10 +264,12 @@ func overrides() (list []attempt) {
 		list = append(list, attempt{"force-endpoint " + value, "admin", fresh, false, set(force, value), allowed})
 	}
 	for _, value := range []string{"", "-1", "+1", "01", "1.5", "25s", "65536", "99999", "100000", " 1", "1\n"} {
-		list = append(list, attempt{"persistent-keepalive " + value, "admin", fresh, false, set(keepalive, value), badKeepalive})
+		list = append(list, attempt{"persistent-keepalive " + value, "admin", fresh, false, set(keepalive, value),
+			badKeepalive})
 	}
 	for _, value := range []string{"0", "9", "19", "65535"} {
-		list = append(list, attempt{"persistent-keepalive " + value, "admin", fresh, false, set(keepalive, value), allowed})
+		list = append(list, attempt{"persistent-keepalive " + value, "admin", fresh, false, set(keepalive, value),
+			allowed})
 	}
 	return append(list,
 		attempt{"no overrides", "admin", own, false, unset(force, keepalive), allowed},
@@ -265,7 +295,8 @@ func kubelets() []attempt {
 		{"announce", "kubelet of bare", bare, false, announce, byKubelet},
 		{"pod CIDR", "kubelet of bare", bare, false, choosePodCIDR, podCIDRsByKubelet},
 		{"heartbeat", "kubelet", own, true, heartbeat, allowed},
-		{"not ready, pressure, image, capacity", "kubelet", own, true, all(notReady, pressure, image, capacity), allowed},
+		{"not ready, pressure, image, capacity", "kubelet", own, true, all(notReady, pressure, image, capacity),
+			allowed},
 		{"address", "kubelet", own, true, address, allowed},
 		{"annotation", "kubelet", own, false, annotation, allowed},
 		{"label", "kubelet", own, false, label, allowed},

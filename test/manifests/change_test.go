@@ -88,11 +88,13 @@ func networkAvailable(n *corev1.Node) { setNetworkUnavailable(n, corev1.Conditio
 func networkMissing(n *corev1.Node)   { setNetworkUnavailable(n, corev1.ConditionTrue) }
 func address(n *corev1.Node)          { n.Status.Addresses[1].Address = "172.31.9.99" }
 func addAddress(n *corev1.Node) {
-	n.Status.Addresses = append(n.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeExternalDNS, Address: "a.example.com"})
+	n.Status.Addresses = append(n.Status.Addresses,
+		corev1.NodeAddress{Type: corev1.NodeExternalDNS, Address: "a.example.com"})
 }
 
 func owner(n *corev1.Node) {
-	n.OwnerReferences = append(n.OwnerReferences, metav1.OwnerReference{APIVersion: "v1", Kind: "Node", Name: "x", UID: "x"})
+	n.OwnerReferences = append(n.OwnerReferences, metav1.OwnerReference{APIVersion: "v1", Kind: "Node", Name: "x",
+		UID: "x"})
 }
 
 func setNetworkUnavailable(n *corev1.Node, status corev1.ConditionStatus) {
@@ -107,7 +109,8 @@ func setNetworkUnavailable(n *corev1.Node, status corev1.ConditionStatus) {
 
 func condition(kind corev1.NodeConditionType, status corev1.ConditionStatus) corev1.NodeCondition {
 	now := metav1.Unix(1.9e9, 0)
-	return corev1.NodeCondition{Type: kind, Status: status, Reason: "Said", Message: "by " + string(status), LastHeartbeatTime: now, LastTransitionTime: now}
+	return corev1.NodeCondition{Type: kind, Status: status, Reason: "Said", Message: "by " + string(status),
+		LastHeartbeatTime: now, LastTransitionTime: now}
 }
 
 func internalIP(ip string) corev1.NodeAddress {

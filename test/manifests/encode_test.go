@@ -92,8 +92,8 @@ func operations(path string, old, merge object) (all []object) {
 	return all
 }
 
-// applyPatch applies what a strategic patch sets. It can remove nothing that the applier does not own, lists are taken by
-// their keys only, and the server takes no managedFields.
+// applyPatch applies what a strategic patch sets. It can remove nothing that the applier does not own, lists are taken
+// by their keys only, and the server takes no managedFields.
 func applyPatch(before, after []byte) ([]byte, error) {
 	var was corev1.Node
 	var applied object

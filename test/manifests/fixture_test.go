@@ -38,7 +38,8 @@ func newFixture(t *testing.T, l *lab.Lab) *fixture {
 	}
 	f.makeStranger(t)
 	f.token(t, "unbound", warren, nil)
-	f.token(t, "bound to the Node", warren, &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Node", Name: own, UID: f.node(t, own).UID})
+	f.token(t, "bound to the Node", warren, &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Node",
+		Name: own, UID: f.node(t, own).UID})
 	f.client(t, "kubelet", l.As(t, "system:node:"+own, "system:nodes"))
 	f.client(t, "kubelet of bare", l.As(t, "system:node:"+bare, "system:nodes"))
 	f.client(t, "kubelet of absent", l.As(t, "system:node:"+absent, "system:nodes"))
@@ -62,7 +63,8 @@ func (f *fixture) pod(t *testing.T, node string, account types.NamespacedName) *
 	t.Helper()
 	p, err := f.admin.Pods(account.Namespace).Create(t.Context(), &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: account.Name + "-"},
-		Spec:       corev1.PodSpec{NodeName: node, ServiceAccountName: account.Name, Containers: []corev1.Container{{Name: "x", Image: "x"}}},
+		Spec: corev1.PodSpec{NodeName: node, ServiceAccountName: account.Name,
+			Containers: []corev1.Container{{Name: "x", Image: "x"}}},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -71,22 +73,26 @@ func (f *fixture) pod(t *testing.T, node string, account types.NamespacedName) *
 }
 
 // token makes a client with a token of the account, as a kubelet gets it for a pod.
-func (f *fixture) token(t *testing.T, name string, account types.NamespacedName, bound *authenticationv1.BoundObjectReference) {
+func (f *fixture) token(t *testing.T, name string, account types.NamespacedName,
+	bound *authenticationv1.BoundObjectReference) {
 	t.Helper()
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{BoundObjectRef: bound}}
-	answer, err := f.admin.ServiceAccounts(account.Namespace).CreateToken(t.Context(), account.Name, request, metav1.CreateOptions{})
+	answer, err := f.admin.ServiceAccounts(account.Namespace).CreateToken(t.Context(), account.Name, request,
+		metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.client(t, name, f.AsToken(answer.Status.Token))
 }
 
-// makeStranger makes an account that may do everything with Nodes and is not called warren; its token is of the Node own.
+// makeStranger makes an account that may do everything with Nodes and is not called warren; its token is of the Node
+// own.
 func (f *fixture) makeStranger(t *testing.T) {
 	t.Helper()
 	account := types.NamespacedName{Namespace: "default", Name: "tunnel"}
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account.Name}}
-	if _, err := f.admin.ServiceAccounts(account.Namespace).Create(t.Context(), sa, metav1.CreateOptions{}); err != nil {
+	if _, err := f.admin.ServiceAccounts(account.Namespace).Create(t.Context(), sa,
+		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	allowEverything(t, f.Lab, account)
@@ -135,18 +141,21 @@ func (f *fixture) createNode(t *testing.T, name string) {
 	if _, err := f.admin.Nodes().Create(t.Context(), n, metav1.CreateOptions{FieldManager: "kubelet"}); err != nil {
 		t.Fatal(err)
 	}
-	f.patch(t, name, types.ApplyPatchType, "gitops", object{"labels": object{"example.com/team": "net"}, "annotations": object{"example.com/owner": "net"}})
+	f.patch(t, name, types.ApplyPatchType, "gitops",
+		object{"labels": object{"example.com/team": "net"}, "annotations": object{"example.com/owner": "net"}})
 	switch name {
 	case own, other:
 		f.patch(t, name, types.ApplyPatchType, "warren", object{"annotations": prefixed(announcement(name))})
-		f.patch(t, name, types.MergePatchType, "kubectl-annotate", object{"annotations": prefixed(map[string]string{force: "203.0.113.1:4500", keepalive: "25"})})
+		f.patch(t, name, types.MergePatchType, "kubectl-annotate",
+			object{"annotations": prefixed(map[string]string{force: "203.0.113.1:4500", keepalive: "25"})})
 	case taken:
 		f.patch(t, name, types.MergePatchType, "kubectl-annotate", object{"annotations": prefixed(announcement(name))})
 		f.setNetworkMissing(t, name)
 	case busy:
 		f.patch(t, name, types.ApplyPatchType, "warren", object{"annotations": prefixed(announcement(name))})
 		for i := range 12 {
-			f.patch(t, name, types.MergePatchType, fmt.Sprintf("writer-%d", i), object{"labels": object{fmt.Sprintf("example.com/%d", i): "x"}})
+			f.patch(t, name, types.MergePatchType, fmt.Sprintf("writer-%d", i),
+				object{"labels": object{fmt.Sprintf("example.com/%d", i): "x"}})
 		}
 	case unowned:
 		f.patch(t, name, types.MergePatchType, "x", object{"managedFields": []object{{}}})
@@ -177,7 +186,8 @@ func (f *fixture) setNetworkMissing(t *testing.T, name string) {
 	t.Helper()
 	n := f.node(t, name)
 	networkMissing(n)
-	if _, err := f.admin.Nodes().UpdateStatus(t.Context(), n, metav1.UpdateOptions{FieldManager: "cloud-controller-manager"}); err != nil {
+	if _, err := f.admin.Nodes().UpdateStatus(t.Context(), n,
+		metav1.UpdateOptions{FieldManager: "cloud-controller-manager"}); err != nil {
 		t.Fatal(err)
 	}
 }

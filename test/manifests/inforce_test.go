@@ -15,9 +15,9 @@ import (
 
 var canaries atomic.Int64
 
-// inForce waits until the API server goes by the policies and bindings that were written before. It looks at them once a
-// second, in the order in which they were written, and does not say when: a policy and a binding of this test's own are
-// the last.
+// inForce waits until the API server goes by the policies and bindings that were written before. It looks at them once
+// a second, in the order in which they were written, and does not say when: a policy and a binding of this test's own
+// are the last.
 func inForce(t *testing.T, l *lab.Lab) {
 	t.Helper()
 	name := fmt.Sprintf("test-canary-%d", canaries.Add(1))

@@ -66,12 +66,14 @@ func daemonSet(t *testing.T, list string) appsv1.DaemonSet {
 func testRights(t *testing.T, l *lab.Lab) {
 	verbs := []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"}
 	for resource, want := range map[string]string{
-		"nodes": "list watch patch", "nodes/status": "patch", "nodes/proxy": "", "pods": "", "secrets": "", "configmaps": "",
+		"nodes": "list watch patch", "nodes/status": "patch", "nodes/proxy": "", "pods": "", "secrets": "",
+		"configmaps": "",
 	} {
 		var got []string
 		for _, verb := range verbs {
 			name, sub, _ := strings.Cut(resource, "/")
-			ok, err := may(t, l, warren, authorization.ResourceAttributes{Verb: verb, Resource: name, Subresource: sub, Version: "v1"})
+			ok, err := may(t, l, warren, authorization.ResourceAttributes{Verb: verb, Resource: name, Subresource: sub,
+				Version: "v1"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,7 +13,9 @@ import (
 	client "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 )
 
-var hunt = flag.String("mutants", "", "break the policies in the ways that match this expression, and see whether the tests notice; all take a quarter of an hour")
+var hunt = flag.String("mutants", "",
+	"break the policies in the ways that match this expression, and see whether the tests notice; all take a "+
+		"quarter of an hour")
 
 // mutant is a policy with one fault.
 type mutant struct {
@@ -65,7 +67,8 @@ func testMutants(t *testing.T, f *fixture) {
 }
 
 // replace puts p in force in the place of the policy of its name.
-func (f *fixture) replace(t *testing.T, policies client.ValidatingAdmissionPolicyInterface, p *admission.ValidatingAdmissionPolicy) error {
+func (f *fixture) replace(t *testing.T, policies client.ValidatingAdmissionPolicyInterface,
+	p *admission.ValidatingAdmissionPolicy) error {
 	t.Helper()
 	old, err := policies.Get(t.Context(), p.Name, metav1.GetOptions{})
 	if err != nil {
@@ -94,7 +97,8 @@ func mutants(p *admission.ValidatingAdmissionPolicy) (all []mutant) {
 		all = append(all, mutant{fault, m})
 	}
 	for i, v := range p.Spec.Validations {
-		add("without "+v.Expression, func(s *admission.ValidatingAdmissionPolicySpec) { s.Validations = slices.Delete(s.Validations, i, i+1) })
+		add("without "+v.Expression,
+			func(s *admission.ValidatingAdmissionPolicySpec) { s.Validations = slices.Delete(s.Validations, i, i+1) })
 		for fault, e := range faults(v.Expression) {
 			add(fault, func(s *admission.ValidatingAdmissionPolicySpec) { s.Validations[i].Expression = e })
 		}
@@ -147,7 +151,8 @@ func faults(expression string) map[string]string {
 	for _, swap := range swaps {
 		for _, at := range swap.old.FindAllStringIndex(expression, -1) {
 			broken := expression[:at[0]] + swap.new + expression[at[1]:]
-			fault := fmt.Sprintf("%q for %q in %s⟨⟩%s", swap.new, expression[at[0]:at[1]], expression[max(0, at[0]-60):at[0]], expression[at[1]:min(len(expression), at[1]+60)])
+			fault := fmt.Sprintf("%q for %q in %s⟨⟩%s", swap.new, expression[at[0]:at[1]],
+				expression[max(0, at[0]-60):at[0]], expression[at[1]:min(len(expression), at[1]+60)])
 			all[fault] = broken
 		}
 	}

@@ -85,7 +85,9 @@ func fatten(n *corev1.Node) {
 	}
 	for i := range 50 { // kubelet's --node-status-max-images
 		name := fmt.Sprintf("registry.example.com/%s/image-%d", strings.Repeat("x", 100), i)
-		n.Status.Images = append(n.Status.Images, corev1.ContainerImage{Names: []string{name + "@sha256:" + strings.Repeat("0", 64), name + ":1"}, SizeBytes: 1e9})
+		n.Status.Images = append(n.Status.Images,
+			corev1.ContainerImage{Names: []string{name + "@sha256:" + strings.Repeat("0", 64), name + ":1"},
+				SizeBytes: 1e9})
 	}
 	for i := range 39 {
 		volume := corev1.UniqueVolumeName(fmt.Sprintf("kubernetes.io/csi/example.com^%d", i))
@@ -93,7 +95,8 @@ func fatten(n *corev1.Node) {
 		n.Status.VolumesAttached = append(n.Status.VolumesAttached, corev1.AttachedVolume{Name: volume})
 	}
 	for i := range 30 {
-		n.Status.Conditions = append(n.Status.Conditions, condition(corev1.NodeConditionType(fmt.Sprintf("Problem%d", i)), corev1.ConditionFalse))
+		n.Status.Conditions = append(n.Status.Conditions,
+			condition(corev1.NodeConditionType(fmt.Sprintf("Problem%d", i)), corev1.ConditionFalse))
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"warren.mesh/test/lab"
 )
 
-// testOverlays shows that role and policies follow the account, whatever an overlay calls it and wherever it puts it; and that a
-// policy which did not would be seen.
+// testOverlays shows that role and policies follow the account, whatever an overlay calls it and wherever it puts it;
+// and that a policy which did not would be seen.
 func testOverlays(t *testing.T, f *fixture) {
 	f.Kubectl(t, "", "create", "namespace", "mesh")
 	for _, overlay := range []struct {
@@ -48,11 +48,12 @@ func testOverlays(t *testing.T, f *fixture) {
 	}
 }
 
-// applyOverlay loads an overlay in the place of what was loaded before, and returns the account of its daemons, which has its
-// rights by then.
+// applyOverlay loads an overlay in the place of what was loaded before, and returns the account of its daemons, which
+// has its rights by then.
 func (f *fixture) applyOverlay(t *testing.T, name string) types.NamespacedName {
 	t.Helper()
-	f.Kubectl(t, "", "delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", "--selector=app.kubernetes.io/component=policy")
+	f.Kubectl(t, "", "delete", "validatingadmissionpolicy,validatingadmissionpolicybinding",
+		"--selector=app.kubernetes.io/component=policy")
 	dir, err := filepath.Abs(filepath.Join("testdata", "overlays", name))
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +62,8 @@ func (f *fixture) applyOverlay(t *testing.T, name string) types.NamespacedName {
 	account := types.NamespacedName{Namespace: ds.Namespace, Name: ds.Spec.Template.Spec.ServiceAccountName}
 	inForce(t, f.Lab)
 	lab.Wait(t, patience, "the rights of "+account.String(), func() error {
-		ok, err := may(t, f.Lab, account, authorization.ResourceAttributes{Verb: "patch", Resource: "nodes", Subresource: "status", Version: "v1"})
+		ok, err := may(t, f.Lab, account, authorization.ResourceAttributes{Verb: "patch", Resource: "nodes",
+			Subresource: "status", Version: "v1"})
 		if err == nil && !ok {
 			err = errors.New("it has none")
 		}

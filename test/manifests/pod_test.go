@@ -22,26 +22,31 @@ type asks struct {
 // The daemon asks for one capability, and for no more of the host than is listed here.
 func testPod(t *testing.T, pod corev1.PodSpec) {
 	wantAsks(t, pod, asks{
-		Capabilities: map[string][]corev1.Capability{"install-cni": nil, "warren": {"NET_ADMIN"}, "wireguard": {"NET_ADMIN"}},
-		Paths:        []string{"/dev/net", "/etc/cni/net.d", "/opt/cni/bin", "/proc/sys/net", "/run/warren", "/var/lib/warren", "/var/run/wireguard"},
+		Capabilities: map[string][]corev1.Capability{"install-cni": nil, "warren": {"NET_ADMIN"},
+			"wireguard": {"NET_ADMIN"}},
+		Paths: []string{"/dev/net", "/etc/cni/net.d", "/opt/cni/bin", "/proc/sys/net", "/run/warren",
+			"/var/lib/warren", "/var/run/wireguard"},
 	})
 }
 
-// The uninstaller takes the place of the daemon, so it is the same object, runs as the same account on the same nodes from the same
-// image, and asks for no more.
+// The uninstaller takes the place of the daemon, so it is the same object, runs as the same account on the same nodes
+// from the same image, and asks for no more.
 func testUninstall(t *testing.T, l *lab.Lab, daemon appsv1.DaemonSet) {
 	dir := filepath.Join(base(t), "uninstall")
-	ds := daemonSet(t, `{"items":[`+l.Kubectl(t, "", "apply", "--validate=strict", "--dry-run=server", "--output=json", "-k", dir)+`]}`)
+	ds := daemonSet(t, `{"items":[`+l.Kubectl(t, "", "apply", "--validate=strict", "--dry-run=server", "--output=json",
+		"-k", dir)+`]}`)
 	pod, other := ds.Spec.Template.Spec, daemon.Spec.Template.Spec
 	same := func(ds appsv1.DaemonSet, pod corev1.PodSpec) []any {
-		return []any{ds.Name, ds.Namespace, ds.Labels, ds.UID, pod.ServiceAccountName, pod.NodeSelector, pod.Tolerations, pod.InitContainers[0].Image, pod.Containers[0].Image}
+		return []any{ds.Name, ds.Namespace, ds.Labels, ds.UID, pod.ServiceAccountName, pod.NodeSelector,
+			pod.Tolerations, pod.InitContainers[0].Image, pod.Containers[0].Image}
 	}
 	if diff := cmp.Diff(same(daemon, other), same(ds, pod)); diff != "" {
 		t.Errorf("(-daemon +uninstaller):\n%s", diff)
 	}
 	wantAsks(t, pod, asks{
 		Capabilities: map[string][]corev1.Capability{"uninstall": {"NET_ADMIN"}, "done": nil},
-		Paths:        []string{"/etc/cni/net.d", "/opt/cni/bin", "/run/warren", "/var/lib/warren", "/var/run/wireguard"},
+		Paths: []string{"/etc/cni/net.d", "/opt/cni/bin", "/run/warren", "/var/lib/warren",
+			"/var/run/wireguard"},
 	})
 }
 
@@ -50,7 +55,8 @@ func wantAsks(t *testing.T, pod corev1.PodSpec, want asks) {
 	got := asks{Capabilities: map[string][]corev1.Capability{}}
 	for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
 		s := c.SecurityContext
-		if s.Privileged != nil || *s.AllowPrivilegeEscalation || !*s.ReadOnlyRootFilesystem || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) {
+		if s.Privileged != nil || *s.AllowPrivilegeEscalation || !*s.ReadOnlyRootFilesystem ||
+			!slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) {
 			t.Errorf("container %s: security context %v", c.Name, s)
 		}
 		got.Capabilities[c.Name] = s.Capabilities.Add

@@ -85,7 +85,8 @@ func (f *fixture) try(ctx context.Context, t trial, e encoding, body []byte) err
 		request.Param("force", "true").Param("fieldManager", "attempt")
 	}
 	got := &corev1.Node{}
-	err := request.SetHeader("Content-Type", string(e.contentType)).SetHeader("Accept", "application/json").Body(body).Do(ctx).Into(got)
+	err := request.SetHeader("Content-Type", string(e.contentType)).SetHeader("Accept",
+		"application/json").Body(body).Do(ctx).Into(got)
 	if t.granted == shipped && e.method == http.MethodPut && f.isWarren(t.as) {
 		return wantDenied(err, "cannot update resource")
 	}
@@ -120,7 +121,8 @@ func wantNode(want, got *corev1.Node, err error, options ...cmp.Option) error {
 	if err != nil {
 		return err
 	}
-	options = append(options, cmpopts.EquateEmpty(), cmpopts.IgnoreTypes(metav1.TypeMeta{}), cmpopts.IgnoreFields(metav1.ObjectMeta{}, "ResourceVersion"))
+	options = append(options, cmpopts.EquateEmpty(), cmpopts.IgnoreTypes(metav1.TypeMeta{}),
+		cmpopts.IgnoreFields(metav1.ObjectMeta{}, "ResourceVersion"))
 	if diff := cmp.Diff(want, got, options...); diff != "" {
 		return fmt.Errorf("the answer is (-want +got):\n%s", diff)
 	}

@@ -15,9 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "rewrite manifests/warren.yaml")
 
-const header = `# Rendered from this directory by "make manifests", for kubectl apply -f. Set the image (of two containers and the init
-# container) and, in the ConfigMap, WARREN_CLUSTER_CIDRS. Or leave this file alone and write an overlay: see the README.
-`
+const header = "" +
+	"# Rendered from this directory by \"make manifests\", for kubectl apply -f. Set the image (of two containers and the\n" +
+	"# init container) and, in the ConfigMap, WARREN_CLUSTER_CIDRS. Or leave this file alone and write an overlay: see the\n" +
+	"# README.\n"
 
 // The rendered manifest is what the kustomization says.
 func TestPrivilegedRendered(t *testing.T) {
@@ -45,7 +46,8 @@ func render(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kube, err := artifact.Cache{Dir: cache, Progress: t.Logf}.Get(t.Context(), artifact.Kubernetes(filepath.Dir(base(t))))
+	kube, err := artifact.Cache{Dir: cache, Progress: t.Logf}.Get(t.Context(),
+		artifact.Kubernetes(filepath.Dir(base(t))))
 	if err != nil {
 		t.Fatal(err)
 	}

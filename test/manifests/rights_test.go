@@ -45,7 +45,8 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: test-eve
 subjects: [{kind: ServiceAccount, namespace: %[1]q, name: %[2]q}]
 `, account.Namespace, account.Name), "apply", "--filename=-")
 	lab.Wait(t, patience, "all rights for "+account.String(), func() error {
-		ok, err := may(t, l, account, authorization.ResourceAttributes{Verb: "delete", Resource: "nodes", Subresource: "proxy", Version: "v1"})
+		ok, err := may(t, l, account, authorization.ResourceAttributes{Verb: "delete", Resource: "nodes",
+			Subresource: "proxy", Version: "v1"})
 		if err == nil && !ok {
 			err = errors.New("not yet")
 		}
@@ -61,8 +62,9 @@ func may(t *testing.T, l *lab.Lab, account types.NamespacedName, what authorizat
 		return false, err
 	}
 	review := &authorization.SubjectAccessReview{Spec: authorization.SubjectAccessReviewSpec{
-		User:               "system:serviceaccount:" + account.Namespace + ":" + account.Name,
-		Groups:             []string{"system:serviceaccounts", "system:serviceaccounts:" + account.Namespace, "system:authenticated"},
+		User: "system:serviceaccount:" + account.Namespace + ":" + account.Name,
+		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + account.Namespace,
+			"system:authenticated"},
 		ResourceAttributes: &what,
 	}}
 	answer, err := reviews.SubjectAccessReviews().Create(t.Context(), review, metav1.CreateOptions{})

@@ -20,8 +20,9 @@ const (
 
 const suite, mirror = "bookworm", "http://deb.debian.org/debian"
 
-// slim is what Debian's slim images leave out (debuerreotype, slimify-excludes).
-var slim = []string{"/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/lintian/*", "/usr/share/groff/*"}
+// slim lists what Debian's slim images leave out (debuerreotype, slimify-excludes).
+var slim = []string{"/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*",
+	"/usr/share/lintian/*", "/usr/share/groff/*"}
 
 // apt keeps what it downloads and indexes out of layers (debuerreotype-minimizing-config).
 const apt = `DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true"; };
@@ -36,7 +37,7 @@ deb http://deb.debian.org/debian bookworm-updates main
 deb http://deb.debian.org/debian-security bookworm-security main
 `
 
-// base is a root file system of Debian's smallest variant.
+// base returns how to make a root file system of Debian's smallest variant.
 func base() artifact.Made {
 	return artifact.Made{
 		Name:   "debian.tar",
@@ -62,7 +63,7 @@ func debootstrap(ctx context.Context, output string) error {
 		"--exclude=./dev/*", "--exclude=./proc/*", "--exclude=./sys/*", ".")
 }
 
-// slimDown removes what the slim images don't have, and tells dpkg to leave it out from now on.
+// slimDown removes what the slim images do not have, and configures dpkg to leave it out from now on.
 func slimDown(root string) error {
 	var excludes strings.Builder
 	for _, pattern := range slim {
@@ -71,7 +72,8 @@ func slimDown(root string) error {
 			return err
 		}
 	}
-	for _, pattern := range []string{"var/cache/apt/archives/*.deb", "var/cache/apt/*.bin", "var/lib/apt/lists/*", "var/log/*.log"} {
+	for _, pattern := range []string{"var/cache/apt/archives/*.deb", "var/cache/apt/*.bin", "var/lib/apt/lists/*",
+		"var/log/*.log"} {
 		if err := remove(filepath.Join(root, pattern)); err != nil {
 			return err
 		}
@@ -99,12 +101,13 @@ func remove(pattern string) error {
 	return nil
 }
 
-// importBases puts the base images into the storage where they are absent: Debian, and Debian with this machine's own Go.
+// importBases imports the base images into the storage, if they are absent: Debian, and Debian with this machine's Go.
 func (b Builder) importBases(ctx context.Context, archive string) error {
 	if !b.buildah.has(ctx, debianName) {
 		err := b.buildah.commit(ctx, "scratch", debianName,
 			[]string{"add", "--quiet", "CONTAINER", archive, "/"},
-			[]string{"config", "--env=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "--cmd=bash", "CONTAINER"})
+			[]string{"config", "--env=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "--cmd=bash",
+				"CONTAINER"})
 		if err != nil {
 			return err
 		}
@@ -115,8 +118,8 @@ func (b Builder) importBases(ctx context.Context, archive string) error {
 	return b.importGo(ctx)
 }
 
-// importGo makes the build stage's base. The machine's certificates go along, for networks with an authority of their own, and
-// modules that the machine has already are taken from where Warren mounts them.
+// importGo makes the build stage's base. It copies the machine's certificates, for networks with an authority of their
+// own. Modules that the machine already has are read from where Warren mounts them.
 func (b Builder) importGo(ctx context.Context) error {
 	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
@@ -124,14 +127,16 @@ func (b Builder) importGo(ctx context.Context) error {
 	}
 	return b.buildah.commit(ctx, debianName, goName,
 		[]string{"copy", "--quiet", "CONTAINER", strings.TrimSpace(string(root)), "/usr/local/go"},
-		[]string{"copy", "--quiet", "CONTAINER", "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt"},
+		[]string{"copy", "--quiet", "CONTAINER", "/etc/ssl/certs/ca-certificates.crt",
+			"/etc/ssl/certs/ca-certificates.crt"},
 		[]string{
 			"config", "--env=PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-			"--env=GOPATH=/go", "--env=GOTOOLCHAIN=local", "--env=GOPROXY=file://" + modules + ",https://proxy.golang.org,direct", "CONTAINER",
+			"--env=GOPATH=/go", "--env=GOTOOLCHAIN=local",
+			"--env=GOPROXY=file://" + modules + ",https://proxy.golang.org,direct", "CONTAINER",
 		})
 }
 
-// command runs a program; the error holds the end of what it said.
+// command runs a program. The error holds the end of its output.
 func command(ctx context.Context, name string, args ...string) error {
 	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	if err != nil {

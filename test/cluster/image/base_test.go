@@ -13,7 +13,8 @@ func TestSlimDown(t *testing.T) {
 	root := t.TempDir()
 	for _, name := range []string{
 		"usr/share/doc/bash/README", "usr/share/locale/de/x.mo", "usr/bin/bash",
-		"var/cache/apt/archives/bash.deb", "var/cache/apt/pkgcache.bin", "var/lib/apt/lists/index", "var/log/bootstrap.log",
+		"var/cache/apt/archives/bash.deb", "var/cache/apt/pkgcache.bin", "var/lib/apt/lists/index",
+		"var/log/bootstrap.log",
 		"etc/dpkg/dpkg.cfg.d/x", "etc/apt/apt.conf.d/x", "etc/apt/sources.list",
 	} {
 		path := filepath.Join(root, name)
@@ -38,7 +39,8 @@ func TestSlimDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"etc/apt/apt.conf.d/slim", "etc/apt/apt.conf.d/x", "etc/apt/sources.list", "etc/dpkg/dpkg.cfg.d/slim", "etc/dpkg/dpkg.cfg.d/x",
+		"etc/apt/apt.conf.d/slim", "etc/apt/apt.conf.d/x", "etc/apt/sources.list", "etc/dpkg/dpkg.cfg.d/slim",
+		"etc/dpkg/dpkg.cfg.d/x",
 		"usr/bin/bash",
 	}
 	if diff := cmp.Diff(want, left); diff != "" {

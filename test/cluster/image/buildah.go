@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// buildah is its command with a storage of its own.
+// buildah runs the buildah command with a storage of its own.
 type buildah struct {
-	// dir holds its storage.
+	// dir holds the storage.
 	dir string
-	// temporary holds the caches of RUN --mount=type=cache too: they serve whatever the base images are.
+	// temporary also holds the caches of RUN --mount=type=cache, which serve all base images.
 	temporary string
 }
 
@@ -23,14 +23,16 @@ func (b buildah) run(ctx context.Context, args ...string) (string, error) {
 	if err := os.MkdirAll(b.temporary, 0o755); err != nil {
 		return "", err
 	}
-	storage := []string{"--root=" + filepath.Join(b.dir, "root"), "--runroot=" + filepath.Join(b.dir, "run"), "--storage-driver=overlay"}
+	storage := []string{"--root=" + filepath.Join(b.dir, "root"), "--runroot=" + filepath.Join(b.dir, "run"),
+		"--storage-driver=overlay"}
 	c := exec.CommandContext(ctx, "buildah", append(storage, args...)...)
 	// chroot needs no cgroups and no network namespace.
 	c.Env = append(os.Environ(), "TMPDIR="+b.temporary, "BUILDAH_ISOLATION=chroot")
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	if err := c.Run(); err != nil {
-		return "", fmt.Errorf("buildah %s: %w\n%s%s", strings.Join(args, " "), err, tail(stdout.Bytes()), tail(stderr.Bytes()))
+		return "", fmt.Errorf("buildah %s: %w\n%s%s", strings.Join(args, " "), err, tail(stdout.Bytes()),
+			tail(stderr.Bytes()))
 	}
 	return strings.TrimSpace(stdout.String()), nil
 }
@@ -41,8 +43,8 @@ func (b buildah) has(ctx context.Context, name string) bool {
 	return err == nil
 }
 
-// commit makes an image called name from another ("scratch" for none) by buildah commands, whose argument CONTAINER is
-// replaced.
+// commit makes the image name from another one ("scratch" for none) by buildah commands, whose argument CONTAINER it
+// replaces.
 func (b buildah) commit(ctx context.Context, from, name string, commands ...[]string) error {
 	container, err := b.run(ctx, "from", "--pull-never", from)
 	if err != nil {
@@ -62,7 +64,7 @@ func (b buildah) commit(ctx context.Context, from, name string, commands ...[]st
 	return nil
 }
 
-// tail is the end of a command's output: builds say much before they say what is wrong.
+// tail returns the end of a command's output, because builds print much before they print what is wrong.
 func tail(output []byte) []byte {
 	const enough = 4000
 	return output[max(0, len(output)-enough):]

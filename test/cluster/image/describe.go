@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// layer is one of an image, in order, the base first.
+// layer is one layer of an image.
 type layer struct {
 	size  int64
 	files []file
@@ -21,7 +21,7 @@ type file struct {
 	size int64
 }
 
-// Describe writes the image's layers with their sizes, and the programs that those above the base add.
+// Describe writes the image's layers with their sizes, and the programs that the layers above the base add.
 func (i Image) Describe(out io.Writer) error {
 	layers, err := i.layers()
 	if err != nil {
@@ -43,7 +43,7 @@ func (i Image) Describe(out io.Writer) error {
 	return nil
 }
 
-// executable reports whether a file is one that people or containers start.
+// executable reports whether people or containers start the file.
 func executable(path string) bool {
 	for _, dir := range []string{"usr/bin/", "usr/sbin/", "usr/local/bin/", "opt/"} {
 		if strings.HasPrefix(path, dir) {
@@ -55,7 +55,7 @@ func executable(path string) bool {
 
 func megabytes(n int64) float64 { return float64(n) / 1e6 }
 
-// layers reads a docker-archive: a tar of a manifest and of the layers' own tars.
+// layers reads a docker-archive, a tar of a manifest and the layers' tars, and returns the layers, the base first.
 func (i Image) layers() ([]layer, error) {
 	f, err := os.Open(i.Archive)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package image builds the container images of a test cluster with buildah: warren's own from its Dockerfile, and the few that the
-// cluster needs besides. There is no registry: base images are made by debootstrap and imported under the names that the
-// Dockerfile uses. Images are kept in the cache of artifacts as archives, by the content of what they were built from.
+// Package image builds the container images of a test cluster with buildah: warren's own from its Dockerfile, and the
+// few others that the cluster needs. It asks no registry: debootstrap makes the base images, which are imported under
+// the names that the Dockerfile uses. Images are archives in the cache of artifacts, by the content of their sources.
 package image

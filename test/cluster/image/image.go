@@ -12,13 +12,13 @@ import (
 	"warren.mesh/test/lab/artifact"
 )
 
-// Image is one that is ready to be imported.
+// Image is an image that is ready to be imported.
 type Image struct {
 	// Name is its reference, with registry and tag.
 	Name string
-	// Aliases are further references to the same; a node gets them too.
+	// Aliases are further references to the same image. A node gets them too.
 	Aliases []string
-	// Archive is a docker-archive, which `ctr images import` takes.
+	// Archive is the path of a docker-archive, which `ctr images import` reads.
 	Archive string
 }
 
@@ -31,36 +31,37 @@ type Builder struct {
 	buildah buildah
 }
 
-// The images, by the names that manifests and upstream's tests know them by.
+// The images' names in manifests and in upstream's tests.
 const (
 	WarrenName  = "warren.mesh/warren:dev"
 	PauseName   = "registry.k8s.io/pause:3.10.2"
 	DNSName     = "registry.k8s.io/coredns/coredns:v1.14.6"
 	AgnhostName = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
 
-	// resolverName is what upstream's tests of DNS run beside agnhost: any Debian with dig and getent, which agnhost's image here is.
+	// resolverName is an image that upstream's tests of DNS run beside agnhost. It needs dig and getent, which
+	// agnhost's image here has.
 	resolverName = "registry.k8s.io/e2e-test-images/glibc-dns-testing:2.1.1"
 )
 
 // modules is where the build stage finds the module cache of the machine that builds.
 const modules = "/var/cache/modules"
 
-// recipe is what buildah is told.
+// recipe says how buildah builds an image.
 type recipe struct {
 	name string
-	// file is the Dockerfile, context the directory that it copies from.
+	// file is the Dockerfile, context the directory from which it copies.
 	file, context string
-	// files, relative to context, are what the image depends on.
+	// files are what the image depends on, relative to context.
 	files []string
 }
 
-// NewBuilder prepares a storage for builds: with base images, which are made where the cache has none.
+// NewBuilder prepares a storage with base images, and makes them if the cache has none.
 func NewBuilder(ctx context.Context, root string, cache artifact.Cache) (Builder, error) {
 	archive, err := cache.GetMade(ctx, base())
 	if err != nil {
 		return Builder{}, err
 	}
-	// Another base, another storage.
+	// Each base has a storage of its own.
 	key := filepath.Base(filepath.Dir(archive))
 	b := Builder{Root: root, Cache: cache, buildah: buildah{
 		dir:       filepath.Join(cache.Dir, "buildah-"+key),
@@ -77,12 +78,12 @@ func NewBuilder(ctx context.Context, root string, cache artifact.Cache) (Builder
 	return b, errors.Join(cache.Use(b.buildah.dir), cache.Prune("buildah-"+base().Name))
 }
 
-// lock keeps others from the storage: what is pruned there might be what another builds on.
+// lock locks the storage against others: they might build on what is pruned.
 func (b Builder) lock(ctx context.Context) (unlock func(), err error) {
 	return b.Cache.Lock(ctx, filepath.Base(b.buildah.dir))
 }
 
-// Warren is warren's own, of the work tree as it is.
+// Warren builds warren's image from the work tree as it is, if the cache does not have it.
 func (b Builder) Warren(ctx context.Context) (Image, error) {
 	files, err := artifact.Sources(b.Root)
 	if err != nil {
@@ -94,10 +95,11 @@ func (b Builder) Warren(ctx context.Context) (Image, error) {
 			product = append(product, file)
 		}
 	}
-	return b.build(ctx, recipe{name: WarrenName, file: filepath.Join(b.Root, "Dockerfile"), context: b.Root, files: product})
+	return b.build(ctx, recipe{name: WarrenName, file: filepath.Join(b.Root, "Dockerfile"), context: b.Root,
+		files: product})
 }
 
-// build is the image of r, built where the cache does not have it.
+// build returns the image of r, and builds it if the cache does not have it.
 func (b Builder) build(ctx context.Context, r recipe) (Image, error) {
 	dockerfile, err := os.ReadFile(r.file)
 	if err != nil {
@@ -135,7 +137,7 @@ func (b Builder) make(ctx context.Context, r recipe, output string) error {
 	if _, err := b.buildah.run(ctx, "push", "--quiet", r.name, "docker-archive:"+output+":"+r.name); err != nil {
 		return err
 	}
-	// The name's last image, and the layers that were its own.
+	// Remove the image that had the name before, and the layers that only it used.
 	_, err = b.buildah.run(ctx, "rmi", "--prune")
 	return err
 }

@@ -7,22 +7,25 @@ import (
 	"warren.mesh/test/lab/artifact"
 )
 
-// program is an image of one program that Go builds.
+// program is an image of one Go program.
 type program struct {
 	image   string
 	aliases []string
 	built   artifact.Artifact
 }
 
-// Support are the images that a cluster and its tests need besides warren's.
+// Support returns the images that a cluster and its tests need besides warren's, and builds those that are missing.
 func (b Builder) Support(ctx context.Context) ([]Image, error) {
 	flags := []string{"-trimpath", "-ldflags", "-s -w"}
 	module := func(name string) string { return filepath.Join(b.Root, "test", name) }
 	programs := []program{
-		{PauseName, nil, artifact.Artifact{Name: "pause", Module: module("pause"), Args: append(flags, "."), Cost: "a second"}},
-		{DNSName, nil, artifact.Artifact{Name: "coredns", Module: module("coredns"), Args: append(flags, "."), Cost: "about half a minute"}},
+		{PauseName, nil, artifact.Artifact{Name: "pause", Module: module("pause"), Args: append(flags, "."),
+			Cost: "a second"}},
+		{DNSName, nil, artifact.Artifact{Name: "coredns", Module: module("coredns"), Args: append(flags, "."),
+			Cost: "about half a minute"}},
 		{AgnhostName, []string{resolverName}, artifact.Artifact{
-			Name: "agnhost", Module: module("agnhost"), Args: append(flags, "k8s.io/kubernetes/test/images/agnhost"), Cost: "about half a minute",
+			Name: "agnhost", Module: module("agnhost"), Args: append(flags, "k8s.io/kubernetes/test/images/agnhost"),
+			Cost: "about half a minute",
 		}},
 	}
 	var images []Image

@@ -1,5 +1,5 @@
-// Command cluster runs a Kubernetes cluster of network namespaces on this machine: real kubelets, containerd, kube-proxy and
-// CoreDNS, and no CNI plugin.
+// Command cluster runs a Kubernetes cluster of network namespaces on this machine: real kubelets, containerd,
+// kube-proxy and CoreDNS, and no CNI plugin.
 package main
 
 import (

@@ -8,7 +8,7 @@ import (
 	"warren.mesh/test/lab"
 )
 
-// terminal is the lab's TB for a person who waits. What fails ends the command.
+// terminal is the lab's TB on a terminal. A failure ends the command.
 type terminal struct {
 	ctx      context.Context
 	failed   bool
@@ -17,15 +17,15 @@ type terminal struct {
 
 var _ lab.TB = (*terminal)(nil)
 
-// errFailed is what Fatalf panics with; it has been shown.
+// errFailed is what Fatalf panics with, after it has printed the reason.
 var errFailed = errors.New("the cluster could not be started")
 
-// run runs f and then the clean-ups, last first.
+// run runs f and then the clean-ups, the last first.
 func run(ctx context.Context, f func(t *terminal)) error {
 	t := &terminal{ctx: ctx}
-	t.guard(func() { f(t) })
+	t.try(func() { f(t) })
 	for _, cleanup := range slices.Backward(t.cleanups) {
-		t.guard(cleanup)
+		t.try(cleanup)
 	}
 	if t.failed {
 		return errFailed
@@ -33,7 +33,8 @@ func run(ctx context.Context, f func(t *terminal)) error {
 	return nil
 }
 
-func (t *terminal) guard(f func()) {
+// try calls f and stops a panic of Fatalf.
+func (t *terminal) try(f func()) {
 	defer func() {
 		if r := recover(); r != nil && r != any(errFailed) {
 			panic(r)
@@ -42,31 +43,31 @@ func (t *terminal) guard(f func()) {
 	f()
 }
 
-// Helper does nothing: there are no lines of code to point at.
+// Helper does nothing, because a terminal shows no line numbers.
 func (t *terminal) Helper() {}
 
-// Name is the command's.
+// Name returns the command's name.
 func (t *terminal) Name() string { return "cluster" }
 
-// Context is the command's.
+// Context returns the command's context.
 func (t *terminal) Context() context.Context { return t.ctx }
 
-// Cleanup has f called at the end.
+// Cleanup registers f to be called at the end.
 func (t *terminal) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
 
-// Failed reports whether anything went wrong so far.
+// Failed reports whether Errorf or Fatalf was called.
 func (t *terminal) Failed() bool { return t.failed }
 
 // Logf prints a line of progress.
 func (t *terminal) Logf(format string, args ...any) { progress(format, args...) }
 
-// Errorf prints what is wrong.
+// Errorf prints an error.
 func (t *terminal) Errorf(format string, args ...any) {
 	t.failed = true
 	progress("!! "+format, args...)
 }
 
-// Fatalf prints what is wrong, and ends the command.
+// Fatalf prints an error and ends the command.
 func (t *terminal) Fatalf(format string, args ...any) {
 	t.Errorf(format, args...)
 	panic(errFailed)
