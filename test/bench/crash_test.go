@@ -15,13 +15,14 @@ const (
 	rate = 1000
 	// crashes are as many as the median and the maximum are of.
 	crashes = 20
-	// between is how many packets each flow sends after a crash: a second and a half, after which no restart is delayed.
+	// between is how many packets each flow sends after a crash: a second and a half, after which no restart is
+	// delayed.
 	between = 1500
 )
 
-// BenchmarkDeviceCrash kills the userspace device, with SIGKILL, under two flows of 1,000 packets per second, one each way: its own
-// process, and its whole container, which is started again at once (a kubelet takes seconds to do so, and longer each time). Dark is
-// the longest time without an arrival of the flow that fared worse.
+// BenchmarkDeviceCrash kills the userspace device, with SIGKILL, under two flows of 1,000 packets per second, one each
+// way: its own process, and its whole container, which is started again at once (a kubelet takes seconds to do so, and
+// longer each time). Dark is the longest time without an arrival of the flow that fared worse.
 func BenchmarkDeviceCrash(b *testing.B) {
 	meshtest.Privileged(b)
 	l := lab.Start(b, lab.Options{Nodes: 2})

@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// floodRate is of the flood, in packets per second, floodSize the payload of each, in bytes, and segments how many of them one call sends.
+	// floodRate is of the flood, in packets per second, floodSize the payload of each, in bytes, and segments how many
+	// of them one call sends.
 	floodRate = 400_000
 	floodSize = 64
 	segments  = 50
@@ -24,9 +25,9 @@ const (
 	bystanders = 4_000
 )
 
-// BenchmarkDeviceFlood counts what flows of 1,000 packets per second between two nodes lose while 400 times as many enter the userspace
-// device of one of them and never come out: it drops them, and does not say so. A pod there sends to a node that does not answer, or a
-// stranger on the underlay sends what looks like WireGuard's data.
+// BenchmarkDeviceFlood counts what flows of 1,000 packets per second between two nodes lose while 400 times as many
+// enter the userspace device of one of them and never come out: it drops them, and does not say so. A pod there sends
+// to a node that does not answer, or a stranger on the underlay sends what looks like WireGuard's data.
 func BenchmarkDeviceFlood(b *testing.B) {
 	meshtest.Privileged(b)
 	l := lab.Start(b, lab.Options{Nodes: 3})
@@ -62,7 +63,10 @@ func dial(b *testing.B, from *host.Host, to netip.AddrPort) syscall.RawConn {
 		b.Fatal(err)
 	}
 	var failed error
-	err = raw.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT, floodSize) })
+	err = raw.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT,
+			floodSize)
+	})
 	if err != nil || failed != nil {
 		b.Fatalf("set UDP_SEGMENT: %v, %v", err, failed)
 	}
@@ -92,7 +96,8 @@ func measureFlood(b *testing.B, start func() traffic.Flows, to syscall.RawConn) 
 	b.ReportMetric(0, "ns/op")
 }
 
-// flood sends until ctx is done, and returns how many packets. Those that the sender's own kernel does not take count as well.
+// flood sends until ctx is done, and returns how many packets. Those that the sender's own kernel does not take count
+// as well.
 func flood(ctx context.Context, to syscall.RawConn) (n int) {
 	// Each begins as WireGuard's data does (type 4, and three bytes 0).
 	data := make([]byte, floodSize*segments)

@@ -10,8 +10,9 @@ import (
 	"warren.mesh/test/lab/traffic"
 )
 
-// BenchmarkFreshDevice gives a node a fresh device, as after a reboot, while its peers do nothing but send: they believe in the
-// sessions that they had with the one before. Reached is when the last flow has arrived again, after the start of device and daemon.
+// BenchmarkFreshDevice gives a node a fresh device, as after a reboot, while its peers do nothing but send: they
+// believe in the sessions that they had with the one before. Reached is when the last flow has arrived again, after the
+// start of device and daemon.
 func BenchmarkFreshDevice(b *testing.B) {
 	meshtest.Privileged(b)
 	l := lab.Start(b, lab.Options{Family: lab.Dual})
@@ -36,7 +37,8 @@ func BenchmarkFreshDevice(b *testing.B) {
 	seen.WantNone(b)
 }
 
-// renew starts device and daemon of a node that has lost both, and the interface, and gives the time until every flow arrives.
+// renew starts device and daemon of a node that has lost both, and the interface, and gives the time until every flow
+// arrives.
 func renew(b *testing.B, node *lab.Node, flows traffic.Flows) time.Duration {
 	b.Helper()
 	flows.WaitEstablished(b)

@@ -21,8 +21,8 @@ const (
 	loadTime = 3 * time.Second
 )
 
-// BenchmarkDeviceMemory loads a userspace device with TCP, as much as goes through, and tells the most memory that its process ever
-// had: of the node that sends and of the one that receives. Each load is of fresh processes.
+// BenchmarkDeviceMemory loads a userspace device with TCP, as much as goes through, and tells the most memory that its
+// process ever had: of the node that sends and of the one that receives. Each load is of fresh processes.
 func BenchmarkDeviceMemory(b *testing.B) {
 	meshtest.Privileged(b)
 	l := lab.Start(b, lab.Options{Nodes: 2})

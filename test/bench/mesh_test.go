@@ -11,17 +11,18 @@ import (
 // rounds are as many as medians are of.
 const rounds = 9
 
-// BenchmarkMesh compares the mesh between two nodes with a tunnel made by hand between two hosts that know nothing of warren, on the
-// same underlay, with the same kind of device and the same MTU: what warren's guard, rules and routes cost, and its own sockets where
-// the device is userspace's. Those hosts are not the nodes, where what is made by hand would pass warren's guard too.
+// BenchmarkMesh compares the mesh between two nodes with a tunnel made by hand between two hosts that know nothing of
+// warren, on the same underlay, with the same kind of device and the same MTU: what warren's guard, rules and routes
+// cost, and its own sockets where the device is userspace's. Those hosts are not the nodes, where what is made by hand
+// would pass warren's guard too.
 //
-// It does so again with hosts that track and translate connections, as each node does on which kube-proxy runs, with warren or without:
-// what remains is warren's own.
+// It does so again with hosts that track and translate connections, as each node does on which kube-proxy runs, with
+// warren or without: what remains is warren's own.
 //
 // Last, it compares the mesh with the underlay itself: what encryption costs.
 //
-// A ratio is the median of the rounds' ratios, and more is better: throughput of the mesh to that of the tunnel made by hand,
-// round-trip time of the latter to that of the mesh. A first round is left out, in which handshakes are made.
+// A ratio is the median of the rounds' ratios, and more is better: throughput of the mesh to that of the tunnel made by
+// hand, round-trip time of the latter to that of the mesh. A first round is left out, in which handshakes are made.
 func BenchmarkMesh(b *testing.B) {
 	meshtest.Privileged(b)
 	l := lab.Start(b, lab.Options{Nodes: 2, Family: lab.Dual})
@@ -43,8 +44,8 @@ func BenchmarkMesh(b *testing.B) {
 	}
 }
 
-// compare measures the mesh and the other, which has a name, in turns, of which each begins as often as the other, and reports the
-// medians of what measure returns, by unit. Of times, the mesh's ratio is the inverse.
+// compare measures the mesh and the other, which has a name, in turns, of which each begins as often as the other, and
+// reports the medians of what measure returns, by unit. Of times, the mesh's ratio is the inverse.
 func compare(b *testing.B, mesh, against tunnel, name string, measure func(tunnel) map[string]float64, inverse bool) {
 	for b.Loop() {
 		measure(mesh)

@@ -19,8 +19,8 @@ type tunnel struct {
 	link string
 }
 
-// handmade makes a tunnel as an administrator does who has two hosts and no warren, with a device of the same kind as the mesh's,
-// of its MTU, and run as the lab runs warren's.
+// handmade makes a tunnel as an administrator does who has two hosts and no warren, with a device of the same kind as
+// the mesh's, of its MTU, and run as the lab runs warren's.
 func handmade(b *testing.B, l *lab.Lab, mesh tunnel) tunnel {
 	b.Helper()
 	t := tunnel{from: l.AddNode(b, lab.NodeOptions{}), to: l.AddNode(b, lab.NodeOptions{}), link: "wg0"}
@@ -40,7 +40,8 @@ func handmade(b *testing.B, l *lab.Lab, mesh tunnel) tunnel {
 	for i, n := range []*lab.Node{t.from, t.to} {
 		peer := []*lab.Node{t.to, t.from}[i]
 		n.MustExec(b, "wg", "set", t.link, "listen-port", "51820", "private-key", "/run/private", "peer", publics[1-i],
-			"endpoint", netip.AddrPortFrom(peer.Addrs()[0], 51820).String(), "allowed-ips", fmt.Sprintf("10.99.0.%d,fd99::%d", 2-i, 2-i))
+			"endpoint", netip.AddrPortFrom(peer.Addrs()[0],
+				51820).String(), "allowed-ips", fmt.Sprintf("10.99.0.%d,fd99::%d", 2-i, 2-i))
 		n.MustExec(b, "ip", "address", "add", fmt.Sprintf("10.99.0.%d/24", 1+i), "dev", t.link)
 		n.MustExec(b, "ip", "address", "add", fmt.Sprintf("fd99::%d/64", 1+i), "dev", t.link, "nodad")
 		n.MustExec(b, "ip", "link", "set", t.link, "mtu", mtu, "up")
@@ -48,8 +49,8 @@ func handmade(b *testing.B, l *lab.Lab, mesh tunnel) tunnel {
 	return t
 }
 
-// translates gives both hosts the chains in which kube-proxy translates addresses. What rules it has there only the first packet of a
-// connection meets.
+// translates gives both hosts the chains in which kube-proxy translates addresses. What rules it has there only the
+// first packet of a connection meets.
 func (t tunnel) translates(b *testing.B) {
 	b.Helper()
 	for _, n := range []*lab.Node{t.from, t.to} {

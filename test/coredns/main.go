@@ -1,5 +1,5 @@
-// Command coredns is CoreDNS with the plugins that a cluster's DNS needs, for labs: all of upstream's plugins would bring every
-// cloud's client library along, which takes minutes to build.
+// Command coredns is CoreDNS with the plugins that a cluster's DNS needs, for labs: all of upstream's plugins would
+// bring every cloud's client library along, which takes minutes to build.
 package main
 
 import (

@@ -40,7 +40,8 @@ func send(t *testing.T, from *host.Host, to netip.AddrPort) {
 
 // ask asks the echo server at to, over tcp or udp, who asks: own is what the asker's socket says, seen what the server
 // saw. They differ where there is NAT in between.
-func ask(ctx context.Context, from *host.Host, network string, to netip.AddrPort) (own, seen netip.AddrPort, err error) {
+func ask(ctx context.Context, from *host.Host, network string, to netip.AddrPort) (own, seen netip.AddrPort,
+	err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	conn, err := from.Dial(ctx, network, to.String())

@@ -17,8 +17,8 @@ type changes struct {
 	node *lab.Node
 }
 
-// monitors are what reports changes, with the file on the node that each writes to. Neighbours are left out: they come and
-// go by themselves.
+// monitors are what reports changes, with the file on the node that each writes to. Neighbours are left out: they come
+// and go by themselves.
 var monitors = map[string]string{
 	"/run/changes.ip":  "ip -o monitor link address route rule netconf",
 	"/run/changes.nft": "nft monitor",
@@ -69,7 +69,8 @@ func (c *changes) wantNone(t *testing.T) {
 	t.Helper()
 	for file, reported := range c.reported(t) {
 		if n := len(reported); n > 0 {
-			t.Errorf("%s: %d changes in %s, of which the first are:\n%s", c.node.Name, n, file, strings.Join(reported[:min(n, 10)], ""))
+			t.Errorf("%s: %d changes in %s, of which the first are:\n%s", c.node.Name, n, file,
+				strings.Join(reported[:min(n, 10)], ""))
 		}
 	}
 }
@@ -88,11 +89,12 @@ func (c *changes) reported(t *testing.T) map[string][]string {
 
 // ofMark also knows nft's line about who made the transaction before it.
 func ofMark(line string) bool {
-	return strings.Contains(line, beginMark) || strings.Contains(line, endMark) || strings.HasPrefix(line, "# new generation")
+	return strings.Contains(line, beginMark) || strings.Contains(line, endMark) ||
+		strings.HasPrefix(line, "# new generation")
 }
 
-// ofTimer knows the report of a bridge about its port which comes by itself 15 seconds after the port did: the forward delay, by
-// a message of the bridge's family, which has no qdisc.
+// ofTimer knows the report of a bridge about its port which comes by itself 15 seconds after the port did: the forward
+// delay, by a message of the bridge's family, which has no qdisc.
 func ofTimer(line string) bool {
 	return strings.Contains(line, " master ") && !strings.Contains(line, " qdisc ")
 }

@@ -37,7 +37,10 @@ func (s *scene) conflictsAnnounced(t *testing.T) {
 		{"outer", "pod-cidrs", func(p *pretended) { p.announcement.PodCIDRs = "10.244.0.0/20" }},
 		{"node-ip", "node-ips", func(p *pretended) { p.announcement.NodeIPs = three.Addrs()[0].String() }},
 		{"node-ip-of-pod", "node-ips", func(p *pretended) { p.announcement.NodeIPs = s.pods[0].Addrs()[0].String() }},
-		{"endpoint-of-pod", "endpoint", func(p *pretended) { p.announcement.Endpoint = "[" + s.pods[0].Addrs()[1].String() + "]:51820" }},
+		{"endpoint-of-pod", "endpoint", func(p *pretended) {
+			p.announcement.Endpoint = "[" +
+				s.pods[0].Addrs()[1].String() + "]:51820"
+		}},
 	} {
 		p := pretend("same-"+c.name, len(nodes))
 		c.want(&p)

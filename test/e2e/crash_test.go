@@ -7,8 +7,9 @@ import (
 	"warren.mesh/test/lab"
 )
 
-// The userspace device comes back by itself as it was, with a daemon to look after it and without: after its own process has
-// crashed, and after its container has, whose next one finds the configuration on tmpfs. Nothing leaves in plain text meanwhile.
+// The userspace device comes back by itself as it was, with a daemon to look after it and without: after its own
+// process has crashed, and after its container has, whose next one finds the configuration on tmpfs. Nothing leaves in
+// plain text meanwhile.
 func TestPrivilegedDeviceCrash(t *testing.T) {
 	meshtest.Privileged(t)
 	tg := newTarget(t)

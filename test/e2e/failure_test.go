@@ -62,7 +62,8 @@ func (tg *target) unattended(t *testing.T, f failure) {
 	f.inflict(t, tg.node)
 	arrived := tg.arrived(t, broken)
 	if mesh := slices.ContainsFunc(f, func(one fault) bool { return one.name != flushed.name }); mesh && arrived > 0 {
-		t.Errorf("%d packets have arrived although the mesh was broken: the scene is not what the test is about", arrived)
+		t.Errorf("%d packets have arrived although the mesh was broken: the scene is not what the test is about",
+			arrived)
 	}
 	if f.has(killed) {
 		tg.node.StartDevice(t)
@@ -86,8 +87,8 @@ func (tg *target) attended(t *testing.T, f failure) {
 	}
 }
 
-// arrived is how many packets of the outward flows arrive while each sends so many more, not counting what was on its way
-// before.
+// arrived is how many packets of the outward flows arrive while each sends so many more, not counting what was on its
+// way before.
 func (tg *target) arrived(t *testing.T, packets int) (count int) {
 	t.Helper()
 	pass(t, tg.outward, packets/10)
@@ -122,7 +123,8 @@ func (tg *target) differs() error {
 	return differing(tg.before, byDaemon(now))
 }
 
-// byDaemon leaves out what is the kernel's own and differs with each device: the operational state, the link-local address.
+// byDaemon leaves out what is the kernel's own and differs with each device: the operational state, the link-local
+// address.
 func byDaemon(snapshot map[string][]string) map[string][]string {
 	for inquiry, lines := range snapshot {
 		if !strings.HasPrefix(inquiry, "ip -br ") {

@@ -15,10 +15,16 @@ type fault struct {
 
 // The faults. A device process that runs makes a deleted device anew, but without a key and down: that is the daemon's.
 var (
-	linkDown = fault{"link-down", func(t *testing.T, n *lab.Node) { n.MustExec(t, "ip", "link", "set", "warren0", "down") }}
-	killed   = fault{"device-killed", func(t *testing.T, n *lab.Node) { n.KillDevice(t) }}
-	deleted  = fault{"link-deleted", func(t *testing.T, n *lab.Node) { n.MustExec(t, "ip", "link", "delete", "warren0") }}
-	flushed  = fault{"ruleset-flushed", func(t *testing.T, n *lab.Node) { n.MustExec(t, "nft", "flush", "ruleset") }}
+	linkDown = fault{"link-down", func(t *testing.T,
+		n *lab.Node) {
+		n.MustExec(t, "ip", "link", "set", "warren0", "down")
+	}}
+	killed  = fault{"device-killed", func(t *testing.T, n *lab.Node) { n.KillDevice(t) }}
+	deleted = fault{"link-deleted", func(t *testing.T,
+		n *lab.Node) {
+		n.MustExec(t, "ip", "link", "delete", "warren0")
+	}}
+	flushed = fault{"ruleset-flushed", func(t *testing.T, n *lab.Node) { n.MustExec(t, "nft", "flush", "ruleset") }}
 )
 
 // failure is one fault, or two at once.

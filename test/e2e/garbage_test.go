@@ -40,7 +40,10 @@ func (s *scene) garbageOnNewNodes(t *testing.T) {
 			}
 		}
 		after := devicePeers(t, n)
-		at := slices.IndexFunc(after, func(peer string) bool { return strings.HasPrefix(peer, good.announcement.PublicKey) })
+		at := slices.IndexFunc(after, func(peer string) bool {
+			return strings.HasPrefix(peer,
+				good.announcement.PublicKey)
+		})
 		if at < 0 {
 			t.Fatalf("%s does not have the sound node as peer: %q", n.Name, after)
 		}
@@ -53,8 +56,8 @@ func (s *scene) garbageOnNewNodes(t *testing.T) {
 	waitViews(t, s.Nodes())
 }
 
-// garbageOnRunningNode spoils what node3 says: where only an administrator can mend it, where its daemon does as soon as it
-// is there again, and where the daemon does at once. The other two go on talking.
+// garbageOnRunningNode spoils what node3 says: where only an administrator can mend it, where its daemon does as soon
+// as it is there again, and where the daemon does at once. The other two go on talking.
 func (s *scene) garbageOnRunningNode(t *testing.T) {
 	one, two, three := s.Node(1), s.Node(2), s.Node(3)
 	flows := s.FlowsAmong(t, traffic.Options{}, s.pods[0].Host, s.pods[2].Host)

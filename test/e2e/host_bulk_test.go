@@ -22,8 +22,8 @@ const (
 	bulkTime = 30 * time.Second
 )
 
-// testBulk fills segments, between hosts that know the mesh's MTU by their interface and such that don't. Nothing stops at
-// it, and nothing is cut into fragments for it.
+// testBulk fills segments, between hosts that know the mesh's MTU by their interface and such that don't. Nothing stops
+// at it, and nothing is cut into fragments for it.
 func testBulk(t *testing.T, h *hosts) {
 	if pod, mesh := mtu(t, h.a.Host, "eth0"), mtu(t, h.one.Host, "warren0"); pod != mesh {
 		t.Errorf("pods have MTU %d, the mesh %d", pod, mesh)

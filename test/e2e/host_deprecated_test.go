@@ -14,9 +14,9 @@ import (
 // more than five seconds (REKEY_TIMEOUT of the WireGuard paper).
 const recovery = 10 * time.Second
 
-// A node's IPv6 address is deprecated for a while, as by a router that changes its prefix: the kernel then prefers the gateway
-// address as source of what the device sends, and peers that took that for the node's would send into the mesh what carries
-// the mesh.
+// A node's IPv6 address is deprecated for a while, as by a router that changes its prefix: the kernel then prefers the
+// gateway address as source of what the device sends, and peers that took that for the node's would send into the mesh
+// what carries the mesh.
 func TestPrivilegedDeprecatedAddress(t *testing.T) {
 	meshtest.Privileged(t)
 	t.Parallel()
@@ -55,7 +55,8 @@ func TestPrivilegedDeprecatedAddress(t *testing.T) {
 func prefer(t *testing.T, n *lab.Node, lifetime string) {
 	t.Helper()
 	own := netip.PrefixFrom(n.Addrs()[0], 64)
-	n.MustExec(t, "ip", "address", "change", own.String(), "dev", "eth0", "valid_lft", "forever", "preferred_lft", lifetime)
+	n.MustExec(t, "ip", "address", "change", own.String(), "dev", "eth0", "valid_lft", "forever", "preferred_lft",
+		lifetime)
 }
 
 // wantNoRoaming fails the test for endpoints inside the mesh.

@@ -9,8 +9,8 @@ import (
 	"warren.mesh/test/lab"
 )
 
-// testGateway has a node's gateway address, which is on its device and on its bridge, talk with pods here and elsewhere,
-// whichever of the two interfaces was there first: the kernel prefers the older one in places.
+// testGateway has a node's gateway address, which is on its device and on its bridge, talk with pods here and
+// elsewhere, whichever of the two interfaces was there first: the kernel prefers the older one in places.
 func testGateway(t *testing.T, h *hosts) {
 	n := h.join(t)
 	defer h.WaitMeshed(t)

@@ -37,22 +37,32 @@ func (h *hosts) toClusterIPs(t *testing.T, like netip.Addr) []journey {
 	}
 }
 
-// toNodePorts are journeys to a port of a node: pods go there through the mesh, nodes and the outside over the underlay.
+// toNodePorts are journeys to a port of a node: pods go there through the mesh, nodes and the outside over the
+// underlay.
 func (h *hosts) toNodePorts(t *testing.T, like netip.Addr) []journey {
 	web := netip.AddrPortFrom(h.one.Addr(like), hostPort)
 	return []journey{
-		{name: "pod to remote node's port, remote pod", from: h.a.Host, to: h.plain.nodeAddr(h.two, like), seen: h.two.Gateway(t, like)},
-		{name: "pod to remote node's port, host network of a third", from: h.a.Host, to: h.hostNetwork.nodeAddr(h.two, like), seen: h.two.Gateway(t, like)},
-		{name: "pod to own node's port, remote pod", from: h.a.Host, to: h.plain.nodeAddr(h.one, like), seen: h.one.Gateway(t, like)},
+		{name: "pod to remote node's port, remote pod", from: h.a.Host, to: h.plain.nodeAddr(h.two, like),
+			seen: h.two.Gateway(t, like)},
+		{name: "pod to remote node's port, host network of a third", from: h.a.Host,
+			to: h.hostNetwork.nodeAddr(h.two, like), seen: h.two.Gateway(t, like)},
+		{name: "pod to own node's port, remote pod", from: h.a.Host, to: h.plain.nodeAddr(h.one, like),
+			seen: h.one.Gateway(t, like)},
 		{name: "pod to remote node's host port", from: h.near.Host, to: web, seen: h.near.Addr(like)},
-		{name: "pod to remote node's port, local pod", from: h.near.Host, to: h.own.nodeAddr(h.one, like), seen: h.near.Addr(like)},
+		{name: "pod to remote node's port, local pod", from: h.near.Host, to: h.own.nodeAddr(h.one, like),
+			seen: h.near.Addr(like)},
 
-		{name: "host to remote node's port, third node's pod", from: h.two.Host, to: h.plain.nodeAddr(h.one, like), seen: h.one.Gateway(t, like), underlay: true},
-		{name: "host to remote node's port, own pod", from: h.three.Host, to: h.plain.nodeAddr(h.one, like), seen: h.one.Gateway(t, like), underlay: true},
-		{name: "host to remote node's port, local pod", from: h.two.Host, to: h.own.nodeAddr(h.one, like), seen: h.two.Addr(like), underlay: true},
+		{name: "host to remote node's port, third node's pod", from: h.two.Host, to: h.plain.nodeAddr(h.one, like),
+			seen: h.one.Gateway(t, like), underlay: true},
+		{name: "host to remote node's port, own pod", from: h.three.Host, to: h.plain.nodeAddr(h.one, like),
+			seen: h.one.Gateway(t, like), underlay: true},
+		{name: "host to remote node's port, local pod", from: h.two.Host, to: h.own.nodeAddr(h.one, like),
+			seen: h.two.Addr(like), underlay: true},
 		{name: "host to remote node's host port", from: h.two.Host, to: web, seen: h.two.Addr(like), underlay: true},
-		{name: "outside to node port, remote pod", from: h.Outside, to: h.plain.nodeAddr(h.one, like), seen: h.one.Gateway(t, like), underlay: true},
-		{name: "outside to node port, local pod", from: h.Outside, to: h.own.nodeAddr(h.one, like), seen: h.Outside.Addr(like), underlay: true},
+		{name: "outside to node port, remote pod", from: h.Outside, to: h.plain.nodeAddr(h.one, like),
+			seen: h.one.Gateway(t, like), underlay: true},
+		{name: "outside to node port, local pod", from: h.Outside, to: h.own.nodeAddr(h.one, like),
+			seen: h.Outside.Addr(like), underlay: true},
 		{name: "outside to host port", from: h.Outside, to: web, seen: h.Outside.Addr(like), underlay: true},
 	}
 }

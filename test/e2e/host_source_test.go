@@ -11,12 +11,12 @@ import (
 	"warren.mesh/test/lab/host"
 )
 
-// second are a node's further addresses, which its Node object does not list (of the ranges for documentation: RFC 5737,
-// RFC 3849).
+// second are a node's further addresses, which its Node object does not list (of the ranges for documentation: RFC
+// 5737, RFC 3849).
 var second = []netip.Addr{netip.MustParseAddr("192.0.2.77"), netip.MustParseAddr("2001:db8:77::1")}
 
-// testForeignSource has a node with two networks, whose default route prefers the address that the mesh does not know, ask
-// remote pods.
+// testForeignSource has a node with two networks, whose default route prefers the address that the mesh does not know,
+// ask remote pods.
 func testForeignSource(t *testing.T, h *hosts) {
 	h.families(t, func(t *testing.T, like netip.Addr) {
 		own := h.secondAddress(t, h.two, like)
@@ -26,7 +26,8 @@ func testForeignSource(t *testing.T, h *hosts) {
 
 		// The default route is what chooses the source before the translation: with no pod behind it, it shows.
 		if used, seen := h.inquire(t, h.two.Host, netip.Addr{}, h.Outside.Echo(like)); used != own || seen != own {
-			t.Fatalf("asked the outside from %v, seen as %v, want %v: the scene is not what the test is about", used, seen, own)
+			t.Fatalf("asked the outside from %v, seen as %v, want %v: the scene is not what the test is about", used,
+				seen, own)
 		}
 		for _, c := range []struct {
 			name string
@@ -38,7 +39,8 @@ func testForeignSource(t *testing.T, h *hosts) {
 		} {
 			used, seen := h.inquire(t, h.two.Host, c.from, c.to)
 			if used != own || seen != h.two.Gateway(t, like) {
-				t.Errorf("%s: asked from %v, seen as %v, want from %v, seen as the gateway address %v", c.name, used, seen, own, h.two.Gateway(t, like))
+				t.Errorf("%s: asked from %v, seen as %v, want from %v, seen as the gateway address %v", c.name, used,
+					seen, own, h.two.Gateway(t, like))
 			}
 		}
 		now := firewallCounts(t, h.Lab)
@@ -106,12 +108,14 @@ func testSpoofedSource(t *testing.T, h *hosts) {
 		for _, source := range []netip.Addr{h.near.Addr(like), h.two.Addr(like), h.Outside.Addr(like)} {
 			for _, target := range []*host.Host{h.far.Host, h.three.Host, h.Outside} {
 				if target.Addr(like) != source {
-					spoof{from: h.a.Host, source: source, target: target, counter: "node1 spoofed-by-pod"}.check(t, h.Lab)
+					spoof{from: h.a.Host, source: source, target: target, counter: "node1 spoofed-by-pod"}.check(t,
+						h.Lab)
 				}
 			}
 		}
 		for _, source := range []netip.Addr{h.near.Addr(like), h.a.Addr(like), h.two.Gateway(t, like)} {
-			spoof{from: h.Outside, source: source, target: h.one.Host, counter: "node1 spoofed-on-underlay"}.check(t, h.Lab)
+			spoof{from: h.Outside, source: source, target: h.one.Host, counter: "node1 spoofed-on-underlay"}.check(t,
+				h.Lab)
 		}
 	})
 }
@@ -131,8 +135,8 @@ const (
 	burst     = 5
 )
 
-// check sends the burst between two honest datagrams, which must be the only ones to arrive: packets don't overtake each
-// other here. The first one also has neighbours know each other, who would ask in the false name otherwise.
+// check sends the burst between two honest datagrams, which must be the only ones to arrive: packets don't overtake
+// each other here. The first one also has neighbours know each other, who would ask in the false name otherwise.
 func (s spoof) check(t *testing.T, l *lab.Lab) {
 	t.Helper()
 	defer addAddress(t, s.from, s.source, "lo")()

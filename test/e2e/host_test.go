@@ -19,8 +19,8 @@ type hosts struct {
 	// web is on node1, behind hostPort.
 	web *lab.Pod
 
-	// plain leads to far and leaves sources alone where it may, masqueraded does not; hostNetwork leads to node3 itself, own
-	// to node1/a, with externalTrafficPolicy: Local.
+	// plain leads to far and leaves sources alone where it may, masqueraded does not; hostNetwork leads to node3
+	// itself, own to node1/a, with externalTrafficPolicy: Local.
 	plain, masqueraded, hostNetwork, own service
 }
 
@@ -28,8 +28,8 @@ type hosts struct {
 type variant struct {
 	name   string
 	filter lab.RPFilter
-	// proxyFirst has kube-proxy's chains come before warren's: of NAT chains with the same priority, the kernel begins with the
-	// one that was there first.
+	// proxyFirst has kube-proxy's chains come before warren's: of NAT chains with the same priority, the kernel begins
+	// with the one that was there first.
 	proxyFirst bool
 	daemonArgs []string
 }
@@ -51,7 +51,8 @@ func newHosts(t *testing.T, m variant) *hosts {
 	h.one, h.two, h.three = h.Node(1), h.Node(2), h.Node(3)
 	h.a, h.b, h.near, h.far = h.pods[0], h.pods[1], h.pods[2], h.pods[4]
 	h.web = h.one.AddPod(t, "web",
-		lab.HostPort{Host: hostPort, Container: traffic.EchoPort}, lab.HostPort{Host: hostPort, Container: traffic.EchoPort, Protocol: "udp"})
+		lab.HostPort{Host: hostPort, Container: traffic.EchoPort}, lab.HostPort{Host: hostPort,
+			Container: traffic.EchoPort, Protocol: "udp"})
 	h.plain = service{number: 1, endpoint: h.far.Host}
 	h.masqueraded = service{number: 2, endpoint: h.far.Host, masquerade: true}
 	h.hostNetwork = service{number: 3, endpoint: h.three.Host}

@@ -11,8 +11,8 @@ import (
 // wireguardPort is the device's.
 const wireguardPort = 51820
 
-// testWireGuardPort has a pod send from the device's port to the same port elsewhere. The device keeps its port: neither do
-// the mesh's flows suffer, nor does the pod receive what is sent to the device.
+// testWireGuardPort has a pod send from the device's port to the same port elsewhere. The device keeps its port:
+// neither do the mesh's flows suffer, nor does the pod receive what is sent to the device.
 func testWireGuardPort(t *testing.T, h *hosts) {
 	flows := h.crossing(t)
 	h.families(t, func(t *testing.T, like netip.Addr) {
@@ -26,7 +26,8 @@ func testWireGuardPort(t *testing.T, h *hosts) {
 		write(t, pod, netip.AddrPortFrom(h.Outside.Addr(like), wireguardPort), "from a pod")
 		text, seen := next(t, outside)
 		if text != "from a pod" || seen.Addr() != device.Addr() || seen.Port() == wireguardPort {
-			t.Errorf("outside has received %q from %v, want the node's address and another port than the device's", text, seen)
+			t.Errorf("outside has received %q from %v, want the node's address and another port than the device's",
+				text, seen)
 		}
 		// Packets don't overtake each other here: if the pod received the first, then before the second.
 		write(t, outside, device, "for the device")

@@ -67,8 +67,8 @@ func (s *scene) endAll(t *testing.T, flows traffic.Flows, end func(*lab.Node, la
 	before.wantSameObjects(t)
 }
 
-// A node that has booted knows yesterday's keys and addresses, but its guard is gone: no pod may start before the daemon
-// has programmed it. What is sent to it and its pods meanwhile stays in the tunnel or nowhere.
+// A node that has booted knows yesterday's keys and addresses, but its guard is gone: no pod may start before the
+// daemon has programmed it. What is sent to it and its pods meanwhile stays in the tunnel or nowhere.
 func TestPrivilegedReboot(t *testing.T) {
 	meshtest.Privileged(t)
 	l := lab.Start(t, lab.Options{Nodes: 2, Family: lab.Dual})
@@ -118,15 +118,16 @@ func wantNoPod(t *testing.T, n *lab.Node, when string) {
 func waitWaiting(t *testing.T, n *lab.Node, what string) {
 	t.Helper()
 	lab.Wait(t, time.Minute, n.Name+" to say that it waits for the "+what, func() error {
-		if err := n.Ready(); err == nil || !strings.Contains(err.Error(), "waiting for") || !strings.Contains(err.Error(), what) {
+		if err := n.Ready(); err == nil || !strings.Contains(err.Error(), "waiting for") ||
+			!strings.Contains(err.Error(), what) {
 			return fmt.Errorf("/readyz: %w", err)
 		}
 		return n.Healthy()
 	})
 }
 
-// firstPod attaches a pod as soon as the node lets it, by when the node must be programmed: the guard, its peers and the
-// routes to them.
+// firstPod attaches a pod as soon as the node lets it, by when the node must be programmed: the guard, its peers and
+// the routes to them.
 func firstPod(t *testing.T, n *lab.Node, name string) (pod *lab.Pod) {
 	t.Helper()
 	lab.Wait(t, time.Minute, "the first pod on "+n.Name, func() (err error) {
@@ -138,7 +139,8 @@ func firstPod(t *testing.T, n *lab.Node, name string) (pod *lab.Pod) {
 			t.Errorf("%s: a pod was attached while %s showed nothing", n.Name, inquiry)
 		}
 	}
-	if peers := snapshot(t, n)["wg show warren0 allowed-ips"]; !slices.ContainsFunc(peers, func(line string) bool { return strings.Contains(line, "/24") }) {
+	if peers := snapshot(t, n)["wg show warren0 allowed-ips"]; !slices.ContainsFunc(peers,
+		func(line string) bool { return strings.Contains(line, "/24") }) {
 		t.Errorf("%s: a pod was attached without a peer: %q", n.Name, peers)
 	}
 	return pod

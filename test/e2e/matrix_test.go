@@ -22,8 +22,9 @@ type path struct {
 	masqueraded bool
 }
 
-// paths are all that must work inside the mesh: between every two pods, and both ways between every pod and every node, its
-// own included. Nothing is masqueraded on any of them: pods are seen by their own address, nodes by their gateway's.
+// paths are all that must work inside the mesh: between every two pods, and both ways between every pod and every node,
+// its own included. Nothing is masqueraded on any of them: pods are seen by their own address, nodes by their
+// gateway's.
 func (s *scene) paths(t *testing.T) []path {
 	t.Helper()
 	var all []path
@@ -50,7 +51,8 @@ func (s *scene) egress() []path {
 	for _, from := range s.pods {
 		for _, own := range from.Addrs() {
 			all = append(all, path{
-				from: from.Host, to: s.Outside, target: s.Outside.Addr(own), source: from.Node.Addr(own), masqueraded: true,
+				from: from.Host, to: s.Outside, target: s.Outside.Addr(own),
+				source: from.Node.Addr(own), masqueraded: true,
 			})
 		}
 	}
@@ -67,7 +69,8 @@ func (p path) check(t *testing.T) {
 			continue
 		}
 		if seen.Addr() != p.source || !p.masqueraded && seen != own {
-			t.Errorf("%s (%v) → %s %v over %s: seen as %v, want address %v", p.from.Name, own, p.to.Name, p.target, network, seen, p.source)
+			t.Errorf("%s (%v) → %s %v over %s: seen as %v, want address %v", p.from.Name, own, p.to.Name, p.target,
+				network, seen, p.source)
 		}
 	}
 	if _, err := p.from.Ping(p.target); err != nil {

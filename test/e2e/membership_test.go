@@ -144,7 +144,8 @@ func (n *newcomer) check(t *testing.T) {
 	checkAll(t, all)
 }
 
-// wantReaddressed wants the gateways of the present pod CIDRs on the device and the bridge, and in the CNI configuration.
+// wantReaddressed wants the gateways of the present pod CIDRs on the device and the bridge, and in the CNI
+// configuration.
 func (n *newcomer) wantReaddressed(t *testing.T) {
 	t.Helper()
 	var device, bridge []string
@@ -152,7 +153,8 @@ func (n *newcomer) wantReaddressed(t *testing.T) {
 		gateway := cidr.Addr().Next()
 		device = append(device, netip.PrefixFrom(gateway, gateway.BitLen()).String())
 		bridge = append(bridge, netip.PrefixFrom(gateway, cidr.Bits()).String())
-		if conflist := n.MustExec(t, "cat", "/etc/cni/net.d/10-warren.conflist"); !strings.Contains(conflist, cidr.String()) {
+		if conflist := n.MustExec(t, "cat", "/etc/cni/net.d/10-warren.conflist"); !strings.Contains(conflist,
+			cidr.String()) {
 			t.Errorf("the CNI configuration lacks %v:\n%s", cidr, conflist)
 		}
 	}
@@ -183,7 +185,8 @@ func (n *newcomer) wantStraysContained(t *testing.T) {
 		return want("stray pods", int(n.Metrics(t)["warren_stray_pods"]), len(strays))
 	})
 	for _, addr := range strays {
-		if !strings.Contains(n.Log(), "pods have addresses outside this node's pod CIDRs") || !strings.Contains(n.Log(), addr.String()) {
+		if !strings.Contains(n.Log(), "pods have addresses outside this node's pod CIDRs") ||
+			!strings.Contains(n.Log(), addr.String()) {
 			t.Errorf("the log does not name the stray pod %v", addr)
 		}
 	}
@@ -197,7 +200,8 @@ func (n *newcomer) wantNoWay(t *testing.T) {
 	for i, other := range n.others {
 		for _, own := range n.a.Addrs() {
 			o := traffic.Options{IPv6: own.Is6()}
-			flows = append(flows, n.scene.Flow(t, n.a.Host, n.bystanders[i].Host, o), n.scene.Flow(t, n.a.Host, other.Host, o),
+			flows = append(flows, n.scene.Flow(t, n.a.Host, n.bystanders[i].Host, o),
+				n.scene.Flow(t, n.a.Host, other.Host, o),
 				n.scene.Flow(t, n.bystanders[i].Host, n.a.Host, o))
 			if _, err := other.Dial(t.Context(), "udp", n.a.Echo(own).String()); !errors.Is(err, unix.EHOSTUNREACH) {
 				t.Errorf("%s → %s: error %v, want that there is no way", other.Name, n.a.Name, err)
@@ -207,8 +211,8 @@ func (n *newcomer) wantNoWay(t *testing.T) {
 	wantNothing(t, flows)
 }
 
-// wantNothing stops the flows after a while and wants nothing to have arrived. That none leaves in plain text either, the
-// scene's capture sees to.
+// wantNothing stops the flows after a while and wants nothing to have arrived. That none leaves in plain text either,
+// the scene's capture sees to.
 func wantNothing(t *testing.T, flows traffic.Flows) {
 	t.Helper()
 	pass(t, flows, watched)

@@ -12,7 +12,8 @@ import (
 // outage is how long the API server is away.
 const outage = time.Minute
 
-// An outage of the API server freezes the mesh, for the daemons that it finds running and for those that start meanwhile.
+// An outage of the API server freezes the mesh, for the daemons that it finds running and for those that start
+// meanwhile.
 func TestPrivilegedAPIOutage(t *testing.T) {
 	meshtest.Privileged(t)
 	// It waits for most of its time.

@@ -37,12 +37,13 @@ func pretend(name string, number int) pretended {
 		fmt.Sprintf("10.244.%d.%d/28", 128+number/16, number%16*16), fmt.Sprintf("fd00:10:244:%x::/64", 0x8000+number),
 	}
 	key := sha256.Sum256(fmt.Append(nil, "pretended ", number))
-	return pretended{name: name, podCIDRs: cidrs, ips: []string{v4.String(), v6.String()}, announcement: mesh.Announcement{
-		PublicKey: base64.StdEncoding.EncodeToString(key[:]),
-		Endpoint:  fmt.Sprintf("%v:51820,[%v]:51820", v4, v6),
-		PodCIDRs:  strings.Join(cidrs, ","),
-		NodeIPs:   fmt.Sprintf("%v,%v", v4, v6),
-	}}
+	return pretended{name: name, podCIDRs: cidrs, ips: []string{v4.String(), v6.String()},
+		announcement: mesh.Announcement{
+			PublicKey: base64.StdEncoding.EncodeToString(key[:]),
+			Endpoint:  fmt.Sprintf("%v:51820,[%v]:51820", v4, v6),
+			PodCIDRs:  strings.Join(cidrs, ","),
+			NodeIPs:   fmt.Sprintf("%v,%v", v4, v6),
+		}}
 }
 
 // annotations leaves out what is empty.
@@ -60,11 +61,13 @@ func (p pretended) annotations() map[string]string {
 	return all
 }
 
-// withoutPolicies takes the API server's own judgement of annotations out of the way: that of the daemons is to be seen.
+// withoutPolicies takes the API server's own judgement of annotations out of the way: that of the daemons is to be
+// seen.
 func withoutPolicies(t *testing.T, l *lab.Lab) {
 	t.Helper()
 	l.Kubectl(t, "", "delete", "validatingadmissionpolicybindings", "--all")
-	unfit := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "unfit", Annotations: map[string]string{"warren.mesh/public-key": "key"}}}
+	unfit := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "unfit",
+		Annotations: map[string]string{"warren.mesh/public-key": "key"}}}
 	lab.Wait(t, time.Minute, "the API server to accept any annotation", func() error {
 		_, err := l.Core().Nodes().Create(t.Context(), unfit, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err
@@ -78,7 +81,8 @@ func register(t *testing.T, l *lab.Lab, nodes ...pretended) {
 		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: p.name, Annotations: p.annotations()}}
 		node.Spec.PodCIDR, node.Spec.PodCIDRs = p.podCIDRs[0], p.podCIDRs
 		for _, ip := range p.ips {
-			node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: ip})
+			node.Status.Addresses = append(node.Status.Addresses,
+				corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: ip})
 		}
 		_, err := l.Core().Nodes().Create(t.Context(), node, metav1.CreateOptions{})
 		return err
@@ -100,7 +104,10 @@ func announce(t *testing.T, l *lab.Lab, p pretended) {
 // unregister deletes the Nodes, several at a time.
 func unregister(t *testing.T, l *lab.Lab, nodes ...pretended) {
 	t.Helper()
-	each(t, nodes, func(p pretended) error { return l.Core().Nodes().Delete(t.Context(), p.name, metav1.DeleteOptions{}) })
+	each(t, nodes, func(p pretended) error {
+		return l.Core().Nodes().Delete(t.Context(), p.name,
+			metav1.DeleteOptions{})
+	})
 }
 
 // atOnce is how many requests are under way at a time.

@@ -18,8 +18,8 @@ type refusal struct {
 	name string
 	// prepare sets the scene and cleans up after itself; nil needs none.
 	prepare func(*testing.T, *lab.Node)
-	// wrap are the words before the command line, a program that takes something away; device starts `warren wireguard` and
-	// not the daemon.
+	// wrap are the words before the command line, a program that takes something away; device starts `warren wireguard`
+	// and not the daemon.
 	wrap   []string
 	device bool
 	// says is all that it says.
@@ -59,7 +59,8 @@ var refusals = []refusal{
 		says: `nft is missing or too old: could not find nftables binary: exec: "nft": executable file not found in $PATH; install nftables 1.0.1 or later`,
 	},
 	{
-		name: "no TUN", wrap: []string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs none /dev/net && exec "$@"`, "sh"}, device: true,
+		name: "no TUN", wrap: []string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs none /dev/net && exec "$@"`,
+			"sh"}, device: true,
 		says: "TUN is not available (open /dev/net/tun: no such file or directory): load the kernel module (modprobe tun) and, in a container, mount /dev/net/tun",
 	},
 }

@@ -39,7 +39,8 @@ func (tg *target) deviceDamages(t *testing.T) []damage {
 	const allowedIPs = "wg show warren0 allowed-ips"
 	return []damage{
 		{"peer", "wg set warren0 peer " + peer + " remove", allowedIPs, `msg="peer added" node=node2 `},
-		{"allowed-ips", "wg set warren0 peer " + peer + " allowed-ips 192.0.2.1/32", allowedIPs, `msg="peer updated" node=node2 `},
+		{"allowed-ips", "wg set warren0 peer " + peer + " allowed-ips 192.0.2.1/32", allowedIPs,
+			`msg="peer updated" node=node2 `},
 		{"key", "wg genkey | wg set warren0 private-key /dev/stdin", "wg show warren0 public-key", `msg="device set" `},
 		{"port", "wg set warren0 listen-port 40000", "wg show warren0 listen-port", `msg="device set" `},
 		{"mtu", "ip link set warren0 mtu 1300", "ip link show dev warren0", `msg="interface set" iface=warren0 `},
@@ -53,12 +54,16 @@ func (tg *target) routingDamages(t *testing.T, like netip.Addr) []damage {
 		ip, inet, bits = "ip -6 ", "inet6", 128
 	}
 	other, gateway := tg.Node(2), netip.PrefixFrom(tg.node.Gateway(t, like), bits)
-	cluster, pods, host := sameFamily(tg.ClusterCIDRs(), like), sameFamily(other.PodCIDRs(t), like), netip.PrefixFrom(other.Addr(like), bits)
+	cluster, pods, host := sameFamily(tg.ClusterCIDRs(), like), sameFamily(other.PodCIDRs(t),
+		like), netip.PrefixFrom(other.Addr(like), bits)
 	routes, rules := ip+"route show table all proto 87", ip+"rule"
 	all := []damage{
-		{"route", ip + "route delete " + pods.String() + " dev warren0", routes, fmt.Sprintf(`msg="route added" value="%v dev warren0 `, pods)},
-		{"unreachable-route", ip + "route delete unreachable " + cluster.String(), routes, fmt.Sprintf(`msg="route added" value="unreachable %v `, cluster)},
-		{"node-route", ip + "route delete " + host.String() + " dev warren0 table 51820", routes, fmt.Sprintf(`msg="route added" value="%v dev warren0 `, host)},
+		{"route", ip + "route delete " + pods.String() + " dev warren0", routes,
+			fmt.Sprintf(`msg="route added" value="%v dev warren0 `, pods)},
+		{"unreachable-route", ip + "route delete unreachable " + cluster.String(), routes,
+			fmt.Sprintf(`msg="route added" value="unreachable %v `, cluster)},
+		{"node-route", ip + "route delete " + host.String() + " dev warren0 table 51820", routes,
+			fmt.Sprintf(`msg="route added" value="%v dev warren0 `, host)},
 		{"rule", ip + "rule delete priority 100", rules, fmt.Sprintf(`msg="rule added" value="100: %s from `, inet)},
 		{"address", ip + "address delete " + gateway.String() + " dev warren0", "ip -br address show dev warren0",
 			fmt.Sprintf(`msg="interface address added" value=%v`, gateway)},
@@ -105,8 +110,8 @@ func (tg *target) repaired(t *testing.T, d damage) {
 	wantOnce(t, n.Log()[logged:], d.logged)
 }
 
-// peaceful is how many packets each flow sends while nothing may be repaired any more: a second, in which the daemon also
-// looks at its device by itself.
+// peaceful is how many packets each flow sends while nothing may be repaired any more: a second, in which the daemon
+// also looks at its device by itself.
 const peaceful = 200
 
 // inquire is an answer's lines, sorted; or the error's, of what is absent.

@@ -60,11 +60,13 @@ func grow(t *testing.T, l *lab.Lab) {
 	for _, n := range l.Nodes() {
 		waitProgrammed(t, n, members-1)
 		t.Logf("%s: %d nodes registered in %v and programmed after %v; resident are %s of the daemon and %s of the device",
-			n.Name, crowd, registered.Round(time.Millisecond), time.Since(begin).Round(time.Millisecond), resident(t, n, "daemon"), resident(t, n, "wireguard"))
+			n.Name, crowd, registered.Round(time.Millisecond), time.Since(begin).Round(time.Millisecond), resident(t, n,
+				"daemon"), resident(t, n, "wireguard"))
 	}
 	for _, n := range l.Nodes() {
 		got := viewOf(t, n)
-		// Of each peer two pod CIDRs and two addresses, of the addresses a route through the mesh and an unreachable one.
+		// Of each peer two pod CIDRs and two addresses, of the addresses a route through the mesh and an unreachable
+		// one.
 		want := [3]int{members - 1, 6 * (members - 1), 2 * members}
 		if sizes := [3]int{len(got.Peers), len(got.Routes), len(got.Guarded)}; sizes != want {
 			t.Errorf("%s has %d peers, routes and guarded addresses, want %d", n.Name, sizes, want)
@@ -123,12 +125,14 @@ type meter struct {
 
 func newMeter(t *testing.T, l *lab.Lab) meter {
 	t.Helper()
-	return meter{lab: l, changes: watchChanges(t, l.Node(1)), logged: len(l.Node(1).DeviceLog()), counted: counted(t, l)}
+	return meter{lab: l, changes: watchChanges(t, l.Node(1)), logged: len(l.Node(1).DeviceLog()),
+		counted: counted(t, l)}
 }
 
 func (m meter) read(t *testing.T) cost {
 	t.Helper()
-	c := cost{Reported: m.changes.reported(t), Device: deviceWrites(m.lab.Node(1).DeviceLog()[m.logged:]), Counted: counted(t, m.lab)}
+	c := cost{Reported: m.changes.reported(t), Device: deviceWrites(m.lab.Node(1).DeviceLog()[m.logged:]),
+		Counted: counted(t, m.lab)}
 	for node, kinds := range c.Counted {
 		for kind := range kinds {
 			kinds[kind] -= m.counted[node][kind]

@@ -33,8 +33,8 @@ func newScene(t *testing.T, o lab.Options, daemonArgs ...string) *scene {
 	return s
 }
 
-// captured starts the capture of a lab whose daemons have not started yet, and shows that it sees what it should: without
-// a mesh, what a node sends to a pod address leaves in plain text.
+// captured starts the capture of a lab whose daemons have not started yet, and shows that it sees what it should:
+// without a mesh, what a node sends to a pod address leaves in plain text.
 func captured(t *testing.T, l *lab.Lab) *capture.Capture {
 	t.Helper()
 	c := l.CapturePlaintext(t)
@@ -49,8 +49,9 @@ func captured(t *testing.T, l *lab.Lab) *capture.Capture {
 	return c
 }
 
-// crossing are flows of 200 packets a second in every family: between the first pods of all nodes, both ways, and around
-// the nodes in a ring, from each node to the next one's first pod and from its second pod to the next node's address.
+// crossing are flows of 200 packets a second in every family: between the first pods of all nodes, both ways, and
+// around the nodes in a ring, from each node to the next one's first pod and from its second pod to the next node's
+// address.
 func (s *scene) crossing(t *testing.T) traffic.Flows {
 	t.Helper()
 	var first []*host.Host
@@ -62,7 +63,8 @@ func (s *scene) crossing(t *testing.T) traffic.Flows {
 		next := (i + 1) % len(first)
 		for _, own := range n.Addrs() {
 			o := traffic.Options{IPv6: own.Is6()}
-			flows = append(flows, s.Flow(t, n.Host, first[next], o), s.Flow(t, s.pods[2*i+1].Host, s.Nodes()[next].Host, o))
+			flows = append(flows, s.Flow(t, n.Host, first[next], o),
+				s.Flow(t, s.pods[2*i+1].Host, s.Nodes()[next].Host, o))
 		}
 	}
 	flows.WaitEstablished(t)
@@ -77,7 +79,8 @@ func pass(t *testing.T, flows traffic.Flows, packets int) {
 		enough[i] = f.Report().Sent + packets
 	}
 	for i, f := range flows {
-		lab.Wait(t, time.Minute, "packets to be sent", func() error { return want("packets", f.Report().Sent, enough[i]) })
+		lab.Wait(t, time.Minute, "packets to be sent",
+			func() error { return want("packets", f.Report().Sent, enough[i]) })
 	}
 }
 

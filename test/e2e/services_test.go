@@ -12,14 +12,14 @@ import (
 	"warren.mesh/test/lab/traffic"
 )
 
-// service is a Service with one endpoint, at the ports of every host.Host: the stand-in for kube-proxy makes of it what the
-// real one does in nftables (pkg/proxy/nftables of Kubernetes).
+// service is a Service with one endpoint, at the ports of every host.Host: the stand-in for kube-proxy makes of it what
+// the real one does in nftables (pkg/proxy/nftables of Kubernetes).
 type service struct {
 	// number, 1 to 99, is in its ClusterIPs and node ports.
 	number   int
 	endpoint *host.Host
-	// masquerade has the ClusterIP's clients masqueraded unless they are pods: what kube-proxy does when it knows the cluster
-	// CIDR. Without it, it leaves them alone.
+	// masquerade has the ClusterIP's clients masqueraded unless they are pods: what kube-proxy does when it knows the
+	// cluster CIDR. Without it, it leaves them alone.
 	masquerade bool
 	// local is externalTrafficPolicy: Local, under which node ports masquerade nobody. Ask the endpoint's node only.
 	local bool
@@ -60,8 +60,8 @@ func sameFamily(ranges []netip.Prefix, like netip.Addr) netip.Prefix {
 	return netip.Prefix{}
 }
 
-// proxy is the stand-in's table, of which every node has the same. The priorities are kube-proxy's: NAT in the output hook
-// at -100, for nft before 1.0.8 does not take the name dstnat there; masquerading at the priority of warren's own.
+// proxy is the stand-in's table, of which every node has the same. The priorities are kube-proxy's: NAT in the output
+// hook at -100, for nft before 1.0.8 does not take the name dstnat there; masquerading at the priority of warren's own.
 const proxy = `
 table inet kube-stand-in
 delete table inet kube-stand-in
@@ -102,7 +102,8 @@ func (s service) rules(to *strings.Builder, l *lab.Lab, endpoint netip.AddrPort)
 		ip, nfproto = "ip6", "ipv6"
 	}
 	pods := sameFamily(l.ClusterCIDRs(), endpoint.Addr())
-	cluster := fmt.Sprintf("%s daddr %v th dport %d", ip, s.clusterIP(sameFamily(l.ServiceCIDRs(), endpoint.Addr())), endpoint.Port())
+	cluster := fmt.Sprintf("%s daddr %v th dport %d", ip, s.clusterIP(sameFamily(l.ServiceCIDRs(), endpoint.Addr())),
+		endpoint.Port())
 	node := fmt.Sprintf("meta nfproto %s fib daddr type local th dport %d", nfproto, s.nodePort(endpoint.Port()))
 	rule := func(parts ...string) {
 		fmt.Fprintf(to, "\t\tmeta l4proto { tcp, udp } %s\n", strings.Join(parts, " "))

@@ -79,7 +79,8 @@ type record struct {
 
 func (s *scene) record(t *testing.T) record {
 	t.Helper()
-	r := record{scene: s, nodes: map[string]map[string][]string{}, versions: map[string]string{}, asked: len(s.Audit(t))}
+	r := record{scene: s, nodes: map[string]map[string][]string{}, versions: map[string]string{},
+		asked: len(s.Audit(t))}
 	for _, n := range s.Nodes() {
 		r.nodes[n.Name] = snapshot(t, n)
 		r.versions[n.Name] = n.Object(t).ResourceVersion

@@ -10,8 +10,9 @@ import (
 	"warren.mesh/mesh/meshtest"
 )
 
-// A node whose WireGuard is to be another one, by its flags or because its kernel has come to have one or has lost it, is the same node
-// afterwards: pods talk, nothing of the device before is left, and nothing leaves in plain text meanwhile.
+// A node whose WireGuard is to be another one, by its flags or because its kernel has come to have one or has lost it,
+// is the same node afterwards: pods talk, nothing of the device before is left, and nothing leaves in plain text
+// meanwhile.
 func TestPrivilegedLongSwitch(t *testing.T) {
 	meshtest.Privileged(t)
 	tg := newTarget(t)

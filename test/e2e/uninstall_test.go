@@ -23,10 +23,11 @@ var others = []string{
 	"echo '{}' >/etc/cni/net.d/20-other.conflist; echo other >/opt/cni/bin/other; echo other >/var/lib/warren/other",
 }
 
-// possessions are what shows all that a node's network and disk hold. What container runtimes keep of pods is not warren's
-// but the lab's; the sysctls that warren sets stay, for others may have come to rely on them.
+// possessions are what shows all that a node's network and disk hold. What container runtimes keep of pods is not
+// warren's but the lab's; the sysctls that warren sets stay, for others may have come to rely on them.
 var possessions = []string{
-	"ip -details link", "ip address", "ip -4 route show table all", "ip -6 route show table all", "ip -4 rule", "ip -6 rule",
+	"ip -details link", "ip address", "ip -4 route show table all", "ip -6 route show table all",
+	"ip -4 rule", "ip -6 rule",
 	"nft --stateless list ruleset",
 	"find /etc/cni /opt/cni /var/lib/warren /run -not -path /run/lab* -printf %y:%m:%p:%l\\n",
 }
@@ -94,7 +95,8 @@ func TestPrivilegedUninstall(t *testing.T) {
 // uninstall runs `warren uninstall` with the credential of the node's daemon.
 func uninstall(t *testing.T, l *lab.Lab, n *lab.Node) (out string, err error) {
 	t.Helper()
-	return n.Exec(l.Warren(t), "uninstall", "--node-name="+n.Name, "--kubeconfig="+filepath.Join(l.Dir, "pki", n.Name+".kubeconfig"))
+	return n.Exec(l.Warren(t), "uninstall", "--node-name="+n.Name,
+		"--kubeconfig="+filepath.Join(l.Dir, "pki", n.Name+".kubeconfig"))
 }
 
 func wantPossessed(t *testing.T, n *lab.Node, want map[string][]string) {

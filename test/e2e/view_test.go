@@ -89,7 +89,8 @@ func decode(t *testing.T, text string, into any) {
 	}
 }
 
-// wantView is what node n must hold of the members of its mesh, and of nodes that are left out of it: no more and no less.
+// wantView is what node n must hold of the members of its mesh, and of nodes that are left out of it: no more and no
+// less.
 func wantView(t *testing.T, n *lab.Node, members, leftOut []*lab.Node) view {
 	t.Helper()
 	var v view
@@ -139,8 +140,8 @@ func texts[T fmt.Stringer](values []T) []string {
 	return all
 }
 
-// waitViews waits until each of the members holds all the others, of nodes that are left out what keeps packets to them from
-// leaving in plain text, and nothing else of anybody.
+// waitViews waits until each of the members holds all the others, of nodes that are left out what keeps packets to them
+// from leaving in plain text, and nothing else of anybody.
 func waitViews(t *testing.T, members []*lab.Node, leftOut ...*lab.Node) {
 	t.Helper()
 	for _, n := range members {

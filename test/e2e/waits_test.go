@@ -9,8 +9,8 @@ import (
 	"warren.mesh/test/lab/traffic"
 )
 
-// A daemon that lacks something others have to give waits for it, says so once, and keeps what runs; what it finds on the
-// host by itself it refuses to start with.
+// A daemon that lacks something others have to give waits for it, says so once, and keeps what runs; what it finds on
+// the host by itself it refuses to start with.
 func TestPrivilegedWaitsAndRefuses(t *testing.T) {
 	meshtest.Privileged(t)
 	t.Parallel()

@@ -34,15 +34,17 @@ func (l *Lab) AsToken(token string) *rest.Config {
 }
 
 // Publish has this machine's loopback lead to the API server for as long as the lab runs, and returns the path of an
-// administrator's kubeconfig that goes there. Nothing of the root network namespace is changed: a process on the control
-// machine accepts from a socket that was opened outside.
+// administrator's kubeconfig that goes there. Nothing of the root network namespace is changed: a process on the
+// control machine accepts from a socket that was opened outside.
 func (l *Lab) Publish() (kubeconfig string, err error) {
-	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)))
+	listener, err := net.ListenTCP("tcp",
+		net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)))
 	if err != nil {
 		return "", fmt.Errorf("publish the API server: %w", err)
 	}
 	defer listener.Close()
-	if err := l.relay(l.Control, "relay", listener, inside.Relay{To: strings.TrimPrefix(l.server(), "https://")}); err != nil {
+	if err := l.relay(l.Control, "relay", listener,
+		inside.Relay{To: strings.TrimPrefix(l.server(), "https://")}); err != nil {
 		return "", fmt.Errorf("publish the API server: %w", err)
 	}
 	return l.authority.Publish("https://"+listener.Addr().String(), "admin", filepath.Join(l.Dir, "kubeconfig"))
@@ -50,7 +52,8 @@ func (l *Lab) Publish() (kubeconfig string, err error) {
 
 func (l *Lab) serverNames() []string {
 	const service = "kubernetes.default.svc.cluster.local"
-	return []string{"localhost", "kubernetes", service[:len("kubernetes.default")], service[:len("kubernetes.default.svc")], service}
+	return []string{"localhost", "kubernetes", service[:len("kubernetes.default")],
+		service[:len("kubernetes.default.svc")], service}
 }
 
 // serverAddrs are the API server's addresses: its own, the Service's, and loopback, from which it can be published.

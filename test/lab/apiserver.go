@@ -81,7 +81,8 @@ func (l *Lab) issue() (err error) {
 		}
 	}
 	l.config = &rest.Config{Host: l.server(), Dial: l.Control.Dial, QPS: -1, TLSClientConfig: rest.TLSClientConfig{
-		CAFile: l.authority.File("ca.crt"), CertFile: l.authority.File("admin.crt"), KeyFile: l.authority.File("admin.key"),
+		CAFile: l.authority.File("ca.crt"), CertFile: l.authority.File("admin.crt"),
+		KeyFile: l.authority.File("admin.key"),
 	}}
 	l.core, err = corev1.NewForConfig(l.config)
 	return err
@@ -195,14 +196,16 @@ func (l *Lab) Kubectl(t TB, input string, args ...string) string {
 }
 
 func (l *Lab) kubectl(ctx context.Context, input string, args ...string) (string, error) {
-	args = append([]string{"--kubeconfig=" + l.authority.File("admin.kubeconfig"), "--cache-dir=" + filepath.Join(l.Dir, "kubectl")}, args...)
+	args = append([]string{"--kubeconfig=" + l.authority.File("admin.kubeconfig"),
+		"--cache-dir=" + filepath.Join(l.Dir, "kubectl")}, args...)
 	return l.Control.Output(ctx, host.Command{Path: l.programs.Component("kubectl"), Args: args, Input: input})
 }
 
 func (l *Lab) auditPolicyFile() string { return filepath.Join(l.Dir, "audit-policy.yaml") }
 func (l *Lab) auditFile() string       { return l.Log("audit") }
 
-// Audit is what the API server was asked so far, in order, by anybody but the administrator, itself and the controllers.
+// Audit is what the API server was asked so far, in order, by anybody but the administrator, itself and the
+// controllers.
 func (l *Lab) Audit(t TB) []audit.Request {
 	t.Helper()
 	content, err := os.ReadFile(l.auditFile())

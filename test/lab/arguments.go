@@ -13,7 +13,8 @@ func (l *Lab) etcdArgs() []string {
 	return []string{
 		"--data-dir=" + filepath.Join(l.Dir, "disks", "etcd"),
 		"--listen-client-urls=" + etcdURL, "--advertise-client-urls=" + etcdURL,
-		"--listen-peer-urls=" + peerURL, "--initial-advertise-peer-urls=" + peerURL, "--initial-cluster=default=" + peerURL,
+		"--listen-peer-urls=" + peerURL, "--initial-advertise-peer-urls=" + peerURL, "--initial-cluster=default=" +
+			peerURL,
 		// What a lab keeps need not survive the machine that it runs on.
 		"--unsafe-no-fsync",
 	}
@@ -38,14 +39,16 @@ func (l *Lab) apiServerArgs() []string {
 		return append(args,
 			"--egress-selector-config-file="+l.egressFile(),
 			"--kubelet-certificate-authority="+pki("ca.crt"), "--kubelet-preferred-address-types=InternalIP",
-			"--kubelet-client-certificate="+pki(kubeletClientName+".crt"), "--kubelet-client-key="+pki(kubeletClientName+".key"))
+			"--kubelet-client-certificate="+pki(kubeletClientName+".crt"),
+			"--kubelet-client-key="+pki(kubeletClientName+".key"))
 	}
 	// The Service "kubernetes" has no use without pods, and its endpoints would be written at every start.
 	return append(args, "--endpoint-reconciler-type=none")
 }
 
-// controllers are those that a mesh needs: pod CIDRs, and accounts for its pods. No node-lifecycle and no pod garbage collection,
-// because no kubelet reports anything here; no DaemonSet controller, because the lab runs the daemons itself.
+// controllers are those that a mesh needs: pod CIDRs, and accounts for its pods. No node-lifecycle and no pod garbage
+// collection, because no kubelet reports anything here; no DaemonSet controller, because the lab runs the daemons
+// itself.
 const controllers = "node-ipam-controller,serviceaccount-controller,serviceaccount-token-controller"
 
 func (l *Lab) controllerArgs() []string {
@@ -66,5 +69,6 @@ func (l *Lab) controllerArgs() []string {
 	if len(sizes) == 1 {
 		return append(args, "--node-cidr-mask-size="+strconv.Itoa(sizes[0]))
 	}
-	return append(args, "--node-cidr-mask-size-ipv4="+strconv.Itoa(sizes[0]), "--node-cidr-mask-size-ipv6="+strconv.Itoa(sizes[1]))
+	return append(args, "--node-cidr-mask-size-ipv4="+strconv.Itoa(sizes[0]),
+		"--node-cidr-mask-size-ipv6="+strconv.Itoa(sizes[1]))
 }

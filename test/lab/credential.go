@@ -36,9 +36,11 @@ func (n *Node) newCredential(ctx context.Context) (path string, err error) {
 	seconds := int64(tokenLifetime)
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		ExpirationSeconds: &seconds,
-		BoundObjectRef:    &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID},
+		BoundObjectRef: &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod.Name,
+			UID: pod.UID},
 	}}
-	token, err := n.lab.core.ServiceAccounts(namespaceName).CreateToken(ctx, serviceAccount, request, metav1.CreateOptions{})
+	token, err := n.lab.core.ServiceAccounts(namespaceName).CreateToken(ctx, serviceAccount, request,
+		metav1.CreateOptions{})
 	if err != nil {
 		return "", fmt.Errorf("get a token for the daemon of %s: %w", n.Name, err)
 	}

@@ -23,7 +23,10 @@ func (l *Lab) StartMesh(t TB, daemonArgs ...string) {
 	errs := make([]error, len(nodes))
 	var all sync.WaitGroup
 	for i, n := range nodes {
-		all.Go(func() { errs[i] = errors.Join(n.startDevice(t.Context(), nil), n.startDaemon(t.Context(), daemonArgs)) })
+		all.Go(func() {
+			errs[i] = errors.Join(n.startDevice(t.Context(), nil),
+				n.startDaemon(t.Context(), daemonArgs))
+		})
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -35,7 +38,8 @@ func (l *Lab) StartMesh(t TB, daemonArgs ...string) {
 	l.WaitMeshed(t)
 }
 
-// StartDevice starts `warren wireguard` as a process of its own. On a kernel with WireGuard it idles, as it would there.
+// StartDevice starts `warren wireguard` as a process of its own. On a kernel with WireGuard it idles, as it would
+// there.
 func (n *Node) StartDevice(t TB, args ...string) {
 	t.Helper()
 	if err := n.startDevice(t.Context(), args); err != nil {
@@ -43,8 +47,8 @@ func (n *Node) StartDevice(t TB, args ...string) {
 	}
 }
 
-// prompt runs a command before everything else on this machine, where the kernel permits. A real node has the processor for its
-// data path; here the scheduler alone would lose packets, because a TUN device holds no more than 500 of them.
+// prompt runs a command before everything else on this machine, where the kernel permits. A real node has the processor
+// for its data path; here the scheduler alone would lose packets, because a TUN device holds no more than 500 of them.
 var prompt = []string{"sh", "-c", `chrt --rr --pid 1 $$ 2>/dev/null; exec "$@"`, "sh"}
 
 // Prompt is a command that is run as the lab's devices are: before everything else on this machine.
@@ -58,8 +62,8 @@ func (n *Node) startDevice(ctx context.Context, args []string) (err error) {
 	return err
 }
 
-// StartDaemon starts `warren daemon` with the node's own pod-bound token and the lab's cluster CIDRs, after `warren install-cni`
-// as in the manifests; args are further flags. It does not wait for anything.
+// StartDaemon starts `warren daemon` with the node's own pod-bound token and the lab's cluster CIDRs, after `warren
+// install-cni` as in the manifests; args are further flags. It does not wait for anything.
 func (n *Node) StartDaemon(t TB, args ...string) {
 	t.Helper()
 	if err := n.startDaemon(t.Context(), args); err != nil {
@@ -79,7 +83,8 @@ func (n *Node) startDaemon(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := n.Output(ctx, host.Command{Path: warren, Args: []string{"install-cni", "--cni-plugins=" + n.lab.programs.Plugins}}); err != nil {
+	if _, err := n.Output(ctx, host.Command{Path: warren,
+		Args: []string{"install-cni", "--cni-plugins=" + n.lab.programs.Plugins}}); err != nil {
 		return err
 	}
 	args = append([]string{
@@ -158,7 +163,8 @@ func (n *Node) kill(t TB, p *host.Process) {
 func (n *Node) WaitDaemon(t TB) (code int) {
 	t.Helper()
 	if !n.daemon.Wait(readyTimeout) {
-		t.Fatalf("%s has not ended in %v; its log ends with:\n%s", n.daemon.Name, readyTimeout, host.Tail(n.daemonLog(), 15))
+		t.Fatalf("%s has not ended in %v; its log ends with:\n%s", n.daemon.Name, readyTimeout,
+			host.Tail(n.daemonLog(), 15))
 	}
 	return n.daemon.ExitCode()
 }

@@ -12,8 +12,8 @@ import (
 	"warren.mesh/test/lab/inside"
 )
 
-// egress makes the API server reach kubelets, pods and Services through a node, because its own machine is not in the mesh. Hosted
-// control planes do so too (by konnectivity).
+// egress makes the API server reach kubelets, pods and Services through a node, because its own machine is not in the
+// mesh. Hosted control planes do so too (by konnectivity).
 const egress = `apiVersion: apiserver.k8s.io/v1beta1
 kind: EgressSelectorConfiguration
 egressSelections:
@@ -61,6 +61,7 @@ func (l *Lab) relay(h *host.Host, name string, listener inheritable, r inside.Re
 	if err != nil {
 		return err
 	}
-	_, err = l.Run(h, host.Program{Name: name, Path: l.programs.Lab, Args: []string{"relay", string(spec)}, Files: []*os.File{file}})
+	_, err = l.Run(h, host.Program{Name: name, Path: l.programs.Lab, Args: []string{"relay", string(spec)},
+		Files: []*os.File{file}})
 	return err
 }

@@ -46,7 +46,8 @@ func (n *Node) Healthy() error {
 	return err
 }
 
-// WaitReady waits until Ready, and fails with the reason and the end of the log after a minute, or when the daemon ends.
+// WaitReady waits until Ready, and fails with the reason and the end of the log after a minute, or when the daemon
+// ends.
 func (n *Node) WaitReady(t TB) {
 	t.Helper()
 	begin := time.Now()
@@ -59,7 +60,8 @@ func (n *Node) WaitReady(t TB) {
 			t.Fatalf("%s: not ready: %v", n.Name, ended)
 		}
 		if time.Since(begin) > readyTimeout {
-			t.Fatalf("%s: not ready after %v: %v; the daemon's log ends with:\n%s", n.Name, readyTimeout, err, host.Tail(n.daemonLog(), 15))
+			t.Fatalf("%s: not ready after %v: %v; the daemon's log ends with:\n%s", n.Name, readyTimeout, err,
+				host.Tail(n.daemonLog(), 15))
 		}
 		time.Sleep(tb.PollInterval)
 	}

@@ -47,8 +47,8 @@ type Lab struct {
 	captures []*capture.Capture
 }
 
-// Start builds what is missing, starts a lab and its nodes' machines, but neither devices nor daemons, and closes it when
-// the test ends. Logs are kept, and their place is logged, when the test has failed.
+// Start builds what is missing, starts a lab and its nodes' machines, but neither devices nor daemons, and closes it
+// when the test ends. Logs are kept, and their place is logged, when the test has failed.
 func Start(t TB, o Options) *Lab {
 	t.Helper()
 	o = o.complete(t.Name())

@@ -22,7 +22,8 @@ import (
 	"warren.mesh/test/lab/tb"
 )
 
-// Everything that a lab has before warren comes: nodes, their router, the outside, an API server that hands out pod CIDRs.
+// Everything that a lab has before warren comes: nodes, their router, the outside, an API server that hands out pod
+// CIDRs.
 func TestPrivilegedFamilies(t *testing.T) {
 	meshtest.Privileged(t)
 	for _, o := range []Options{
@@ -52,7 +53,8 @@ func testReach(t *testing.T, n *Node, others ...*host.Host) {
 			if _, err := n.Ping(addr); err != nil {
 				t.Error(err)
 			}
-			for what, ask := range map[string]func(netip.AddrPort) (netip.AddrPort, error){"HTTP": n.Get, "UDP": n.Probe} {
+			for what, ask := range map[string]func(netip.AddrPort) (netip.AddrPort, error){"HTTP": n.Get,
+				"UDP": n.Probe} {
 				if seen, err := ask(to.Echo(addr)); err != nil || seen.Addr() != n.Addr(addr) {
 					t.Errorf("%s saw %v, %v over %s; want %v", to.Name, seen, err, what, n.Addr(addr))
 				}
@@ -94,7 +96,8 @@ func testSysctls(t *testing.T, n *Node, o Options) {
 		o.MTU = 1500
 	}
 	var mtu int
-	if err := json.Unmarshal([]byte(n.MustExec(t, "cat", "/sys/class/net/"+nicName+"/mtu")), &mtu); err != nil || mtu != o.MTU {
+	if err := json.Unmarshal([]byte(n.MustExec(t, "cat", "/sys/class/net/"+nicName+"/mtu")), &mtu); err != nil ||
+		mtu != o.MTU {
 		t.Errorf("the MTU is %d, %v; want %d", mtu, err, o.MTU)
 	}
 }
@@ -107,7 +110,8 @@ func testCredential(t *testing.T, n *Node) {
 		t.Fatal(err)
 	}
 	kubectl := func(args ...string) (string, error) {
-		return n.Exec(n.lab.programs.Component("kubectl"), append([]string{"--kubeconfig=" + kubeconfig, "--cache-dir=" + t.TempDir()}, args...)...)
+		return n.Exec(n.lab.programs.Component("kubectl"),
+			append([]string{"--kubeconfig=" + kubeconfig, "--cache-dir=" + t.TempDir()}, args...)...)
 	}
 	if out, err := kubectl("auth", "whoami", "-o", "json"); err != nil || !strings.Contains(out, `"`+n.Name+`"`) {
 		t.Errorf("the token does not name %s: %s %v", n.Name, out, err)
@@ -203,7 +207,8 @@ type running struct{ name string }
 
 func (r *running) Error() string { return r.name + " still runs" }
 
-// Two labs have the same addresses and do not know of each other; one that is kept goes on until Down, for other processes too.
+// Two labs have the same addresses and do not know of each other; one that is kept goes on until Down, for other
+// processes too.
 func TestPrivilegedSideBySide(t *testing.T) {
 	meshtest.Privileged(t)
 	before := rootNetwork(t)
@@ -246,7 +251,8 @@ func TestPrivilegedSideBySide(t *testing.T) {
 func rootNetwork(t *testing.T) string {
 	t.Helper()
 	var all []string
-	for _, args := range [][]string{{"rule"}, {"route", "show", "table", "all"}, {"-6", "route", "show", "table", "all"}} {
+	for _, args := range [][]string{{"rule"}, {"route", "show", "table", "all"},
+		{"-6", "route", "show", "table", "all"}} {
 		out, err := exec.Command("ip", args...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("ip %v: %v: %s", args, err, out)

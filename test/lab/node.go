@@ -102,8 +102,8 @@ func (n *Node) powerOff() error {
 	return errors.Join(err, n.lab.control.Set.Do(func() error { return unplug(n.Name) }))
 }
 
-// unplug removes a cable at once. The kernel would remove it some time after the namespace of its other end, which may also happen
-// between the two calls here.
+// unplug removes a cable at once. The kernel would remove it some time after the namespace of its other end, which may
+// also happen between the two calls here.
 func unplug(port string) error {
 	cable, err := netlink.LinkByName(port)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {
@@ -145,7 +145,8 @@ func (n *Node) Reboot(t TB) {
 	}
 }
 
-// SetIPs changes the node's underlay addresses, on its interface and then in its Node object, as a new DHCP lease would.
+// SetIPs changes the node's underlay addresses, on its interface and then in its Node object, as a new DHCP lease
+// would.
 func (n *Node) SetIPs(t TB, addrs ...netip.Addr) {
 	t.Helper()
 	if err := n.Do(func() error { return n.readdress(addrs) }); err != nil {

@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-// assignTimeout bounds the controller manager's assignment of pod CIDRs: it starts after the first nodes have registered,
-// and hands out about 16 a second.
+// assignTimeout bounds the controller manager's assignment of pod CIDRs: it starts after the first nodes have
+// registered, and hands out about 16 a second.
 const assignTimeout = 60 * time.Second
 
 // Object is the Node object as the API server has it now.
@@ -30,7 +30,8 @@ func (n *Node) Object(t TB) *corev1.Node {
 // CreateObject registers the Node object; without podCIDRs the controller manager assigns them.
 func (n *Node) CreateObject(t TB, podCIDRs ...netip.Prefix) {
 	t.Helper()
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: map[string]string{corev1.LabelHostname: n.Name}}}
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.Name,
+		Labels: map[string]string{corev1.LabelHostname: n.Name}}}
 	node.Spec.PodCIDRs = texts(podCIDRs)
 	if len(podCIDRs) > 0 {
 		node.Spec.PodCIDR = podCIDRs[0].String()
@@ -63,7 +64,8 @@ func (n *Node) Annotate(t TB, annotations map[string]string) {
 	if err != nil {
 		t.Fatalf("annotate %s: %v", n.Name, err)
 	}
-	_, err = n.lab.core.Nodes().Patch(t.Context(), n.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "lab"})
+	_, err = n.lab.core.Nodes().Patch(t.Context(), n.Name, types.MergePatchType, patch,
+		metav1.PatchOptions{FieldManager: "lab"})
 	if err != nil {
 		t.Fatalf("annotate %s: %v", n.Name, err)
 	}

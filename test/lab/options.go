@@ -39,7 +39,8 @@ const (
 
 // Options describe a lab. The zero value is an IPv4 lab of three nodes.
 type Options struct {
-	// Name tells labs apart: two of the same name never run at once, a new one ends the old. Empty: made from the test's.
+	// Name tells labs apart: two of the same name never run at once, a new one ends the old. Empty: made from the
+	// test's.
 	Name string
 	// Nodes is how many nodes it starts with; 0 means 3. They are called node1, node2, …
 	Nodes int
@@ -53,8 +54,8 @@ type Options struct {
 	NoPolicies bool
 	// Keep leaves the lab running when the process that started it ends, unless the test failed.
 	Keep bool
-	// Kubelets makes the nodes machines for container runtimes and kubelets, which whoever starts the lab starts there: they
-	// register themselves. All controllers run, and no manifests are loaded.
+	// Kubelets makes the nodes machines for container runtimes and kubelets, which whoever starts the lab starts there:
+	// they register themselves. All controllers run, and no manifests are loaded.
 	Kubelets bool
 }
 

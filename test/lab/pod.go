@@ -27,8 +27,8 @@ type HostPort struct {
 	Protocol string
 }
 
-// AddPod makes a network namespace and attaches it with the CNI configuration in the node's /etc/cni/net.d, as a container
-// runtime does; the name is unique on the node.
+// AddPod makes a network namespace and attaches it with the CNI configuration in the node's /etc/cni/net.d, as a
+// container runtime does; the name is unique on the node.
 func (n *Node) AddPod(t TB, name string, ports ...HostPort) *Pod {
 	t.Helper()
 	pod, err := n.TryPod(name, ports...)

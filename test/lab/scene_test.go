@@ -50,7 +50,8 @@ func installCNI(t *testing.T, n *Node) {
 	t.Helper()
 	n.MustExec(t, "cp", "-r", n.lab.programs.Plugins, "/opt/cni/bin")
 	n.MustExec(t, "mkdir", "-p", "/etc/cni/net.d")
-	if _, err := n.Output(t.Context(), host.Command{Path: "tee", Args: []string{"/etc/cni/net.d/10-test.conflist"}, Input: conflist}); err != nil {
+	if _, err := n.Output(t.Context(), host.Command{Path: "tee", Args: []string{"/etc/cni/net.d/10-test.conflist"},
+		Input: conflist}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -91,7 +92,8 @@ func testDelete(t *testing.T, n *Node, b *Pod) {
 	if _, err := b.Ping(addrs[0]); err == nil {
 		t.Error("a pod that was deleted still pings")
 	}
-	if out := n.MustExec(t, "ls", "/run/netns", "/run/ipam/test"); strings.Contains(out, addrs[0].String()) || strings.Contains(out, "b\n") {
+	if out := n.MustExec(t, "ls", "/run/netns", "/run/ipam/test"); strings.Contains(out, addrs[0].String()) ||
+		strings.Contains(out, "b\n") {
 		t.Errorf("of the pod there is still:\n%s", out)
 	}
 	if again, err := n.TryPod("b"); err != nil {
@@ -138,7 +140,8 @@ func testFlows(t *testing.T, l *Lab) {
 // Whoever is plugged into the underlay, its router stays the one that nodes have in their neighbour tables.
 func testRouter(t *testing.T, l *Lab) {
 	testReach(t, l.Node(2), l.Outside)
-	l.Control.MustExec(t, "ip", "link", "add", "low", "address", "02:00:00:00:00:01", "master", bridgeName, "type", "veth")
+	l.Control.MustExec(t, "ip", "link", "add", "low", "address", "02:00:00:00:00:01", "master", bridgeName, "type",
+		"veth")
 	defer l.Control.MustExec(t, "ip", "link", "delete", "low")
 	l.Control.MustExec(t, "ip", "link", "set", "low", "up")
 	testReach(t, l.Node(2), l.Outside)

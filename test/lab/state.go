@@ -31,13 +31,15 @@ func directory(name string) string { return filepath.Join(os.TempDir(), "warren-
 
 var unfit = regexp.MustCompile(`[^a-z0-9]+`)
 
-// complete fills in what was left open. Tests of different packages may have one name: their directory tells them apart.
+// complete fills in what was left open. Tests of different packages may have one name: their directory tells them
+// apart.
 func (o Options) complete(test string) Options {
 	if o.Name == "" {
 		wd, _ := os.Getwd()
 		sum := fnv.New32a()
 		sum.Write([]byte(wd))
-		o.Name = fmt.Sprintf("%s-%08x", strings.Trim(unfit.ReplaceAllString(strings.ToLower(test), "-"), "-"), sum.Sum32())
+		o.Name = fmt.Sprintf("%s-%08x", strings.Trim(unfit.ReplaceAllString(strings.ToLower(test), "-"), "-"),
+			sum.Sum32())
 	}
 	if o.Nodes == 0 {
 		o.Nodes = 3
@@ -100,8 +102,8 @@ func Down(name string) error {
 	return os.RemoveAll(directory(name))
 }
 
-// Enter runs a command on a machine of a lab that runs, with this process's standard streams. The error wraps fs.ErrNotExist
-// where there is no such lab or machine, and is an *exec.ExitError where the command failed.
+// Enter runs a command on a machine of a lab that runs, with this process's standard streams. The error wraps
+// fs.ErrNotExist where there is no such lab or machine, and is an *exec.ExitError where the command failed.
 func Enter(name, called string, args []string) error {
 	s, err := load(name)
 	if err != nil {
@@ -110,7 +112,8 @@ func Enter(name, called string, args []string) error {
 	first, ok := s.Machines[called]
 	if !ok || !first.Alive() {
 		names := slices.Sorted(maps.Keys(s.Machines))
-		return fmt.Errorf("lab %s has no %s now, its machines are %s: %w", name, called, strings.Join(names, ", "), fs.ErrNotExist)
+		return fmt.Errorf("lab %s has no %s now, its machines are %s: %w", name, called, strings.Join(names, ", "),
+			fs.ErrNotExist)
 	}
 	set, err := namespace.Open(first.PID)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"warren.mesh/test/lab/traffic"
 )
 
-// Flow starts a counted flow between two hosts; it ends with the test, or with Stop. Flows from or to the outside or the control
-// machine and flows between two nodes are plain whatever o says.
+// Flow starts a counted flow between two hosts; it ends with the test, or with Stop. Flows from or to the outside or
+// the control machine and flows between two nodes are plain whatever o says.
 func (l *Lab) Flow(t TB, from, to *host.Host, o traffic.Options) *traffic.Flow {
 	t.Helper()
 	o.Plain = o.Plain || l.plainBetween(from, to)
@@ -51,11 +51,12 @@ func (l *Lab) FlowsAmong(t TB, o traffic.Options, hosts ...*host.Host) traffic.F
 	return flows
 }
 
-// plaintext is what no node may send into the underlay: anything from or to a pod address, and the flows that are not plain.
+// plaintext is what no node may send into the underlay: anything from or to a pod address, and the flows that are not
+// plain.
 var plaintext = capture.Plaintext{Pods: clusterCIDRs[:], Secret: traffic.Secret}
 
-// CapturePlaintext starts a capture of what every node sends into the underlay, nodes that join later too. Start it before the
-// first daemon to miss nothing. When the test ends it is stopped and WantNone is checked.
+// CapturePlaintext starts a capture of what every node sends into the underlay, nodes that join later too. Start it
+// before the first daemon to miss nothing. When the test ends it is stopped and WantNone is checked.
 func (l *Lab) CapturePlaintext(t TB) *capture.Capture {
 	t.Helper()
 	c := l.capture(t, plaintext.Judge)
@@ -72,7 +73,8 @@ func (l *Lab) Watch(t TB) *capture.Capture {
 	return l.WatchBy(t, plaintext.Judge)
 }
 
-// WatchBy is Watch with the caller's own kinds. The port that judge is told is the name of the node that has sent the packet.
+// WatchBy is Watch with the caller's own kinds. The port that judge is told is the name of the node that has sent the
+// packet.
 func (l *Lab) WatchBy(t TB, judge capture.Judge) *capture.Capture {
 	t.Helper()
 	c := l.capture(t, judge)
@@ -94,8 +96,8 @@ func (l *Lab) capture(t TB, judge capture.Judge) *capture.Capture {
 	return c
 }
 
-// attachAll makes every capture tap a port that is about to come up, in the control machine's network namespace. A rebooted node
-// has a new cable.
+// attachAll makes every capture tap a port that is about to come up, in the control machine's network namespace. A
+// rebooted node has a new cable.
 func (l *Lab) attachAll(port string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -18,8 +18,9 @@ import (
 // bridgeName is the underlay's bridge in the control machine; its ports are called like the nodes.
 const bridgeName = "underlay"
 
-// routerMAC is the bridge's, which is the nodes' router: locally administered, chosen. A bridge without one takes the lowest of its
-// ports' addresses, another one when a node joins, and nodes go on sending to the old one until their neighbour entry expires.
+// routerMAC is the bridge's, which is the nodes' router: locally administered, chosen. A bridge without one takes the
+// lowest of its ports' addresses, another one when a node joins, and nodes go on sending to the old one until their
+// neighbour entry expires.
 var routerMAC = net.HardwareAddr{0x02, 0, 0, 0, 0, 0xfe}
 
 // nicName is the underlay interface of every machine but the control one.
@@ -34,7 +35,8 @@ var quiet = map[string]string{
 // makeUnderlay makes the bridge and the way out.
 func (l *Lab) makeUnderlay() error {
 	return l.control.Set.Do(func() error {
-		if err := sysctls(quiet, map[string]string{"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"}); err != nil {
+		if err := sysctls(quiet, map[string]string{"net/ipv4/ip_forward": "1",
+			"net/ipv6/conf/all/forwarding": "1"}); err != nil {
 			return err
 		}
 		attributes := netlink.NewLinkAttrs()

@@ -12,15 +12,17 @@ import (
 	"warren.mesh/test/vm/guest"
 )
 
-// BenchmarkKernel runs test/bench's comparison of the mesh with a tunnel made by hand on the kernel's WireGuard, and reports what it
-// reported. The guest's processor is emulated, and its clock counts instructions: the ratios tell how many more warren takes, on one
-// processor and whatever the caches of a real one would make of it, and the absolute figures tell nothing.
+// BenchmarkKernel runs test/bench's comparison of the mesh with a tunnel made by hand on the kernel's WireGuard, and
+// reports what it reported. The guest's processor is emulated, and its clock counts instructions: the ratios tell how
+// many more warren takes, on one processor and whatever the caches of a real one would make of it, and the absolute
+// figures tell nothing.
 func BenchmarkKernel(b *testing.B) {
 	meshtest.Privileged(b)
 	i := newImage(b)
 	i.suites = []suite{{
 		dir: "test/bench", timeout: patience,
-		args: []string{"-test.run=^$", "-test.bench=^BenchmarkMesh$", "-test.benchtime=1x", "-test.timeout=" + patience.String()},
+		args: []string{"-test.run=^$", "-test.bench=^BenchmarkMesh$", "-test.benchtime=1x",
+			"-test.timeout=" + patience.String()},
 	}}
 	m := i.machine(b, Linux612)
 	m.timeout, m.counted = 2*patience, true
@@ -60,8 +62,8 @@ type measurement struct {
 	values map[string]float64
 }
 
-// measurements are the results among a test binary's lines, in Go's benchmark format: name, number of iterations, and pairs of
-// value and unit (golang.org/design/14313-benchmark-format).
+// measurements are the results among a test binary's lines, in Go's benchmark format: name, number of iterations, and
+// pairs of value and unit (golang.org/design/14313-benchmark-format).
 func measurements(lines []byte) (all []measurement) {
 	for line := range bytes.Lines(lines) {
 		fields := strings.Fields(strings.Trim(string(line), "\x16\n"))
@@ -85,7 +87,8 @@ func measurements(lines []byte) (all []measurement) {
 func TestMeasurements(t *testing.T) {
 	const lines = "goos: linux\nBenchmarkMesh/kernel/tcp\n    mesh_test.go:1: round 0: Benchmark 1 2 3\n" +
 		"\x16BenchmarkMesh/kernel/tcp-nodelay-2 \t       1\t 36.63 byhand-Mbit/s\t 0.87 ratio-Mbit/s\nPASS\n"
-	want := []measurement{{name: "Mesh/kernel/tcp-nodelay", values: map[string]float64{"byhand-Mbit/s": 36.63, "ratio-Mbit/s": 0.87}}}
+	want := []measurement{{name: "Mesh/kernel/tcp-nodelay",
+		values: map[string]float64{"byhand-Mbit/s": 36.63, "ratio-Mbit/s": 0.87}}}
 	if got := measurements([]byte(lines)); !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}

@@ -92,13 +92,13 @@ func (i image) fill(ctx context.Context, a *archive) error {
 
 // sysctls are the guest's root namespace's; new namespaces have the kernel's defaults, or a copy.
 //
-// The queue of packets that go from one namespace to another is as long as the lab's buffers for flows, since one emulated machine is all
-// nodes at once: where 1,000 had to do, a guest with Linux 6.1 dropped 5,749 there (/proc/net/softnet_stat) while daemons started, and flows
-// had lost 5,722.
+// The queue of packets that go from one namespace to another is as long as the lab's buffers for flows, since one
+// emulated machine is all nodes at once: where 1,000 had to do, a guest with Linux 6.1 dropped 5,749 there
+// (/proc/net/softnet_stat) while daemons started, and flows had lost 5,722.
 var sysctls = map[string]string{"net/core/netdev_max_backlog": "20000"}
 
-// environment asks for privileged tests on the kernel's WireGuard, which must not fall back to anything else, and says where what
-// tests would build lies ready.
+// environment asks for privileged tests on the kernel's WireGuard, which must not fall back to anything else, and says
+// where what tests would build lies ready.
 var environment = []string{
 	"PATH=/usr/bin", "HOME=/root", "LANG=C.UTF-8", "WARREN_PRIVILEGED=1", "WARREN_WIREGUARD=kernel",
 	"WARREN_CNI_PLUGINS=" + programHome + "/plugins", programs.Env + "=" + programHome,
@@ -106,7 +106,8 @@ var environment = []string{
 
 // addPrograms adds init and the CNI plugins, and what a lab runs where there is to be one.
 func (i image) addPrograms(ctx context.Context, a *archive) error {
-	if err := i.addBuilt(ctx, a, "/init", artifact.Artifact{Name: "init", Args: []string{"./test/vm/init"}}); err != nil {
+	if err := i.addBuilt(ctx, a, "/init",
+		artifact.Artifact{Name: "init", Args: []string{"./test/vm/init"}}); err != nil {
 		return err
 	}
 	plugins, err := i.cache.Get(ctx, artifact.Plugins(i.root))
@@ -131,11 +132,13 @@ func whole(dir string) bool { return strings.HasPrefix(dir, "test/") }
 // addLab adds what tests of whole meshes run, as programs.Env has it.
 func (i image) addLab(ctx context.Context, a *archive) error {
 	for name, dir := range map[string]string{"warren": "./cmd/warren", "lab": "./test/lab/cmd/lab"} {
-		if err := i.addBuilt(ctx, a, path.Join(programHome, name), artifact.Artifact{Name: name, Args: []string{dir}}); err != nil {
+		if err := i.addBuilt(ctx, a, path.Join(programHome, name),
+			artifact.Artifact{Name: name, Args: []string{dir}}); err != nil {
 			return err
 		}
 	}
-	for name, server := range map[string]artifact.Artifact{"etcd": artifact.Etcd(i.root), "kube": artifact.Kubernetes(i.root)} {
+	for name, server := range map[string]artifact.Artifact{"etcd": artifact.Etcd(i.root),
+		"kube": artifact.Kubernetes(i.root)} {
 		file, err := i.cache.Get(ctx, server)
 		if err != nil {
 			return err

@@ -31,11 +31,12 @@ var (
 	Linux61 = Kernel{Series: "6.1", Package: "linux-image-cloud-amd64", Modules: []string{"nft_objref"}}
 )
 
-// modules are what tests and warren need of a kernel and Debian has not built in; a guest loads them all, because nothing in it
-// would load one when it is asked for.
+// modules are what tests and warren need of a kernel and Debian has not built in; a guest loads them all, because
+// nothing in it would load one when it is asked for.
 var modules = []string{
 	"wireguard", "tun", "veth", "bridge", "br_netfilter", "dummy",
-	"nft_chain_nat", "nft_masq", "nft_nat", "nft_redir", "nft_ct", "nft_fib_inet", "nft_limit", "nft_log", "nft_numgen", "nft_reject_inet",
+	"nft_chain_nat", "nft_masq", "nft_nat", "nft_redir", "nft_ct", "nft_fib_inet", "nft_limit",
+	"nft_log", "nft_numgen", "nft_reject_inet",
 	"nf_conntrack_netlink", "sch_tbf",
 }
 
@@ -49,8 +50,8 @@ const (
 	releaseFile = "release"
 )
 
-// fetch is the directory of the kernel: its image and the modules, ready to load. The cache has it from the second time on,
-// and does not ask for a newer one: what a test ran on must not change from one day to the next by itself.
+// fetch is the directory of the kernel: its image and the modules, ready to load. The cache has it from the second time
+// on, and does not ask for a newer one: what a test ran on must not change from one day to the next by itself.
 func (k Kernel) fetch(ctx context.Context, cache artifact.Cache) (string, error) {
 	dir, err := cache.GetMade(ctx, artifact.Made{
 		Name: "linux-" + k.Series, Inputs: append([]string{k.Package}, k.wanted()...),
@@ -109,7 +110,8 @@ func (k Kernel) unpack(ctx context.Context, work, root string) error {
 		return fmt.Errorf("apt-cache names no kernel that %s depends on: %s", k.Package, depends)
 	}
 	name = strings.TrimSpace(name)
-	if _, err := output(ctx, work, "apt-get", "-qq", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3", "download", name); err != nil {
+	if _, err := output(ctx, work, "apt-get", "-qq", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3",
+		"download", name); err != nil {
 		return err
 	}
 	files, err := filepath.Glob(filepath.Join(work, "*.deb"))

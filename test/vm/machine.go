@@ -20,17 +20,18 @@ type machine struct {
 	memory string
 	// dir gets console.log, which the kernel and init write, and outcome.log.
 	dir string
-	// counted has the guest's clock count instructions, 4 ns each, instead of time: what it measures is the same on a busy machine, and
-	// slower to come by.
+	// counted has the guest's clock count instructions, 4 ns each, instead of time: what it measures is the same on a
+	// busy machine, and slower to come by.
 	counted bool
 	// timeout ends it, whatever it does.
 	timeout time.Duration
 }
 
-// arguments are qemu's. Not -accel kvm, although there may be a /dev/kvm: where that is another hypervisor's, qemu hangs. Not
-// -machine microvm: two of five boots hung. No AVX, which glibc would take for fast.
+// arguments are qemu's. Not -accel kvm, although there may be a /dev/kvm: where that is another hypervisor's, qemu
+// hangs. Not -machine microvm: two of five boots hung. No AVX, which glibc would take for fast.
 func (m machine) arguments() []string {
-	// A panic reboots at once, and a reboot ends qemu; an oops is a panic. What mitigations cost under emulation protects nobody.
+	// A panic reboots at once, and a reboot ends qemu; an oops is a panic. What mitigations cost under emulation
+	// protects nobody.
 	const parameters = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off"
 	accelerator := []string{"-accel", "tcg,thread=multi"}
 	if m.counted {

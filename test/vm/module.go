@@ -14,12 +14,14 @@ import (
 // tree is an unpacked kernel package.
 type tree struct{ root, release string }
 
-// extract writes the modules of these names, with all that they depend on, to dir/modules, and the order to load them in.
+// extract writes the modules of these names, with all that they depend on, to dir/modules, and the order to load them
+// in.
 func (t tree) extract(ctx context.Context, names []string, dir string) error {
 	if _, err := output(ctx, t.root, "depmod", "-b", t.root, t.release); err != nil {
 		return err
 	}
-	shown, err := output(ctx, t.root, "modprobe", append([]string{"-d", t.root, "-S", t.release, "--show-depends", "--all"}, names...)...)
+	shown, err := output(ctx, t.root, "modprobe",
+		append([]string{"-d", t.root, "-S", t.release, "--show-depends", "--all"}, names...)...)
 	if err != nil {
 		return err
 	}
@@ -68,8 +70,8 @@ const (
 	signatureSize  = 12
 )
 
-// unsigned cuts off the signature, whose verification is most of the time that loading takes under emulation. Debian's kernels
-// ask for none unless they are locked down.
+// unsigned cuts off the signature, whose verification is most of the time that loading takes under emulation. Debian's
+// kernels ask for none unless they are locked down.
 func unsigned(module []byte) []byte {
 	content, signed := bytes.CutSuffix(module, []byte(signatureMagic))
 	if !signed || len(content) < signatureSize {

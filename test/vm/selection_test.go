@@ -21,9 +21,9 @@ import (
 // forGuests begins the name of every test that a guest may run.
 const forGuests = "TestPrivileged"
 
-// selection says which tests of one package a guest runs. All names are beginnings: of tests behind forGuests, of subtests from
-// their test on ("what others change/route" is a subtest's subtest). Each must match something; TestSelections says which does
-// not, and so does the guest's outcome.
+// selection says which tests of one package a guest runs. All names are beginnings: of tests behind forGuests, of
+// subtests from their test on ("what others change/route" is a subtest's subtest). Each must match something;
+// TestSelections says which does not, and so does the guest's outcome.
 type selection struct {
 	// dir is the package's, relative to the module.
 	dir string
@@ -37,7 +37,8 @@ type selection struct {
 
 // suite has the package's test binary run what is selected, or what the flag says.
 func (s selection) suite(timeout time.Duration) suite {
-	args := []string{"-test.run=" + cmp.Or(*pattern, s.run()), "-test.skip=" + s.skip(), "-test.timeout=" + timeout.String()}
+	args := []string{"-test.run=" + cmp.Or(*pattern, s.run()), "-test.skip=" + s.skip(),
+		"-test.timeout=" + timeout.String()}
 	if whole(s.dir) {
 		// API servers side by side take longer to start than one after the other.
 		args = append(args, "-test.parallel=1")
@@ -89,7 +90,10 @@ func rewritten(name string) string { return regexp.QuoteMeta(strings.ReplaceAll(
 // missing lists the names of tests and subtests that none of the guest's results has. What is left out has no result.
 func (s selection) missing(r *result) (names []string) {
 	for _, want := range s.tests {
-		if !slices.ContainsFunc(r.subs, func(test *result) bool { return strings.HasPrefix(test.name, forGuests+want) }) {
+		if !slices.ContainsFunc(r.subs, func(test *result) bool {
+			return strings.HasPrefix(test.name,
+				forGuests+want)
+		}) {
 			names = append(names, want)
 		}
 	}
@@ -102,7 +106,8 @@ func (s selection) missing(r *result) (names []string) {
 	return names
 }
 
-// source is what the test files of a package say: the names of its tests, and all strings, among which subtests' names are.
+// source is what the test files of a package say: the names of its tests, and all strings, among which subtests' names
+// are.
 type source struct{ tests, strings []string }
 
 // read reads the Go files of directories: the tests of the first one, the strings of all.
@@ -168,7 +173,8 @@ func TestSelections(t *testing.T) {
 			t.Errorf("%s has no tests that begin with %q", s.dir, names)
 		}
 	}
-	unknown := selection{dir: "cni", tests: []string{"Attach", "Gone"}, without: []string{"/gone"}, subtests: []string{"absent"}}
+	unknown := selection{dir: "cni", tests: []string{"Attach", "Gone"}, without: []string{"/gone"},
+		subtests: []string{"absent"}}
 	if got, want := fmt.Sprint(unknown.unknown(read(t, "cni"))), "[Gone /gone /absent]"; got != want {
 		t.Errorf("unknown are %s, want %s", got, want)
 	}

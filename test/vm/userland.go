@@ -18,7 +18,8 @@ var commands = []string{
 
 // configurations are the host's files by which those programs turn numbers into names.
 var configurations = []string{
-	"/etc/iproute2/rt_dsfield", "/etc/iproute2/rt_protos", "/etc/iproute2/rt_realms", "/etc/iproute2/rt_scopes", "/etc/iproute2/rt_tables",
+	"/etc/iproute2/rt_dsfield", "/etc/iproute2/rt_protos", "/etc/iproute2/rt_realms",
+	"/etc/iproute2/rt_scopes", "/etc/iproute2/rt_tables",
 	"/etc/group", "/etc/nsswitch.conf", "/etc/passwd", "/etc/protocols", "/etc/services",
 }
 

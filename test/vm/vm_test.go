@@ -24,12 +24,13 @@ const (
 
 // device are the tests of mesh/linux that are about WireGuard's device.
 var device = []string{
-	"HostContract", "AllowedIPs", "Sessions", "Kick", "UnderlayChanges", "Golden", "OddRoutes", "ForeignKey", "Remove", "Refusals", "Choose",
+	"HostContract", "AllowedIPs", "Sessions", "Kick", "UnderlayChanges", "Golden", "OddRoutes",
+	"ForeignKey", "Remove", "Refusals", "Choose",
 }
 
-// The short lane has the time for WireGuard's device and for pods, under emulation. The newest kernel has the whole contract but
-// for the repair of a host's other parts, and the tests with other devices and many peers; the old one has the course of a
-// host's life out of the contract.
+// The short lane has the time for WireGuard's device and for pods, under emulation. The newest kernel has the whole
+// contract but for the repair of a host's other parts, and the tests with other devices and many peers; the old one has
+// the course of a host's life out of the contract.
 var (
 	newest = []selection{
 		{
@@ -46,7 +47,8 @@ var (
 		{
 			dir: "mesh/linux", tests: device, without: []string{"KickMany", "KickWhileBusy", "ChooseTriesNothingTwice"},
 			subtests: []string{
-				"an empty host", "a second application", "a restart", "the mesh changes", "the node gets", "only what is stale",
+				"an empty host", "a second application", "a restart", "the mesh changes", "the node gets",
+				"only what is stale",
 				"port taken",
 			},
 		},
@@ -54,14 +56,16 @@ var (
 	}
 )
 
-// everything selects all tests of a host's network, and meshes of three nodes with a real API server, whose daemons come and go.
+// everything selects all tests of a host's network, and meshes of three nodes with a real API server, whose daemons
+// come and go.
 func everything(t *testing.T) []selection {
 	t.Helper()
 	var all []selection
 	for _, dir := range hostPackages(t) {
 		all = append(all, selection{dir: dir})
 	}
-	return append(all, selection{dir: "test/e2e", tests: []string{"Matrix", "DaemonsEndAndReturn", "Membership", "LongSwitch"}})
+	return append(all, selection{dir: "test/e2e",
+		tests: []string{"Matrix", "DaemonsEndAndReturn", "Membership", "LongSwitch"}})
 }
 
 func TestPrivilegedKernels(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package artifact builds the programs that a lab runs, once: what takes long is kept outside the work tree, by the content of what
-// it was built from. It does not download anything but what `go build` does.
+// Package artifact builds the programs that a lab runs, once: what takes long is kept outside the work tree, by the
+// content of what it was built from. It does not download anything but what `go build` does.
 package artifact
 
 import (
@@ -48,7 +48,8 @@ func DefaultDir() (string, error) {
 	return filepath.Join(dir, "warren"), nil
 }
 
-// Get is the path of the artifact, which is built where the cache does not have it. Several processes may ask at once: one builds.
+// Get is the path of the artifact, which is built where the cache does not have it. Several processes may ask at once:
+// one builds.
 func (c Cache) Get(ctx context.Context, a Artifact) (string, error) {
 	key, err := a.key(ctx)
 	if err != nil {
@@ -71,8 +72,8 @@ func (a Artifact) build(ctx context.Context, output string) error {
 // heartbeat is how often people hear that something still goes on.
 const heartbeat = 15 * time.Second
 
-// Report tells people that a build goes on, every quarter of a minute until done is called, and then how long it took where
-// that was long enough to wonder.
+// Report tells people that a build goes on, every quarter of a minute until done is called, and then how long it took
+// where that was long enough to wonder.
 func (c Cache) Report(name string) (done func()) {
 	begin, stop, stopped := time.Now(), make(chan struct{}), make(chan struct{})
 	took := func() time.Duration { return time.Since(begin).Round(time.Second) }

@@ -18,7 +18,8 @@ import (
 func module(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
-	add(t, dir, map[string]string{"go.mod": "module example.com/hello\n\ngo 1.26\n", "main.go": "package main\n\nfunc main() { println(\"hello\") }\n"})
+	add(t, dir, map[string]string{"go.mod": "module example.com/hello\n\ngo 1.26\n",
+		"main.go": "package main\n\nfunc main() { println(\"hello\") }\n"})
 	add(t, dir, files)
 	return dir
 }
@@ -54,7 +55,8 @@ func TestGet(t *testing.T) {
 	}
 
 	// These change nothing that it is built from.
-	add(t, hello.Module, map[string]string{"main_test.go": "package main\n", "README.md": "hello", "nested/go.mod": "module nested\n", "nested/x.go": "package x\n"})
+	add(t, hello.Module, map[string]string{"main_test.go": "package main\n", "README.md": "hello",
+		"nested/go.mod": "module nested\n", "nested/x.go": "package x\n"})
 	if again := get(t, cache, hello); again != path {
 		t.Errorf("built anew as %s", again)
 	}
@@ -75,8 +77,10 @@ func TestGet(t *testing.T) {
 
 func TestGetADirectory(t *testing.T) {
 	cache := artifact.Cache{Dir: t.TempDir(), Progress: t.Logf}
-	two := module(t, map[string]string{"one/main.go": "package main\n\nfunc main() {}\n", "two/main.go": "package main\n\nfunc main() {}\n"})
-	path := get(t, cache, artifact.Artifact{Name: "both", Module: two, Args: []string{"./one", "./two"}, Directory: true})
+	two := module(t, map[string]string{"one/main.go": "package main\n\nfunc main() {}\n",
+		"two/main.go": "package main\n\nfunc main() {}\n"})
+	path := get(t, cache, artifact.Artifact{Name: "both", Module: two, Args: []string{"./one", "./two"},
+		Directory: true})
 	for _, name := range []string{"one", "two"} {
 		if _, err := os.Stat(filepath.Join(path, name)); err != nil {
 			t.Error(err)
@@ -86,7 +90,8 @@ func TestGetADirectory(t *testing.T) {
 
 func TestGetKeepsNothingBroken(t *testing.T) {
 	cache := artifact.Cache{Dir: t.TempDir(), Progress: t.Logf}
-	broken := artifact.Artifact{Name: "broken", Module: module(t, map[string]string{"main.go": "package main\n\nfunc main() { nonsense }\n"}), Args: []string{"."}}
+	broken := artifact.Artifact{Name: "broken", Module: module(t,
+		map[string]string{"main.go": "package main\n\nfunc main() { nonsense }\n"}), Args: []string{"."}}
 	_, err := cache.Get(t.Context(), broken)
 	if err == nil || !strings.Contains(err.Error(), "undefined: nonsense") {
 		t.Fatalf("the compiler is not quoted: %v", err)
@@ -124,10 +129,12 @@ func TestGetWaitsNoLongerThanAsked(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	cache.Progress = t.Logf
-	if _, err := cache.Get(ctx, artifact.Artifact{Name: "hello", Module: module(t, nil), Args: []string{"."}}); !errors.Is(err, context.Canceled) {
+	if _, err := cache.Get(ctx, artifact.Artifact{Name: "hello", Module: module(t, nil),
+		Args: []string{"."}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if entries, err := filepath.Glob(filepath.Join(cache.Dir, "*", "hello")); len(entries) > 0 || errors.Is(err, fs.ErrNotExist) {
+	if entries, err := filepath.Glob(filepath.Join(cache.Dir, "*", "hello")); len(entries) > 0 ||
+		errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("something was built: %v", entries)
 	}
 }

@@ -22,7 +22,8 @@ func kubernetesFlags() []string {
 	const major, minor = "1", "37"
 	const component, client = "k8s.io/component-base/version", "k8s.io/client-go/pkg/version"
 	ldflags := strings.Join([]string{"-s -w",
-		"-X", component + ".gitVersion=" + kubernetesVersion, "-X", component + ".gitMajor=" + major, "-X", component + ".gitMinor=" + minor,
+		"-X", component + ".gitVersion=" + kubernetesVersion, "-X", component + ".gitMajor=" + major, "-X", component +
+			".gitMinor=" + minor,
 		"-X", component + ".gitTreeState=clean", "-X", client + ".gitVersion=" + kubernetesVersion,
 	}, " ")
 	return []string{"-trimpath", "-ldflags", ldflags}

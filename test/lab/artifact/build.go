@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Fresh builds one of the module's own programs, or test binaries, as its sources are now, and copies it to path. What go builds stays in the
-// cache, where go finds that it is up to date and does not link it again.
+// Fresh builds one of the module's own programs, or test binaries, as its sources are now, and copies it to path. What
+// go builds stays in the cache, where go finds that it is up to date and does not link it again.
 func (c Cache) Fresh(ctx context.Context, a Artifact, path string) error {
 	unlock, err := c.Lock(ctx, a.Name)
 	if err != nil {
@@ -49,7 +49,8 @@ func run(ctx context.Context, module string, args []string) error {
 	return nil
 }
 
-// command is the go command in a module's own right: nested modules are no part of any workspace, and nothing built needs C.
+// command is the go command in a module's own right: nested modules are no part of any workspace, and nothing built
+// needs C.
 func command(ctx context.Context, module string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, "go", args...)
 	c.Dir = module

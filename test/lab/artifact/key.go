@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// key is a digest of all that the artifact is built from: its module's own files (those it depends on are pinned by go.sum), the
-// flags, Go's version and the platform.
+// key is a digest of all that the artifact is built from: its module's own files (those it depends on are pinned by
+// go.sum), the flags, Go's version and the platform.
 func (a Artifact) key(ctx context.Context) (string, error) {
 	version, err := command(ctx, a.Module, "env", "GOVERSION", "GOOS", "GOARCH").Output()
 	if err != nil {

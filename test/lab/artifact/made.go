@@ -14,7 +14,8 @@ type Made struct {
 	Name string
 	// Dir is what Files are relative to.
 	Dir string
-	// Files are what it is made from, and Inputs everything else that it depends on: they decide whether the cache has it.
+	// Files are what it is made from, and Inputs everything else that it depends on: they decide whether the cache has
+	// it.
 	Files  []string
 	Inputs []string
 	// Cost is what to expect where nothing is cached, for people.

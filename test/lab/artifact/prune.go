@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// unused is how long a version lies there unused before it goes: work trees that differ take turns, and a lab that runs needs its
-// programs to the end.
+// unused is how long a version lies there unused before it goes: work trees that differ take turns, and a lab that runs
+// needs its programs to the end.
 const unused = 24 * time.Hour
 
 // Use notes that a version, whose directory this is, was asked for.

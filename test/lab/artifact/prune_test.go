@@ -36,7 +36,8 @@ func TestOldVersionsGo(t *testing.T) {
 		}
 	}
 	forgotten, used := dir(version("forgotten")), dir(version("used"))
-	others := []string{"file-of-another-0123456789abcdef", "another-0123456789abcdef", "file-0123456789abcdef.partial", "file"}
+	others := []string{"file-of-another-0123456789abcdef", "another-0123456789abcdef", "file-0123456789abcdef.partial",
+		"file"}
 	for _, name := range others {
 		if err := os.Mkdir(filepath.Join(cache.Dir, name), 0o755); err != nil {
 			t.Fatal(err)

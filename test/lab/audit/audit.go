@@ -24,7 +24,8 @@ type Request struct {
 	DryRun bool
 }
 
-// Policy is the API server's audit policy. It leaves the lab's own requests out. Of a watch the start is of interest, of everything else the end.
+// Policy is the API server's audit policy. It leaves the lab's own requests out. Of a watch the start is of interest,
+// of everything else the end.
 const Policy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]

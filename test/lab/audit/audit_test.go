@@ -19,7 +19,8 @@ func TestParse(t *testing.T) {
 	const warren = "system:serviceaccount:kube-system:warren"
 	want := []Request{
 		{Time: at, User: warren, Node: "node1", Verb: "watch", Resource: "nodes", Code: 200},
-		{Time: at.Add(time.Second), User: warren, Node: "node1", Verb: "patch", Resource: "nodes", Subresource: "status", Name: "node1", Code: 422, DryRun: true},
+		{Time: at.Add(time.Second), User: warren, Node: "node1", Verb: "patch", Resource: "nodes",
+			Subresource: "status", Name: "node1", Code: 422, DryRun: true},
 		{Time: at.Add(3 * time.Second), User: "system:anonymous", Verb: "get", Code: 403},
 	}
 	got, err := Parse([]byte(events))

@@ -1,5 +1,5 @@
-// Package capture watches what comes in on network interfaces, judges each packet by its outer header and counts the kinds. It is
-// the one capture of the project's tests; packet is its decoder.
+// Package capture watches what comes in on network interfaces, judges each packet by its outer header and counts the
+// kinds. It is the one capture of the project's tests; packet is its decoder.
 package capture
 
 import (
@@ -22,7 +22,8 @@ type Capture struct {
 	seen    Report
 }
 
-// Judge names the kind of a packet that came in on an interface. It is called for one packet at a time of each interface.
+// Judge names the kind of a packet that came in on an interface. It is called for one packet at a time of each
+// interface.
 type Judge func(port string, h packet.Header) Kind
 
 // New is a capture that watches nothing yet.
@@ -30,8 +31,8 @@ func New(judge Judge) *Capture {
 	return &Capture{judge: judge, taps: map[string]*Tap{}, seen: emptyReport()}
 }
 
-// Attach watches an interface of the thread's network namespace too, in the place of an earlier one of that name. A capture that
-// was stopped does nothing.
+// Attach watches an interface of the thread's network namespace too, in the place of an earlier one of that name. A
+// capture that was stopped does nothing.
 func (c *Capture) Attach(port string) error {
 	c.mu.Lock()
 	stopped := c.stopped

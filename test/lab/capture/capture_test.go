@@ -25,7 +25,8 @@ func TestWantNone(t *testing.T) {
 		capture *Capture
 		want    int
 	}{
-		"fine": {judged(Other), 0}, "leak": {judged(Leak), 1}, "missed": {missed, 1}, "nothing": {New(nil), 1}, "leak after Forget": {forgotten, 1},
+		"fine": {judged(Other), 0}, "leak": {judged(Leak), 1}, "missed": {missed, 1}, "nothing": {New(nil),
+			1}, "leak after Forget": {forgotten, 1},
 	} {
 		if failures := tb.Record(t, test.capture.WantNone); len(failures) != test.want {
 			t.Errorf("%s: failed with %q, want %d failures", name, failures, test.want)

@@ -63,7 +63,8 @@ func either(h packet.Header, port uint16) bool {
 
 // discovery knows neighbour and router discovery (RFC 4861) and MLD (RFC 2710, RFC 3810).
 func discovery(h packet.Header) bool {
-	return h.Protocol == packet.ICMPv6 && (h.Type >= 133 && h.Type <= 137 || h.Type >= 130 && h.Type <= 132 || h.Type == 143)
+	return h.Protocol == packet.ICMPv6 &&
+		(h.Type >= 133 && h.Type <= 137 || h.Type >= 130 && h.Type <= 132 || h.Type == 143)
 }
 
 func contain(ranges []netip.Prefix, addr netip.Addr) bool {

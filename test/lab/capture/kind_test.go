@@ -22,19 +22,25 @@ func TestClassify(t *testing.T) {
 		header packet.Header
 		want   Kind
 	}{
-		"WireGuard":                      {header(node, other, packet.UDP, 51820, ""), WireGuard},
-		"WireGuard's port over TCP":      {header(node, other, packet.TCP, 51820, ""), Other},
-		"API server":                     {header(node, other, packet.TCP, 6443, ""), API},
-		"pod's source":                   {header(pod, other, packet.TCP, 6443, ""), Leak},
-		"pod's destination":              {header(node, pod, packet.TCP, 80, ""), Leak},
-		"WireGuard within WireGuard":     {header(node, pod, packet.UDP, 51820, ""), Leak},
-		"secret flow between nodes":      {header(node, other, packet.UDP, traffic.FlowPort, string(traffic.Secret)), Leak},
+		"WireGuard":                  {header(node, other, packet.UDP, 51820, ""), WireGuard},
+		"WireGuard's port over TCP":  {header(node, other, packet.TCP, 51820, ""), Other},
+		"API server":                 {header(node, other, packet.TCP, 6443, ""), API},
+		"pod's source":               {header(pod, other, packet.TCP, 6443, ""), Leak},
+		"pod's destination":          {header(node, pod, packet.TCP, 80, ""), Leak},
+		"WireGuard within WireGuard": {header(node, pod, packet.UDP, 51820, ""), Leak},
+		"secret flow between nodes": {header(node, other, packet.UDP, traffic.FlowPort, string(traffic.Secret)),
+			Leak},
 		"secret flow on WireGuard's own": {header(node, other, packet.UDP, 51820, string(traffic.Secret)), Leak},
-		"plain flow between nodes":       {header(node, other, packet.UDP, traffic.FlowPort, string(traffic.Plain)), Other},
-		"ARP about a pod":                {packet.Header{EtherType: packet.EtherARP, Source: node, Destination: pod}, ARP},
-		"neighbour discovery":            {packet.Header{EtherType: packet.EtherIPv6, Protocol: packet.ICMPv6, Type: 135}, ND},
-		"multicast listener report":      {packet.Header{EtherType: packet.EtherIPv6, Protocol: packet.ICMPv6, Type: 143}, ND},
-		"echo request":                   {packet.Header{EtherType: packet.EtherIPv6, Protocol: packet.ICMPv6, Type: 128}, Other},
+		"plain flow between nodes": {header(node, other, packet.UDP, traffic.FlowPort, string(traffic.Plain)),
+			Other},
+		"ARP about a pod": {packet.Header{EtherType: packet.EtherARP, Source: node, Destination: pod},
+			ARP},
+		"neighbour discovery": {packet.Header{EtherType: packet.EtherIPv6, Protocol: packet.ICMPv6,
+			Type: 135}, ND},
+		"multicast listener report": {packet.Header{EtherType: packet.EtherIPv6, Protocol: packet.ICMPv6,
+			Type: 143}, ND},
+		"echo request": {packet.Header{EtherType: packet.EtherIPv6, Protocol: packet.ICMPv6,
+			Type: 128}, Other},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := judge.Judge("", test.header); got != test.want {

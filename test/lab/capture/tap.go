@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// snapLength is what is captured of each frame: all headers, and the first bytes of a payload behind them, also where an
-// ICMP error quotes it.
+// snapLength is what is captured of each frame: all headers, and the first bytes of a payload behind them, also where
+// an ICMP error quotes it.
 const snapLength = 256
 
 // tapBuffer holds what arrives while this process is held up.
@@ -33,10 +33,11 @@ type Tap struct {
 	drained chan struct{}
 }
 
-// OpenTap taps an interface of the thread's network namespace and calls note for each frame, one at a time, from another
-// goroutine. The frame's memory is used again when note returns.
+// OpenTap taps an interface of the thread's network namespace and calls note for each frame, one at a time, from
+// another goroutine. The frame's memory is used again when note returns.
 func OpenTap(port string, note func(frame []byte)) (*Tap, error) {
-	// Protocol 0 receives nothing until it is bound: nothing of other interfaces, nothing before the filter is in place.
+	// Protocol 0 receives nothing until it is bound: nothing of other interfaces, nothing before the filter is in
+	// place.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open a packet socket: %w", err)
@@ -67,7 +68,8 @@ func bindTap(fd int, port string) error {
 	}
 	// One instruction: accept, and keep that much.
 	filter := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: snapLength}
-	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &filter}); err != nil {
+	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+		&unix.SockFprog{Len: 1, Filter: &filter}); err != nil {
 		return fmt.Errorf("attach a filter: %w", err)
 	}
 	return unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: nic.Index})
@@ -107,7 +109,8 @@ func (t *Tap) Dropped() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_ = t.raw.Control(func(fd uintptr) {
-		if statistics, err := unix.GetsockoptTpacketStats(int(fd), unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+		if statistics, err := unix.GetsockoptTpacketStats(int(fd), unix.SOL_PACKET,
+			unix.PACKET_STATISTICS); err == nil {
 			t.missed += int(statistics.Drops)
 		}
 	})

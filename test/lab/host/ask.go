@@ -11,12 +11,12 @@ import (
 	"warren.mesh/test/lab/traffic"
 )
 
-// Ping sends echo requests until one is answered, and returns that one's round-trip time. It gives up after three seconds, or
-// at once where the own kernel refuses to send.
+// Ping sends echo requests until one is answered, and returns that one's round-trip time. It gives up after three
+// seconds, or at once where the own kernel refuses to send.
 func (h *Host) Ping(to netip.Addr) (time.Duration, error) { return traffic.Ping(h, to) }
 
-// Get asks the HTTP server at to (port EchoPort of any Host, or a Service that leads there) for the client address that it
-// sees. One connection, three seconds.
+// Get asks the HTTP server at to (port EchoPort of any Host, or a Service that leads there) for the client address that
+// it sees. One connection, three seconds.
 func (h *Host) Get(to netip.AddrPort) (seen netip.AddrPort, err error) {
 	body, err := h.Fetch("http://" + to.String() + "/")
 	if err != nil {

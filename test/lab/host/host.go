@@ -1,5 +1,5 @@
-// Package host is one host of a lab, whatever it is: its network namespace and addresses, commands and long-running programs on
-// it, connections from and to it. It does not make machines or networks.
+// Package host is one host of a lab, whatever it is: its network namespace and addresses, commands and long-running
+// programs on it, connections from and to it. It does not make machines or networks.
 package host
 
 import (

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// PeakMemory is the most memory, in bytes, that the process with this PID has had in use at one time (VmHWM of proc(5)).
+// PeakMemory is the most memory, in bytes, that the process with this PID has had in use at one time (VmHWM of
+// proc(5)).
 func PeakMemory(pid int) (peak int, err error) {
 	path := fmt.Sprintf("/proc/%d/status", pid)
 	status, err := os.ReadFile(path)

@@ -119,8 +119,8 @@ func (p *Process) Running() error {
 	return fmt.Errorf("%s has ended (%v), its log ends with:\n%s", p.Name, p.err, Tail(p.Log, 15))
 }
 
-// Absent is nil where the process has ended, or was never started (a nil Process). A second one beside it would refuse to start,
-// sooner or later than somebody looks.
+// Absent is nil where the process has ended, or was never started (a nil Process). A second one beside it would refuse
+// to start, sooner or later than somebody looks.
 func (p *Process) Absent() error {
 	if p == nil || p.hasEnded() {
 		return nil

@@ -82,7 +82,8 @@ func makeCgroup(hierarchy, name string) error {
 // kubeletSysctls are what kubelets set, which are not of a network namespace but of the whole host
 // (pkg/kubelet/cm/container_manager_linux.go, setupKernelTunables).
 var kubeletSysctls = []string{
-	"vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
+	"vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops",
+	"kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
 }
 
 // coverSysctls mounts copies over parameters of the host, so that a kubelet on this machine sets those.

@@ -1,5 +1,5 @@
-// Package inside is what runs in the namespaces of a lab's machines: their first process, and the attachment of pods. The
-// lab binary calls it; the lab package says what to do, in JSON.
+// Package inside is what runs in the namespaces of a lab's machines: their first process, and the attachment of pods.
+// The lab binary calls it; the lab package says what to do, in JSON.
 package inside
 
 import (
@@ -22,8 +22,8 @@ type Machine struct {
 	Disk string
 	// Private are the directories that the machine has to itself and that survive its reboot.
 	Private []string
-	// Cgroup is the name of the cgroup, in every hierarchy, that the machine's containers are in; it is made where it is absent.
-	// Empty: the machine runs no containers.
+	// Cgroup is the name of the cgroup, in every hierarchy, that the machine's containers are in; it is made where it
+	// is absent. Empty: the machine runs no containers.
 	Cgroup string `json:",omitempty"`
 }
 
@@ -34,8 +34,8 @@ const (
 )
 
 // Init sets the machine up, says Ready on out and waits for the end: that of in, which comes with the end of whoever
-// started it, unless it was told to Keep. It is called in namespaces made for it (mount, PID, UTS, IPC, network), as their
-// first process.
+// started it, unless it was told to Keep. It is called in namespaces made for it (mount, PID, UTS, IPC, network), as
+// their first process.
 func Init(m Machine, in io.Reader, out io.Writer) error {
 	// Orphans become children of the first process; the kernel reaps them where SIGCHLD is ignored.
 	signal.Ignore(unix.SIGCHLD)
@@ -113,7 +113,8 @@ func (m Machine) mountDisk() error {
 	return nil
 }
 
-// bind mounts from over to, which it makes where it is absent: mount points are the one thing that a lab leaves on the host.
+// bind mounts from over to, which it makes where it is absent: mount points are the one thing that a lab leaves on the
+// host.
 func bind(from, to string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err

@@ -13,8 +13,8 @@ import (
 	types100 "github.com/containernetworking/cni/pkg/types/100"
 )
 
-// Where a container runtime looks by default, and where this one keeps a pod's network namespace and the configuration that the pod
-// was attached with.
+// Where a container runtime looks by default, and where this one keeps a pod's network namespace and the configuration
+// that the pod was attached with.
 const (
 	confDir = "/etc/cni/net.d"
 	binDir  = "/opt/cni/bin"
@@ -46,8 +46,8 @@ type Attached struct {
 // NetPath is where the network namespace of the pod with this name is, in the node's mount namespace.
 func NetPath(name string) string { return filepath.Join(netDir, name) }
 
-// Attach makes the pod's network namespace and executes the configuration that a runtime would choose: the first file of
-// the directory. Nothing is left of a pod that could not be attached.
+// Attach makes the pod's network namespace and executes the configuration that a runtime would choose: the first file
+// of the directory. Nothing is left of a pod that could not be attached.
 func (p Pod) Attach(ctx context.Context) (Attached, error) {
 	conf, err := chosen()
 	if err != nil {

@@ -17,8 +17,8 @@ type Relay struct {
 	To string
 }
 
-// Serve accepts connections on the listener that it inherited as descriptor 3, which may be of another network namespace than
-// the one it runs in, and relays each, until it is killed.
+// Serve accepts connections on the listener that it inherited as descriptor 3, which may be of another network
+// namespace than the one it runs in, and relays each, until it is killed.
 func (r Relay) Serve(ctx context.Context) error {
 	file := os.NewFile(3, "listener")
 	listener, err := net.FileListener(file)

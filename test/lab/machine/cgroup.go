@@ -9,11 +9,12 @@ import (
 	"syscall"
 )
 
-// Cgroup names the cgroup of a lab's node, or with "*" the pattern of all its nodes'. Names of labs have no dots, so that no lab's are another's.
+// Cgroup names the cgroup of a lab's node, or with "*" the pattern of all its nodes'. Names of labs have no dots, so
+// that no lab's are another's.
 func Cgroup(lab, node string) string { return "warren." + lab + "." + node }
 
-// RemoveCgroups removes the cgroups of that name or pattern, with those below, in every hierarchy; nothing may run in them any
-// more.
+// RemoveCgroups removes the cgroups of that name or pattern, with those below, in every hierarchy; nothing may run in
+// them any more.
 func RemoveCgroups(pattern string) error {
 	matches, err := filepath.Glob(filepath.Join("/sys/fs/cgroup/*", pattern))
 	if err != nil {

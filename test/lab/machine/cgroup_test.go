@@ -36,7 +36,8 @@ func TestRemoveCgroupInUse(t *testing.T) {
 
 // A lab's pattern is of no lab whose name begins alike.
 func TestCgroup(t *testing.T) {
-	for name, want := range map[string]bool{Cgroup("x", "node1"): true, Cgroup("x-y", "node1"): false, Cgroup("xy", "node1"): false} {
+	for name, want := range map[string]bool{Cgroup("x", "node1"): true, Cgroup("x-y", "node1"): false,
+		Cgroup("xy", "node1"): false} {
 		if got, err := filepath.Match(Cgroup("x", "*"), name); err != nil || got != want {
 			t.Errorf("%s: %t, %v", name, got, err)
 		}

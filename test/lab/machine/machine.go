@@ -1,5 +1,5 @@
-// Package machine starts sets of Linux namespaces whose first process is the lab binary: what runs in them ends with it. It knows
-// nothing of networks between machines.
+// Package machine starts sets of Linux namespaces whose first process is the lab binary: what runs in them ends with
+// it. It knows nothing of networks between machines.
 package machine
 
 import (
@@ -43,7 +43,8 @@ type Boot struct {
 
 const newNamespaces = unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
 
-// KillTimeout bounds the end of a process after SIGKILL: the kernel takes namespaces of many interfaces apart meanwhile.
+// KillTimeout bounds the end of a process after SIGKILL: the kernel takes namespaces of many interfaces apart
+// meanwhile.
 const KillTimeout = 30 * time.Second
 
 // Start starts a machine and returns once it is set up.
@@ -124,8 +125,8 @@ func (m *Machine) Keep() error {
 	return errors.Join(err, m.lifeline.Close())
 }
 
-// Path is where a file of the machine's mount namespace is for this process. Absolute symbolic links on the way would lead
-// astray.
+// Path is where a file of the machine's mount namespace is for this process. Absolute symbolic links on the way would
+// lead astray.
 func (m *Machine) Path(inner string) string {
 	return fmt.Sprintf("/proc/%d/root%s", m.Identity.PID, inner)
 }

@@ -24,7 +24,8 @@ func New(t TB) *Net {
 	return n
 }
 
-// Enter makes a network namespace and moves the calling test into it for good. Subtests are other goroutines and stay outside.
+// Enter makes a network namespace and moves the calling test into it for good. Subtests are other goroutines and stay
+// outside.
 func Enter(t TB) *Net {
 	t.Helper()
 	n := New(t)

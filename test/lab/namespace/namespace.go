@@ -1,6 +1,6 @@
-// Package namespace is the one place that changes a thread's Linux namespaces. A Net is a network namespace: for tests of
-// every package, which use it from their _test.go files only. A Set holds all the namespaces of a process, and runs functions
-// and starts processes there; whoever starts the first process makes them, by clone flags.
+// Package namespace is the one place that changes a thread's Linux namespaces. A Net is a network namespace: for tests
+// of every package, which use it from their _test.go files only. A Set holds all the namespaces of a process, and runs
+// functions and starts processes there; whoever starts the first process makes them, by clone flags.
 package namespace
 
 import (
@@ -17,13 +17,14 @@ import (
 // what comes before it is opened by this process's paths.
 var kinds = []string{"pid", "ipc", "uts", "net", "mnt"}
 
-// Set holds the namespaces of one process open. They outlive the process for as long as the Set is open, but nothing can
-// be started any more in a PID namespace whose first process has ended.
+// Set holds the namespaces of one process open. They outlive the process for as long as the Set is open, but nothing
+// can be started any more in a PID namespace whose first process has ended.
 type Set struct {
 	files map[string]*os.File
 }
 
-// Open opens the namespaces of the process with this PID. The error wraps os.ErrNotExist where there is no such process.
+// Open opens the namespaces of the process with this PID. The error wraps os.ErrNotExist where there is no such
+// process.
 func Open(pid int) (*Set, error) {
 	s := &Set{files: map[string]*os.File{}}
 	for _, kind := range kinds {
@@ -36,8 +37,8 @@ func Open(pid int) (*Set, error) {
 	return s, nil
 }
 
-// WithNet returns s with the network namespace that path names, for a pod: its own network, all else its node's. Close it with
-// CloseNet.
+// WithNet returns s with the network namespace that path names, for a pod: its own network, all else its node's. Close
+// it with CloseNet.
 func (s *Set) WithNet(path string) (*Set, error) {
 	net, err := OpenNet(path)
 	if err != nil {
@@ -71,8 +72,8 @@ func (s *Set) Do(f func() error) error { return s.Net().Do(f) }
 
 // Start starts c in all the namespaces. c.SysProcAttr may ask for further, nested ones.
 //
-// A child takes the namespaces of the thread that forks it. That saves nsenter, whose own process would stand between the
-// caller and the child's PID, signals and exit status.
+// A child takes the namespaces of the thread that forks it. That saves nsenter, whose own process would stand between
+// the caller and the child's PID, signals and exit status.
 func (s *Set) Start(c *exec.Cmd) error {
 	return onThread(func() error {
 		// A thread that shares its working directory and root with others may not change its mount namespace.
@@ -95,8 +96,8 @@ func (s *Set) enter(kind string) error {
 	return nil
 }
 
-// The main thread cannot end with a goroutine. Left in another namespace it would stay there for good, and /proc/self shows
-// the main thread's to everybody. Locked in init, it belongs to the main goroutine alone.
+// The main thread cannot end with a goroutine. Left in another namespace it would stay there for good, and /proc/self
+// shows the main thread's to everybody. Locked in init, it belongs to the main goroutine alone.
 func init() { runtime.LockOSThread() }
 
 // onThread runs f on a locked thread, which is never unlocked and so ends with f (see Net.Enter).

@@ -66,7 +66,8 @@ func TestPrivilegedDo(t *testing.T) {
 	}
 }
 
-// However often, no thread that others run on is left in another namespace, and neither is the one that /proc/self tells of.
+// However often, no thread that others run on is left in another namespace, and neither is the one that /proc/self
+// tells of.
 func TestPrivilegedDoLeavesNothing(t *testing.T) {
 	meshtest.Privileged(t)
 	here, err := os.Readlink("/proc/self/ns/net")

@@ -13,7 +13,8 @@ import (
 // needs it.
 type Net struct{ file *os.File }
 
-// NewNet makes a network namespace and leaves the caller where it is. Its only interface is the loopback, which is down.
+// NewNet makes a network namespace and leaves the caller where it is. Its only interface is the loopback, which is
+// down.
 func NewNet() (*Net, error) {
 	n := &Net{}
 	err := onThread(func() (err error) {
@@ -44,12 +45,13 @@ func (n *Net) Close() error { return n.file.Close() }
 // Fd is the namespace's descriptor, for netlink's IFLA_NET_NS_FD. It belongs to n.
 func (n *Net) Fd() int { return int(n.file.Fd()) }
 
-// Path names the namespace for other processes, for as long as n is open and this process runs: ip(8) and CNI plugins take it
-// in the place of a path below /run/netns.
+// Path names the namespace for other processes, for as long as n is open and this process runs: ip(8) and CNI plugins
+// take it in the place of a path below /run/netns.
 func (n *Net) Path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.Fd()) }
 
-// Enter moves the calling goroutine into the namespace and locks it to its thread for good: the runtime ends a thread whose
-// goroutine ends while locked, so no other goroutine ever finds itself there. A goroutine may enter one after another.
+// Enter moves the calling goroutine into the namespace and locks it to its thread for good: the runtime ends a thread
+// whose goroutine ends while locked, so no other goroutine ever finds itself there. A goroutine may enter one after
+// another.
 func (n *Net) Enter() error {
 	runtime.LockOSThread()
 	if err := unix.Setns(n.Fd(), unix.CLONE_NEWNET); err != nil {
@@ -58,8 +60,8 @@ func (n *Net) Enter() error {
 	return nil
 }
 
-// Do runs f in the namespace, on a thread of its own that ends with f. Sockets that f opens work everywhere, and processes
-// that f starts run in the namespace.
+// Do runs f in the namespace, on a thread of its own that ends with f. Sockets that f opens work everywhere, and
+// processes that f starts run in the namespace.
 func (n *Net) Do(f func() error) error {
 	return onThread(func() error {
 		if err := n.Enter(); err != nil {

@@ -26,7 +26,8 @@ func Identify(pid int) (Identity, error) {
 	return Identity{PID: pid, Start: start}, nil
 }
 
-// Alive reports whether this very process still runs. One that has ended, but that its parent has not waited for, does not.
+// Alive reports whether this very process still runs. One that has ended, but that its parent has not waited for, does
+// not.
 func (id Identity) Alive() bool {
 	start, state, err := stat(id.PID)
 	return err == nil && start == id.Start && state != 'Z'
@@ -51,9 +52,9 @@ func parseStat(text []byte) (start uint64, state byte, err error) {
 	return start, fields[0][0], err
 }
 
-// Kill sends SIGKILL to this very process, waits until it has ended, and does nothing where it already had. Of the first
-// process of a PID namespace that means that all others in it have ended too, and that whoever started any of those from
-// outside has waited for it.
+// Kill sends SIGKILL to this very process, waits until it has ended, and does nothing where it already had. Of the
+// first process of a PID namespace that means that all others in it have ended too, and that whoever started any of
+// those from outside has waited for it.
 func (id Identity) Kill(within time.Duration) error {
 	fd, err := unix.PidfdOpen(id.PID, 0)
 	if err == unix.ESRCH {

@@ -23,7 +23,8 @@ func authority(t *testing.T) *pki.Authority {
 
 func TestIssue(t *testing.T) {
 	a := authority(t)
-	server := pki.Subject{File: "server", CommonName: "api", Organizations: []string{"system:masters"}, Addrs: []netip.Addr{netip.MustParseAddr("fd00::1")}}
+	server := pki.Subject{File: "server", CommonName: "api", Organizations: []string{"system:masters"},
+		Addrs: []netip.Addr{netip.MustParseAddr("fd00::1")}}
 	if err := a.Issue(server); err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,8 @@ func TestIssue(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
 	for _, usage := range []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} {
-		_, err := pair.Leaf.Verify(x509.VerifyOptions{DNSName: "fd00::1", Roots: roots, KeyUsages: []x509.ExtKeyUsage{usage}})
+		_, err := pair.Leaf.Verify(x509.VerifyOptions{DNSName: "fd00::1", Roots: roots,
+			KeyUsages: []x509.ExtKeyUsage{usage}})
 		if err != nil {
 			t.Error(err)
 		}
@@ -61,7 +63,8 @@ func TestTokenKubeconfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Host != "https://[fd00::1]:6443" || config.BearerTokenFile != a.File("node1.token") || config.CAFile != a.File("ca.crt") {
+	if config.Host != "https://[fd00::1]:6443" || config.BearerTokenFile != a.File("node1.token") ||
+		config.CAFile != a.File("ca.crt") {
 		t.Errorf("it leads to %s with %s and %s", config.Host, config.BearerTokenFile, config.CAFile)
 	}
 }

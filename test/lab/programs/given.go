@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 )
 
-// Env names the environment variable of a directory with all that a lab runs, for machines without Go: the files warren, lab
-// (the in-namespace helper), etcd and kube (Kubernetes' multi-call binary), the CNI plugins in plugins, and manifests. Unset,
-// everything is built.
+// Env names the environment variable of a directory with all that a lab runs, for machines without Go: the files
+// warren, lab (the in-namespace helper), etcd and kube (Kubernetes' multi-call binary), the CNI plugins in plugins, and
+// manifests. Unset, everything is built.
 const Env = "WARREN_LAB_PROGRAMS"
 
 // given are the programs of such a directory; dir is the lab's own.

@@ -1,4 +1,5 @@
-// Package programs builds what a lab runs: warren, the lab's own binary, etcd, Kubernetes' components and the CNI plugins.
+// Package programs builds what a lab runs: warren, the lab's own binary, etcd, Kubernetes' components and the CNI
+// plugins.
 package programs
 
 import (
@@ -30,9 +31,11 @@ type Programs struct {
 }
 
 // components are the names that Kubernetes' multi-call binary is called by.
-var components = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"}
+var components = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy",
+	"kubectl"}
 
-// Prepare builds what the cache does not have, and the lab binary, into dir/bin; where Env names a directory, it builds nothing.
+// Prepare builds what the cache does not have, and the lab binary, into dir/bin; where Env names a directory, it builds
+// nothing.
 func Prepare(ctx context.Context, dir string, progress func(string, ...any)) (*Programs, error) {
 	if from := os.Getenv(Env); from != "" {
 		return given(from, dir)
@@ -83,17 +86,18 @@ func (p *Programs) Warren(ctx context.Context) (string, error) {
 	return p.Component("warren"), p.warrenErr
 }
 
-// WireGuardGo is the path of wireguard-go as its authors release it: what a userspace device is compared with. It is built when
-// asked for, also where other programs are given.
+// WireGuardGo is the path of wireguard-go as its authors release it: what a userspace device is compared with. It is
+// built when asked for, also where other programs are given.
 func (p *Programs) WireGuardGo(ctx context.Context) (string, error) {
 	return p.own(ctx, "wireguard-go", "golang.zx2c4.com/wireguard")
 }
 
-// own builds a program of this module, or one that it requires, for this lab. A version stamp would have it linked anew after
-// every commit.
+// own builds a program of this module, or one that it requires, for this lab. A version stamp would have it linked anew
+// after every commit.
 func (p *Programs) own(ctx context.Context, name, pkg string) (path string, err error) {
 	path = p.Component(name)
-	return path, p.Cache.Fresh(ctx, artifact.Artifact{Name: name, Module: p.Root, Args: []string{"-buildvcs=false", pkg}}, path)
+	return path, p.Cache.Fresh(ctx, artifact.Artifact{Name: name, Module: p.Root,
+		Args: []string{"-buildvcs=false", pkg}}, path)
 }
 
 // moduleRoot asks go, because the path that a binary remembers of its sources may be another machine's.
@@ -105,8 +109,8 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// Build builds what a lab needs and the cache does not have, warren itself included. links, where not empty, is a directory
-// that gets links to etcd and kube-apiserver, for tests that need those and no lab.
+// Build builds what a lab needs and the cache does not have, warren itself included. links, where not empty, is a
+// directory that gets links to etcd and kube-apiserver, for tests that need those and no lab.
 func Build(ctx context.Context, links string, progress func(format string, args ...any)) error {
 	dir, err := os.MkdirTemp("", "warren-lab-build-")
 	if err != nil {

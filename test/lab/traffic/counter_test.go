@@ -22,13 +22,18 @@ func TestCounter(t *testing.T) {
 		arrivals []arrival
 		want     outcome
 	}{
-		"none":                         {want: outcome{}},
-		"in order":                     {arrivals: []arrival{{0, 0}, {1, 5}, {2, 11}}, want: outcome{3, 0, 6 * time.Millisecond}},
-		"out of order":                 {arrivals: []arrival{{2, 0}, {0, 5}, {1, 10}}, want: outcome{3, 0, 5 * time.Millisecond}},
-		"twice":                        {arrivals: []arrival{{7, 0}, {7, 1}, {7, 2}}, want: outcome{1, 2, time.Millisecond}},
-		"far apart":                    {arrivals: []arrival{{0, 0}, {63, 1}, {64, 2}, {1000, 3}}, want: outcome{4, 0, time.Millisecond}},
-		"what came before counts not":  {first: 10, arrivals: []arrival{{9, 0}, {10, 50}}, want: outcome{1, 0, 0}},
-		"late packets are no arrivals": {first: 10, arrivals: []arrival{{10, 0}, {3, 5}, {11, 9}}, want: outcome{2, 0, 9 * time.Millisecond}},
+		"none": {want: outcome{}},
+		"in order": {arrivals: []arrival{{0, 0}, {1, 5}, {2, 11}},
+			want: outcome{3, 0, 6 * time.Millisecond}},
+		"out of order": {arrivals: []arrival{{2, 0}, {0, 5}, {1, 10}},
+			want: outcome{3, 0, 5 * time.Millisecond}},
+		"twice": {arrivals: []arrival{{7, 0}, {7, 1}, {7, 2}},
+			want: outcome{1, 2, time.Millisecond}},
+		"far apart": {arrivals: []arrival{{0, 0}, {63, 1}, {64, 2}, {1000, 3}},
+			want: outcome{4, 0, time.Millisecond}},
+		"what came before counts not": {first: 10, arrivals: []arrival{{9, 0}, {10, 50}}, want: outcome{1, 0, 0}},
+		"late packets are no arrivals": {first: 10, arrivals: []arrival{{10, 0}, {3, 5}, {11, 9}},
+			want: outcome{2, 0, 9 * time.Millisecond}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := counter{first: test.first}

@@ -55,7 +55,8 @@ func (e *echo) open() error {
 	})
 }
 
-// answer answers from the address that was asked: a host has several, and the one that the kernel would choose is another.
+// answer answers from the address that was asked: a host has several, and the one that the kernel would choose is
+// another.
 func (e *echo) answer() {
 	datagram, oob := make([]byte, 2048), make([]byte, 256)
 	for {

@@ -16,7 +16,8 @@ import (
 
 // Options describe a counted flow. The zero value is 200 packets a second between the first addresses of one family.
 type Options struct {
-	// Rate is in packets per second; 0 means 200. A sender that was held up does not catch up in a burst: it sends fewer.
+	// Rate is in packets per second; 0 means 200. A sender that was held up does not catch up in a burst: it sends
+	// fewer.
 	Rate int
 	// IPv6 uses the IPv6 addresses where both ends have both.
 	IPv6 bool
@@ -24,8 +25,8 @@ type Options struct {
 	To netip.AddrPort
 	// Size is the payload in bytes; 0 means 64, the least is 24.
 	Size int
-	// Plain says that the underlay may see this flow. Without it, a capture counts its packets there as leaks whatever their
-	// addresses are.
+	// Plain says that the underlay may see this flow. Without it, a capture counts its packets there as leaks whatever
+	// their addresses are.
 	Plain bool
 }
 

@@ -72,8 +72,8 @@ func (p *Pacer) run() {
 	}
 }
 
-// send sends one packet of every flow that is due, or two where it is late by one. Later than that it does not catch up: a
-// burst would overflow queues that a steady flow does not fill, and lose packets to nobody's fault.
+// send sends one packet of every flow that is due, or two where it is late by one. Later than that it does not catch
+// up: a burst would overflow queues that a steady flow does not fill, and lose packets to nobody's fault.
 func (p *Pacer) send(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

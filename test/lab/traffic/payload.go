@@ -5,14 +5,14 @@ import (
 	"encoding/binary"
 )
 
-// payload is what a flow's packet carries: 8 bytes that say whether the underlay may see it, the flow's number (4) and the
-// packet's (8), big endian, and filling.
+// payload is what a flow's packet carries: 8 bytes that say whether the underlay may see it, the flow's number (4) and
+// the packet's (8), big endian, and filling.
 type payload []byte
 
 const headerSize = 24
 
-// Secret and Plain are the first bytes of every flow's packets: those that the underlay must not see, and the others. Nothing
-// else on a lab's networks has them.
+// Secret and Plain are the first bytes of every flow's packets: those that the underlay must not see, and the others.
+// Nothing else on a lab's networks has them.
 var (
 	Secret = []byte("wrnSECRT")
 	Plain  = []byte("wrnplain")

@@ -109,7 +109,8 @@ func (p pinger) reply(b []byte, seq uint16) bool {
 	if p.v6 {
 		want = echoReply6
 	}
-	return len(b) >= 8 && b[0] == want && binary.BigEndian.Uint16(b[4:]) == p.id && binary.BigEndian.Uint16(b[6:]) == seq
+	return len(b) >= 8 && b[0] == want && binary.BigEndian.Uint16(b[4:]) == p.id &&
+		binary.BigEndian.Uint16(b[6:]) == seq
 }
 
 // checksum is the Internet checksum (RFC 1071) of an even number of bytes.

@@ -1,5 +1,6 @@
-// Package traffic sends and counts packets between the hosts of a lab: flows of numbered datagrams, pings, and the servers
-// that every host has, which receive flows and tell clients their addresses. It knows nothing of clusters: a host is an End.
+// Package traffic sends and counts packets between the hosts of a lab: flows of numbered datagrams, pings, and the
+// servers that every host has, which receive flows and tell clients their addresses. It knows nothing of clusters: a
+// host is an End.
 package traffic
 
 import (
@@ -18,8 +19,8 @@ const (
 	EchoPort = 8080
 )
 
-// Patience bounds every single attempt to reach something: far more than a healthy network in one machine's memory needs, and
-// enough for a handshake in between, TCP's first retransmission (1 s) included.
+// Patience bounds every single attempt to reach something: far more than a healthy network in one machine's memory
+// needs, and enough for a handshake in between, TCP's first retransmission (1 s) included.
 const Patience = 3 * time.Second
 
 // End is a host as a flow has it.
@@ -41,8 +42,8 @@ type Servers struct {
 	sink *sink
 }
 
-// Serve starts a host's servers in the network namespace of set; flows to the host are those of inbox. On an error, the Servers
-// hold what was started.
+// Serve starts a host's servers in the network namespace of set; flows to the host are those of inbox. On an error, the
+// Servers hold what was started.
 func Serve(set *namespace.Set, inbox *Inbox) (s *Servers, err error) {
 	s = &Servers{}
 	if s.echo, err = serveEcho(set); err != nil {

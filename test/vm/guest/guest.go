@@ -29,12 +29,12 @@ type Test struct {
 	Timeout time.Duration
 }
 
-// Port is the guest's serial port for the outcome. The kernel and init itself write to the first one, so that nothing they
-// say comes between a test's lines.
+// Port is the guest's serial port for the outcome. The kernel and init itself write to the first one, so that nothing
+// they say comes between a test's lines.
 const Port = "/dev/ttyS1"
 
-// Lines of the outcome. Between Begin and End of a package stands what its binary printed; Done comes last, once init has
-// nothing left to do. A line that is none of these and outside a package is of no meaning.
+// Lines of the outcome. Between Begin and End of a package stands what its binary printed; Done comes last, once init
+// has nothing left to do. A line that is none of these and outside a package is of no meaning.
 const (
 	// Begin is followed by a space and the package.
 	Begin = "@@vm begin"

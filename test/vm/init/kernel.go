@@ -14,7 +14,8 @@ import (
 
 // mounts are in order: one may be within another.
 var mounts = []struct{ kind, at string }{
-	{"devtmpfs", "/dev"}, {"proc", "/proc"}, {"sysfs", "/sys"}, {"cgroup2", "/sys/fs/cgroup"}, {"tmpfs", "/run"}, {"tmpfs", "/tmp"},
+	{"devtmpfs", "/dev"}, {"proc", "/proc"}, {"sysfs", "/sys"}, {"cgroup2", "/sys/fs/cgroup"}, {"tmpfs",
+		"/run"}, {"tmpfs", "/tmp"},
 }
 
 // dirs are missing in an initramfs, or in what was mounted over it.

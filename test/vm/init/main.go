@@ -1,6 +1,6 @@
-// Command init is the first process of a test machine: it mounts, loads modules, runs the test binaries of its plan, tells
-// what became of them on the second serial port, and powers off. Whatever goes wrong before is said on the console; the
-// machine is powered off all the same, and the host misses the verdict.
+// Command init is the first process of a test machine: it mounts, loads modules, runs the test binaries of its plan,
+// tells what became of them on the second serial port, and powers off. Whatever goes wrong before is said on the
+// console; the machine is powered off all the same, and the host misses the verdict.
 package main
 
 import (

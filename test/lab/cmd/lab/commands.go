@@ -15,7 +15,8 @@ func newBuild() *cobra.Command {
 		Use: "build", Short: "Build what a lab needs and the cache does not have",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return programs.Build(cmd.Context(), links, func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
+			return programs.Build(cmd.Context(), links,
+				func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
 		},
 	}
 	cmd.Flags().StringVar(&links, "links", "", "directory that gets links to etcd and kube-apiserver")
@@ -36,9 +37,10 @@ func newDown() *cobra.Command {
 func newExec() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
-		Use: "exec MACHINE COMMAND [ARGUMENT]...", Short: "Run a command on a machine of a lab: node1, control, outside",
-		Args: cobra.MinimumNArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error { return lab.Enter(name, args[0], args[1:]) },
+		Use:   "exec MACHINE COMMAND [ARGUMENT]...",
+		Short: "Run a command on a machine of a lab: node1, control, outside",
+		Args:  cobra.MinimumNArgs(2),
+		RunE:  func(_ *cobra.Command, args []string) error { return lab.Enter(name, args[0], args[1:]) },
 	}
 	cmd.Flags().StringVar(&name, "name", demoName, "the lab's")
 	cmd.Flags().SetInterspersed(false)

@@ -26,7 +26,10 @@ func newDemo() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t := &terminal{ctx: cmd.Context(), name: demoName, out: cmd.OutOrStdout()}
-			return t.run(func(t *terminal) { demonstrate(t, lab.Options{Name: demoName, Family: lab.Dual, Keep: keep}) })
+			return t.run(func(t *terminal) {
+				demonstrate(t,
+					lab.Options{Name: demoName, Family: lab.Dual, Keep: keep})
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave the lab running")
@@ -161,7 +164,8 @@ func lost(r traffic.Report) error {
 	return nil
 }
 
-// onlyWireGuard expects nothing on the underlay but WireGuard and what the nodes' own work needs: neighbours, API server.
+// onlyWireGuard expects nothing on the underlay but WireGuard and what the nodes' own work needs: neighbours, API
+// server.
 func onlyWireGuard(r capture.Report) error {
 	if r.Packets[capture.WireGuard] == 0 {
 		return errors.New("no WireGuard")

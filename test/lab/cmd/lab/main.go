@@ -35,7 +35,10 @@ func main() {
 // newInit, newAttach, newDetach and newRelay are for the lab package, which passes JSON.
 
 func newInit() *cobra.Command {
-	return hidden("init", func(_ context.Context, m inside.Machine) error { return inside.Init(m, os.Stdin, os.Stdout) })
+	return hidden("init", func(_ context.Context,
+		m inside.Machine) error {
+		return inside.Init(m, os.Stdin, os.Stdout)
+	})
 }
 
 func newAttach() *cobra.Command {

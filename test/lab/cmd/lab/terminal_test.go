@@ -44,7 +44,8 @@ func TestStoryThatGoesWrong(t *testing.T) {
 	if err == nil || err.Error() != "demo: 3 things went wrong" {
 		t.Errorf("got %v", err)
 	}
-	if diff := cmp.Diff("!! this is wrong\n!! this is fatal\n!! cannot clean this\n   cleaned, failed is true\n", out); diff != "" {
+	if diff := cmp.Diff("!! this is wrong\n!! this is fatal\n!! cannot clean this\n   cleaned, failed is true\n",
+		out); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
