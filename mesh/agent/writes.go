@@ -8,15 +8,14 @@ import (
 )
 
 const (
-	// spreadPerNode spreads the writes of all nodes, should they all be due at once, to 500 a second. Up to fewNodes need
-	// no spreading.
+	// spreadPerNode limits the cluster to 500 writes a second when all nodes have one to make. Up to fewNodes write at once.
 	spreadPerNode = 2 * time.Millisecond
 	fewNodes      = 50
 	// writeTimeout bounds a write to the API server, because the worker has the host to look after.
 	writeTimeout = 5 * time.Second
 )
 
-// spread is over how long the writes of this many nodes are spread.
+// spread returns the time over which this many nodes spread their writes.
 func spread(nodes int) time.Duration {
 	if nodes <= fewNodes {
 		return 0
@@ -24,13 +23,15 @@ func spread(nodes int) time.Duration {
 	return time.Duration(nodes) * spreadPerNode
 }
 
-// announcement is what is to be published, of which Node object, and what stands there instead.
+// announcement is what publish has to write.
 type announcement struct {
-	uid        string
+	// uid is the Node object's.
+	uid string
+	// want is what to publish, and seen what the Node says instead.
 	want, seen mesh.Announcement
 }
 
-// publish writes the own annotations where they differ.
+// publish writes the own annotations if they differ from want.
 func (a *Agent) publish(ctx context.Context, want mesh.Announcement, self mesh.Self, nodes int) {
 	if self.Published == want {
 		a.announced.clear()
@@ -50,7 +51,8 @@ func (a *Agent) publish(ctx context.Context, want mesh.Announcement, self mesh.S
 	}
 }
 
-// makeAvailable tells the cluster that pods may be scheduled here: last of all, and not before peers can know this node.
+// makeAvailable tells the cluster that pods may be scheduled here. It comes last of all, and not before peers can know this
+// node.
 func (a *Agent) makeAvailable(ctx context.Context, self mesh.Self, nodes int) {
 	if self.NetworkAvailable {
 		a.available.clear()

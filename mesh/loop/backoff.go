@@ -9,8 +9,8 @@ import (
 type Backoff struct {
 	// First is the delay after the first failure. Each further failure doubles it, up to Most.
 	First, Most time.Duration
-	// Jitter draws each delay at random from the upper half of what it would be, so that nodes that failed together do not
-	// retry together.
+	// Jitter draws each delay at random from the upper half of what it would be, so that nodes that failed together do
+	// not retry together.
 	Jitter bool
 
 	failures int

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Sleep waits for d and reports whether it waited in full; false means that ctx ended first, or had before. A d of zero or
-// less does not wait.
+// Sleep waits for d and reports whether it waited in full; false means that ctx ended first, or had before. A d of zero
+// or less does not wait.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	if ctx.Err() != nil {
 		return false

@@ -1,6 +1,6 @@
-// Package loop owns when work is done: pokes, resyncs, retries with backoff, due times and the rest after a pass. It does
-// not know what the work is: a pass is a function. Whoever repeats anything in this project waits with this package, so
-// that there is one way to sleep and one way to back off.
+// Package loop owns when work is done: pokes, resyncs, retries with backoff, due times and the rest after a pass. It
+// does not know what the work is: a pass is a function. Whoever repeats anything in this project waits with this
+// package, so that there is one way to sleep and one way to back off.
 package loop
 
 import (
@@ -21,8 +21,8 @@ const (
 )
 
 // Pass does a worker's work once and returns what it needs of the worker next. It must return soon after ctx ends.
-// resync is true in the first pass and then once each resync interval: such a pass looks at everything, any other only at
-// what it knows to have changed.
+// resync is true in the first pass and then once each resync interval: such a pass looks at everything, any other only
+// at what it knows to have changed.
 type Pass func(ctx context.Context, resync bool) Next
 
 // Next is what a pass needs of its worker. The zero value needs no pass before the next poke or resync.
@@ -31,8 +31,8 @@ type Next struct {
 	Failed bool
 	// Poll repeats the pass within a second: it waits for something that pokes nobody when it comes.
 	Poll bool
-	// Due are times at which there is work. The worker ignores zero times and those before the pass began: the pass had its
-	// reason not to do that work.
+	// Due are times at which there is work. The worker ignores zero times and those before the pass began: the pass had
+	// its reason not to do that work.
 	Due []time.Time
 }
 
@@ -53,8 +53,8 @@ func New(resync time.Duration, pass Pass) *Worker {
 	}
 }
 
-// Poke asks for a pass. It never blocks, and pokes that come during a pass or a rest make one pass together. Any goroutine
-// may call it, before Run too.
+// Poke asks for a pass. It never blocks, and pokes that come during a pass or a rest make one pass together. Any
+// goroutine may call it, before Run too.
 func (w *Worker) Poke() {
 	select {
 	case w.pokes <- struct{}{}:
@@ -96,8 +96,8 @@ func ticks(interval time.Duration) (resyncs <-chan time.Time, stop func()) {
 	return ticker.C, ticker.Stop
 }
 
-// rest returns the pause after a pass. It is as long as the pass, so that a storm of pokes takes at most half of one core,
-// and long enough after a failure that a failing pass which pokes its own worker does not spin.
+// rest returns the pause after a pass. It is as long as the pass, so that a storm of pokes takes at most half of one
+// core, and long enough after a failure that a failing pass which pokes its own worker does not spin.
 func rest(took time.Duration, next Next) time.Duration {
 	if next.Failed {
 		return firstRetry

@@ -161,7 +161,9 @@ func TestDue(t *testing.T) {
 	var due []time.Time
 	r.next = func() Next { return Next{Due: due} }
 	synctest.Test(t, func(t *testing.T) { r.start = time.Now() }) // every bubble starts at the same time
-	due = []time.Time{r.start.Add(time.Hour), {}, r.start.Add(time.Minute), r.start.Add(time.Second), r.start.Add(-time.Hour)}
+	for _, after := range []time.Duration{time.Hour, time.Minute, time.Second, -time.Hour} {
+		due = append(due, r.start.Add(after), time.Time{})
+	}
 	work(t, 0, &r, func(*Worker) {
 		time.Sleep(24 * time.Hour)
 		wantTimes(t, r.take(), 0, 1500*time.Millisecond, time.Minute, time.Hour)
@@ -180,7 +182,8 @@ func TestDueDuringThePass(t *testing.T) {
 
 func TestRunEndsWithItsContext(t *testing.T) {
 	for name, next := range map[string]Next{
-		"idle": {}, "failed": {Failed: true}, "polling": {Poll: true}, "due": {Due: []time.Time{time.Now().Add(100 * 365 * 24 * time.Hour)}},
+		"idle": {}, "failed": {Failed: true}, "polling": {Poll: true},
+		"due": {Due: []time.Time{time.Now().Add(100 * 365 * 24 * time.Hour)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := recorder{next: func() Next { return next }}

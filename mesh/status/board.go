@@ -10,8 +10,8 @@ type Board struct {
 	now Snapshot
 }
 
-// NewBoard returns a Board with a first Snapshot. It calls changed after each Update, in the order of the updates and one at
-// a time; changed must not call the Board.
+// NewBoard returns a Board with a first Snapshot. It calls changed after each Update, in the order of the updates and
+// one at a time; changed must not call the Board.
 func NewBoard(first Snapshot, changed func(before, after Snapshot)) *Board {
 	return &Board{changed: changed, now: first}
 }

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -41,13 +42,19 @@ func (c Condition) same(d Condition) bool {
 	return c == d
 }
 
-// Report returns s after a step went as err says: nil is done, an error that wraps mesh.ErrWaiting waits, any other fails.
-// A step that was cancelled says nothing.
+// ofSameStep reports whether both are about one step.
+func (c Condition) ofSameStep(d Condition) bool { return c.Step == d.Step }
+
+// compareStep orders conditions by step.
+func (c Condition) compareStep(step Step) int { return cmp.Compare(c.Step, step) }
+
+// Report returns s after a step went as err says: nil is done, an error that wraps mesh.ErrWaiting waits, any other
+// fails. A step that was cancelled says nothing.
 func (s Snapshot) Report(step Step, err error, now time.Time) Snapshot {
 	if errors.Is(err, context.Canceled) {
 		return s
 	}
-	i, known := slices.BinarySearchFunc(s.Conditions, step, func(c Condition, step Step) int { return strings.Compare(string(c.Step), string(step)) })
+	i, known := slices.BinarySearchFunc(s.Conditions, step, Condition.compareStep)
 	if err == nil && !known {
 		return s
 	}

@@ -9,18 +9,19 @@ import (
 
 // Difference is what there is to tell of two snapshots: conditions and problems that came and went.
 type Difference struct {
-	// Began are conditions that are new, or have another State or Reason; Ended those whose step is done, as they last were.
+	// Began are conditions that are new, or have another State or Reason; Ended those whose step is done, as they last
+	// were.
 	Began, Ended []Condition
 	// Arose and Gone are problems that are new and that are over.
 	Arose, Gone []Problem
 }
 
-// Diff returns what came and went between two snapshots: conditions by step, new problems in the core's order, and those
-// that are gone sorted by their text.
+// Diff returns what came and went between two snapshots: conditions by step, new problems in the core's order, and
+// those that are gone sorted by their text.
 func Diff(before, after Snapshot) Difference {
 	var d Difference
 	d.Began = missing(after.Conditions, before.Conditions, Condition.same)
-	d.Ended = missing(before.Conditions, after.Conditions, func(c, other Condition) bool { return c.Step == other.Step })
+	d.Ended = missing(before.Conditions, after.Conditions, Condition.ofSameStep)
 	if slices.Equal(before.Problems, after.Problems) {
 		return d
 	}

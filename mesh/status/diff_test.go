@@ -11,7 +11,8 @@ import (
 
 func TestDiff(t *testing.T) {
 	problem := func(node string) mesh.Problem { return mesh.Problem{Node: node, Field: "endpoint", Reason: "no port"} }
-	before := Snapshot{}.Report("a", errors.New("1"), at(1)).Report("b", errors.New("2"), at(1)).Report("c", errors.New("3"), at(1))
+	before := Snapshot{}.Report("a", errors.New("1"), at(1)).Report("b", errors.New("2"), at(1))
+	before = before.Report("c", errors.New("3"), at(1))
 	before = before.WithProblems([]mesh.Problem{problem("z"), problem("k"), problem("y")}, at(1))
 	after := before.Report("a", nil, at(2)).Report("c", errors.New("4"), at(2)).Report("d", waitingFor("it"), at(2))
 	after = after.WithProblems([]mesh.Problem{problem("n"), problem("k"), problem("m"), problem("m")}, at(2))

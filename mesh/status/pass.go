@@ -76,9 +76,9 @@ func (s Snapshot) Stuck(now time.Time) []string {
 	return []string{fmt.Sprintf("a pass has been under way for %v", took.Round(time.Second))}
 }
 
-// Unready says what the mesh lacks on this node, one reason for each step; empty when it is ready. A step whose condition
-// is gone counts as done only when the pass that found it so has ended well: until then Unready gives what the last pass
-// left undone.
+// Unready says what the mesh lacks on this node, one reason for each step; empty when it is ready. A step whose
+// condition is gone counts as done only when the pass that found it so has ended well: until then Unready gives what
+// the last pass left undone.
 func (s Snapshot) Unready() []string {
 	switch {
 	case len(s.Conditions) > 0:

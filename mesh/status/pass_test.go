@@ -38,7 +38,9 @@ func TestPass(t *testing.T) {
 
 func TestStuck(t *testing.T) {
 	s := Snapshot{}.Begin(at(0))
-	for seconds, want := range map[int]string{299: "", 300: "a pass has been under way for 5m0s", 361: "a pass has been under way for 6m1s"} {
+	for seconds, want := range map[int]string{
+		299: "", 300: "a pass has been under way for 5m0s", 361: "a pass has been under way for 6m1s",
+	} {
 		got := ""
 		if reasons := s.Stuck(at(seconds)); len(reasons) > 0 {
 			got = reasons[0]

@@ -11,7 +11,8 @@ import (
 func TestProblemsKeepTheirSince(t *testing.T) {
 	a := mesh.Problem{Node: "a", Field: mesh.FieldEndpoint, Reason: "no port"}
 	b := mesh.Problem{Node: "b", Field: mesh.FieldNodeIPs, Reason: "not an address"}
-	s := Snapshot{}.WithProblems([]mesh.Problem{b}, at(1)).WithProblems([]mesh.Problem{a, b}, at(2)).WithProblems([]mesh.Problem{a, b}, at(3))
+	s := Snapshot{}.WithProblems([]mesh.Problem{b}, at(1)).WithProblems([]mesh.Problem{a, b}, at(2))
+	s = s.WithProblems([]mesh.Problem{a, b}, at(3))
 	want := []Problem{
 		{Node: "a", Field: "endpoint", Reason: "no port", Since: at(2)},
 		{Node: "b", Field: "node-ips", Reason: "not an address", Since: at(1)},

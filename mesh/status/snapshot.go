@@ -1,14 +1,15 @@
-// Package status owns how the daemon of one node fares, as a value: which steps wait or fail, why and since when; what is
-// wrong with which node; how many peers there are; how the last pass went. The log, the metrics, the health endpoints and
-// whoever asks for the state as JSON all read that value, so that they cannot disagree. How they say it is theirs.
+// Package status owns how the daemon of one node fares, as a value: which steps wait or fail, why and since when; what
+// is wrong with which node; how many peers there are; how the last pass went. The log, the metrics, the health
+// endpoints and whoever asks for the state as JSON all read that value, so that they cannot disagree. How they say it
+// is theirs.
 //
 // Snapshot's methods are pure: they return a changed copy and take the time as an argument. Only Board holds state.
 package status
 
 import "net/netip"
 
-// Snapshot is how the daemon fares at one moment. Its slices and maps are never changed once they are in a Snapshot, so a
-// copy of the struct is a copy of the value. The zero value is a daemon that has made no pass.
+// Snapshot is how the daemon fares at one moment. Its slices and maps are never changed once they are in a Snapshot, so
+// a copy of the struct is a copy of the value. The zero value is a daemon that has made no pass.
 type Snapshot struct {
 	// Node is the own node's name.
 	Node   string `json:"node"`

@@ -78,10 +78,14 @@ func TestJSON(t *testing.T) {
 		Node:   "node-a",
 		Daemon: Daemon{Version: "v1", Backend: "kernel", BackendReason: "it is a test"},
 		Peers:  Peers{Desired: 2, Programmed: 1},
-		Pods:   Pods{CIDRs: []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")}, Strays: []netip.Addr{netip.MustParseAddr("10.244.9.5")}},
+		Pods: Pods{
+			CIDRs:  []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")},
+			Strays: []netip.Addr{netip.MustParseAddr("10.244.9.5")},
+		},
+		Policies: PoliciesInForce,
 	}
-	s.Policies = PoliciesInForce
-	s = s.WithInterruption(errors.New("overrun")).WithProblems([]mesh.Problem{{Node: "b", Field: "endpoint", Reason: "no port"}}, at(1))
+	s = s.WithInterruption(errors.New("overrun"))
+	s = s.WithProblems([]mesh.Problem{{Node: "b", Field: "endpoint", Reason: "no port"}}, at(1))
 	s = s.Begin(at(1)).Report("host", errors.New("no"), at(2)).End(at(3)).Begin(at(4))
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
