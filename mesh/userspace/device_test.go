@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/device"
 	"golang.zx2c4.com/wireguard/tun/tuntest"
 
@@ -46,7 +48,6 @@ func hexOf(key keys.Private) string {
 type testDevice struct {
 	*device.Device
 	tun  *tuntest.ChannelTUN
-	bind *bind
 	key  keys.Private
 	addr netip.Addr
 }
@@ -57,9 +58,9 @@ func newTestDevice(t *testing.T, addr string) *testDevice {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &testDevice{tun: tuntest.NewChannelTUN(), bind: newBind(func() {}), key: key, addr: netip.MustParseAddr(addr)}
+	d := &testDevice{tun: tuntest.NewChannelTUN(), key: key, addr: netip.MustParseAddr(addr)}
 	// Not to t.Output: some of the device's goroutines outlive Close, and log.
-	d.Device = newDevice(d.tun.TUN(), d.bind, newLogger(slog.New(slog.DiscardHandler)))
+	d.Device = newDevice(d.tun.TUN(), func() {}, newLogger(slog.New(slog.DiscardHandler)))
 	t.Cleanup(d.Close)
 	if err := d.Up(); err != nil {
 		t.Fatal(err)
@@ -79,8 +80,23 @@ func (d *testDevice) set(t *testing.T, format string, args ...any) {
 func (d *testDevice) add(t *testing.T, other *testDevice, host string) {
 	t.Helper()
 	public := other.key.Public()
-	port := other.bind.v4.port
-	d.set(t, "public_key=%x\nendpoint=%s\nallowed_ip=%s/32", public[:], net.JoinHostPort(host, fmt.Sprint(port)), other.addr)
+	d.set(t, "public_key=%x\nendpoint=%s\nallowed_ip=%s/32", public[:], net.JoinHostPort(host, other.port(t)), other.addr)
+}
+
+// port is the device's UDP port, as it tells it.
+func (d *testDevice) port(t *testing.T) string {
+	t.Helper()
+	config, err := d.IpcGet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(config) {
+		if key, value, _ := strings.Cut(strings.TrimSpace(line), "="); key == "listen_port" && value != "0" {
+			return value
+		}
+	}
+	t.Fatal("the device has no port")
+	return ""
 }
 
 // TestDevice sends packets through handshakes and sessions, over both families at once.
@@ -107,34 +123,55 @@ func TestDevice(t *testing.T) {
 	}
 }
 
-// TestPortInUseReachesTheClient goes by the socket that wgctrl and `wg` use, whose error is a number.
+// TestPortInUseReachesTheClient uses the socket that wgctrl and `wg` use, whose error is a number.
 func TestPortInUseReachesTheClient(t *testing.T) {
-	holder := newTestDevice(t, "10.0.0.1")
+	other := newTestDevice(t, "10.0.0.1")
 	d := newTestDevice(t, "10.0.0.2")
 	client, server := net.Pipe()
 	go d.IpcHandle(server)
 	defer client.Close()
 	answers := bufio.NewReader(client)
-	for _, test := range []struct {
-		port uint16
-		want string
-	}{
-		{holder.bind.v4.port, "errno=-98\n"},
-		{0, "errno=0\n"}, // Another port mends it.
+	for _, test := range []struct{ port, want string }{
+		{other.port(t), "errno=-98\n"},
+		{"0", "errno=0\n"}, // Another port mends it.
 	} {
-		if _, err := fmt.Fprintf(client, "set=1\nlisten_port=%d\n\n", test.port); err != nil {
+		if _, err := fmt.Fprintf(client, "set=1\nlisten_port=%s\n\n", test.port); err != nil {
 			t.Fatal(err)
 		}
 		got, err := answers.ReadString('\n')
 		if err != nil || got != test.want {
-			t.Errorf("answer to port %d: %q, %v; want %q", test.port, got, err, test.want)
+			t.Errorf("answer to port %s: %q, %v; want %q", test.port, got, err, test.want)
 		}
 		if _, err := answers.ReadString('\n'); err != nil {
 			t.Fatal(err)
 		}
 	}
-	config, err := d.IpcGet()
-	if err != nil || !strings.Contains(config, fmt.Sprintf("listen_port=%d\n", d.bind.v4.port)) {
-		t.Errorf("the device does not tell its port %d: %v", d.bind.v4.port, err)
+	if got := d.port(t); got == other.port(t) {
+		t.Errorf("two devices tell port %s", got)
+	}
+}
+
+// TestPortBind counts the failures to open a port, and only those.
+func TestPortBind(t *testing.T) {
+	for _, network := range []string{"udp4", "udp6"} {
+		t.Run(network, func(t *testing.T) {
+			other, err := net.ListenPacket(network, ":0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Close()
+			failed := 0
+			b := portBind{newBind(), func() { failed++ }}
+			if _, _, err := b.Open(uint16(other.LocalAddr().(*net.UDPAddr).Port)); !errors.Is(err, unix.EADDRINUSE) || failed != 1 {
+				t.Errorf("Open: %v, told of %d failures; want EADDRINUSE, 1", err, failed)
+			}
+			if _, _, err := b.Open(0); err != nil || failed != 1 {
+				t.Errorf("Open of a random port: %v, told of %d failures; want 1", err, failed)
+			}
+			defer b.Close()
+			if _, _, err := b.Open(0); err == nil || failed != 1 {
+				t.Errorf("second Open: %v, told of %d failures; want an error, 1", err, failed)
+			}
+		})
 	}
 }

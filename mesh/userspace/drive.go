@@ -39,7 +39,7 @@ func Drive(ctx context.Context, name string, log *slog.Logger) error {
 func drive(ctx context.Context, log *slog.Logger, l *link, u *uapi) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	dev := newDevice(l, newBind(l.up), newLogger(log))
+	dev := newDevice(l, l.up, newLogger(log))
 	r := &reporter{dev: dev, supervisor: os.NewFile(supervisorFile, "supervisor")}
 	defer r.close()
 	resume(ctx, log, dev, l, r.begin())

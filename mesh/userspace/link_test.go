@@ -14,6 +14,9 @@ import (
 	"golang.zx2c4.com/wireguard/tun/tuntest"
 )
 
+// patience is for what happens at once, or is broken.
+const patience = 10 * time.Second
+
 func TestStateUntil(t *testing.T) {
 	tests := map[string]struct {
 		from, to status

@@ -108,7 +108,7 @@ func TestNoPrivateKeyIsLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b syncBuffer
-	dev := newDevice(tuntest.NewChannelTUN().TUN(), newBind(func() {}), newLogger(textLog(&b, slog.LevelDebug)))
+	dev := newDevice(tuntest.NewChannelTUN().TUN(), func() {}, newLogger(textLog(&b, slog.LevelDebug)))
 	secret := hexOf(private)
 	for _, config := range []string{
 		"private_key=" + secret + "\n",

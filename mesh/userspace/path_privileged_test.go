@@ -2,73 +2,12 @@ package userspace
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
-
-	"golang.zx2c4.com/wireguard/conn"
 )
-
-// TestPrivilegedStockBind shows the fault that bind exists for, on the stock one: after an IPv4 datagram, the next one to
-// another IPv6 address goes astray. When this fails, upstream is mended.
-func TestPrivilegedStockBind(t *testing.T) {
-	const rounds = 20 // The race detector makes pools forgetful: one round might do.
-	for _, test := range []struct {
-		name   string
-		bind   conn.Bind
-		astray bool
-	}{
-		{"stock", conn.NewStdNetBind(), true},
-		{"ours", newBind(t.FailNow), false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			n := newNode(t)
-			n.address(t, "lo", "2001:db8:1::1/128 2001:db8:2::2/128")
-			n.inside(t, func() error {
-				arrived, err := sendMixed(test.bind, rounds)
-				if astray := arrived < rounds; astray != test.astray {
-					t.Errorf("%d of %d arrived; astray = %v, want %v", arrived, rounds, astray, test.astray)
-				}
-				return err
-			})
-		})
-	}
-}
-
-// sendMixed sends a datagram to each of three addresses in turn, and counts what comes to the last until "end", which is
-// sent there by other means.
-func sendMixed(b conn.Bind, rounds int) (arrived int, err error) {
-	const first, second, third = "[2001:db8:1::1]:9", "127.0.0.1:9", "[2001:db8:2::2]:9"
-	l, err := net.ListenPacket("udp", third)
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	if _, _, err := b.Open(0); err != nil {
-		return 0, err
-	}
-	defer b.Close()
-	for range rounds {
-		for _, to := range []string{first, second, third} {
-			e, err := b.ParseEndpoint(to)
-			if err != nil {
-				return 0, err
-			}
-			_ = b.Send([][]byte{[]byte("x")}, e) // What goes astray may have no route.
-		}
-	}
-	if _, err := l.WriteTo([]byte("end"), l.LocalAddr()); err != nil {
-		return 0, err
-	}
-	for got := make([]byte, 9); ; arrived++ {
-		if n, _, err := l.ReadFrom(got); err != nil || string(got[:n]) == "end" {
-			return arrived, err
-		}
-	}
-}
 
 // TestPrivilegedMixedPeers has one IPv4 and two IPv6 peers, and traffic to all at once from a fresh process.
 func TestPrivilegedMixedPeers(t *testing.T) {

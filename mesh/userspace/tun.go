@@ -128,7 +128,7 @@ func openTUN(name string) (fd int, err error) {
 
 func refuseOpen(err error) error {
 	remedy := "give the process the device " + clonePath + " and CAP_NET_ADMIN"
-	if isAny(err, unix.ENOENT, unix.ENODEV, unix.ENXIO) {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) {
 		remedy = "load the kernel module (modprobe tun) and, in a container, mount " + clonePath
 	}
 	return fmt.Errorf("%w (open %s: %w): %s", ErrNoTUN, clonePath, err, remedy)

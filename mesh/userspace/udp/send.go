@@ -1,4 +1,4 @@
-package userspace
+package udp
 
 import (
 	"errors"
@@ -8,10 +8,11 @@ import (
 	"golang.zx2c4.com/wireguard/conn"
 )
 
-// maxSegments is how many datagrams the kernel cuts from one payload (UDP_MAX_SEGMENTS of linux/udp.h, before 6.10).
+// maxSegments is the number of datagrams into which the kernel cuts one payload at most (UDP_MAX_SEGMENTS of linux/udp.h,
+// before 6.10).
 const maxSegments = 64
 
-// batch is what one sendmmsg needs, used again and again.
+// batch holds the messages of one sendmmsg. Batches are used again.
 type batch []message
 
 var batches = sync.Pool{New: func() any {
@@ -22,8 +23,8 @@ var batches = sync.Pool{New: func() any {
 	return &b
 }}
 
-// send sends datagrams to e in order. A datagram that is too long for its path is left out and reported, with the others
-// sent; any other error that cannot be helped ends the batch.
+// send sends datagrams to e in order. It skips a datagram that is too long for its path, sends the others, and returns the
+// error. Any other error without a remedy ends the batch.
 func (s *socket) send(datagrams [][]byte, e *endpoint) error {
 	b := batches.Get().(*batch)
 	defer b.release()
@@ -37,11 +38,11 @@ func (s *socket) send(datagrams [][]byte, e *endpoint) error {
 			datagrams = datagrams[count(msgs[:n]):]
 			continue
 		}
-		// The error is the first message's: the ones before it were sent by the previous call.
+		// The error concerns the first message: sendmmsg returns a count, and no error, if it has sent any.
 		switch s.remedy(err, len(msgs[0].Buffers) > 1, e) {
 		case sendSingly:
 			segments = false
-		case leaveOut:
+		case skip:
 			datagrams, failed = datagrams[1:], err
 		case giveUp:
 			return err
@@ -51,21 +52,21 @@ func (s *socket) send(datagrams [][]byte, e *endpoint) error {
 	return failed
 }
 
-// action is what to do about a message that the kernel refused.
+// action is how to continue after the kernel refused a message.
 type action int
 
 const (
 	giveUp action = iota
 	tryAgain
 	sendSingly
-	leaveOut
+	skip
 )
 
-// remedy decides what to do about an error. It ends: what it changes, it changes once.
+// remedy decides how to continue after an error. It changes nothing twice, so send ends.
 //
-// Of a payload to be cut, the kernel says EIO where the interface computes no checksums (then it never will), EMSGSIZE,
-// and before Linux 6.14 EINVAL, where the path is too narrow for a datagram of that size (other peers' paths are not).
-// EINVAL also means that the source address is no longer the host's.
+// For a payload to be cut, the kernel returns EIO if the interface computes no checksums (which stays so), and EMSGSIZE, or
+// EINVAL before Linux 6.14, if the path is too narrow for datagrams of that size (other peers' paths may not be). EINVAL
+// also means that the source address is no longer the host's.
 func (s *socket) remedy(err error, cut bool, e *endpoint) action {
 	switch {
 	case cut && errors.Is(err, unix.EIO):
@@ -77,7 +78,7 @@ func (s *socket) remedy(err error, cut bool, e *endpoint) action {
 		e.ClearSrc()
 		return tryAgain
 	case errors.Is(err, unix.EMSGSIZE):
-		return leaveOut
+		return skip
 	}
 	return giveUp
 }
@@ -91,13 +92,13 @@ func isAny(err error, targets ...error) bool {
 	return false
 }
 
-// plan says how datagrams are put into messages.
+// plan says how to put datagrams into messages.
 type plan struct {
 	segments   bool
 	maxPayload int
 }
 
-// fill makes messages of datagrams, without copying them.
+// fill puts datagrams into messages, without copying them.
 func (b *batch) fill(datagrams [][]byte, e *endpoint, p plan) []message {
 	msgs, src := *b, e.SrcIP()
 	used := 0
@@ -117,7 +118,7 @@ func (b *batch) fill(datagrams [][]byte, e *endpoint, p plan) []message {
 	return msgs[:used]
 }
 
-// release forgets what others own.
+// release drops references to what others own and makes the batch available again.
 func (b *batch) release() {
 	for i := range *b {
 		(*b)[i] = message{OOB: (*b)[i].OOB[:0]}
@@ -125,7 +126,8 @@ func (b *batch) release() {
 	batches.Put(b)
 }
 
-// prefix is how many datagrams from the first on fit one payload: all of the first one's length, but the last may be shorter.
+// prefix returns how many datagrams, from the first on, fit in one payload: all have the first one's length, except that the
+// last may be shorter.
 func prefix(datagrams [][]byte, maxPayload int) int {
 	size := len(datagrams[0])
 	total, n := size, 1
@@ -143,7 +145,7 @@ func prefix(datagrams [][]byte, maxPayload int) int {
 	return n
 }
 
-// count is how many datagrams messages hold.
+// count returns the number of datagrams in messages.
 func count(msgs []message) int {
 	n := 0
 	for i := range msgs {

@@ -1,4 +1,4 @@
-package userspace
+package udp
 
 import (
 	"errors"
@@ -14,12 +14,12 @@ type option struct {
 	level, name, value int
 }
 
-// wanted are the options of each address family.
+// wanted holds the options of each address family.
 //
-// IPv4 leaves fragmentation to the path, as kernel WireGuard does: no DF bit, and no path MTU taken from ICMP messages,
-// which anybody can forge and which would end segmentation offload. IPv6 keeps path MTU discovery: its routers don't
-// fragment, so the host has to know the path's MTU and fragment itself. With IPV6_PMTUDISC_OMIT a narrow path would
-// swallow every full-size packet.
+// IPv4 leaves fragmentation to the path, as kernel WireGuard does: it sets no DF bit and takes no path MTU from ICMP
+// messages, which anybody can forge and which would end segmentation offload. IPv6 keeps path MTU discovery: its routers do
+// not fragment, so the host must know the path's MTU and fragment by itself. With IPV6_PMTUDISC_OMIT a narrow path would
+// drop every full-size packet.
 var wanted = map[string][]option{
 	"udp4": {
 		{"IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1},
@@ -32,7 +32,7 @@ var wanted = map[string][]option{
 	},
 }
 
-// setOptions prepares a socket before it is bound; it fits net.ListenConfig.Control.
+// setOptions sets a socket's options before it is bound; it has the type of net.ListenConfig.Control.
 func setOptions(network, _ string, c syscall.RawConn) error {
 	return control(c, func(fd int) error {
 		setBuffers(fd)
@@ -45,24 +45,25 @@ func setOptions(network, _ string, c syscall.RawConn) error {
 	})
 }
 
-// bufferSize is what stock wireguard-go asks for, in bytes: enough that a burst waits rather than drops.
+// bufferSize is what stock wireguard-go asks for, in bytes: enough to hold a burst.
 const bufferSize = 7 << 20
 
-// setBuffers does what it may: beyond net.core.[rw]mem_max it takes CAP_NET_ADMIN of the initial user namespace.
+// setBuffers enlarges the socket's buffers as far as it may: beyond net.core.[rw]mem_max that needs CAP_NET_ADMIN in the
+// initial user namespace.
 func setBuffers(fd int) {
 	for _, name := range []int{unix.SO_RCVBUF, unix.SO_SNDBUF, unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE} {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, name, bufferSize)
 	}
 }
 
-// canSegment reports whether the kernel cuts one long payload into datagrams (UDP_SEGMENT, since Linux 4.18).
+// canSegment reports whether the kernel can cut one long payload into datagrams (UDP_SEGMENT, since Linux 4.18).
 func canSegment(fd int) bool {
 	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 	return err == nil
 }
 
-// joinReceived lets the kernel join datagrams of one sender into one long payload, where it can do so soundly: kernels
-// before 5.12, where UDP_GRO has known faults, are those that cannot read it back.
+// joinReceived has the kernel join datagrams of one sender into one long payload. It does nothing on kernels before 5.12,
+// whose UDP_GRO has known faults: they are the ones on which the option cannot be read.
 func joinReceived(fd int) {
 	if _, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO); err == nil {
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1)

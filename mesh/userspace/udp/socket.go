@@ -1,4 +1,4 @@
-package userspace
+package udp
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// message is one element of sendmmsg and recvmmsg; x/net has one type for both families.
+// message is one element of sendmmsg and recvmmsg. x/net has one type for both families.
 type message = ipv6.Message
 
 var _ message = ipv4.Message{}
@@ -34,13 +34,14 @@ type socket struct {
 	batcher
 	conn *net.UDPConn
 	port uint16
-	// maxPayload is of what one sendmsg takes, in bytes, to be segmented or not.
+	// maxPayload is the largest payload that one sendmsg takes, in bytes, before it is cut.
 	maxPayload int
-	// segments says whether the kernel cuts one long payload into many datagrams.
+	// segments says whether the kernel can cut one long payload into many datagrams.
 	segments atomic.Bool
 }
 
-// Largest payloads by the length fields of the IP headers (RFC 791, RFC 8200); IPv6's does not count its own header.
+// The largest payloads that the length fields of the IP headers allow (RFC 791, RFC 8200). IPv6's does not count its own
+// header.
 const (
 	maxPayloadIPv4 = 1<<16 - 1 - 20 - 8
 	maxPayloadIPv6 = 1<<16 - 1 - 8
@@ -71,7 +72,7 @@ func newSocket(network string, c *net.UDPConn) *socket {
 	return s
 }
 
-// offload turns on what the kernel can do for UDP.
+// offload turns on the offloads that the kernel has for UDP.
 func (s *socket) offload() error {
 	return s.control(func(fd int) error {
 		s.segments.Store(canSegment(fd))
@@ -80,7 +81,7 @@ func (s *socket) offload() error {
 	})
 }
 
-// setMark sets the packet mark of what is sent.
+// setMark sets the packet mark of sent datagrams.
 func (s *socket) setMark(mark uint32) error {
 	return s.control(func(fd int) error {
 		return os.NewSyscallError("setsockopt SO_MARK", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(mark)))

@@ -1,4 +1,18 @@
-package userspace
+// Package udp owns the UDP sockets of the userspace device. It replaces conn.StdNetBind, which fails a mesh in three ways:
+//
+//   - With IPv4 and IPv6 peers on one device it sends to wrong addresses: it fills a pooled address before it restores the
+//     address's length (WireGuard/wireguard-go#135). Here each endpoint has an address of its own, which nobody changes.
+//   - Where the path's MTU is below the interface's, the kernel refuses coalesced datagrams with EMSGSIZE (EINVAL before
+//     6.14) for as long as it remembers the path's MTU, and the stock bind loses the whole batch, each time. Here they are
+//     sent again one by one, and IPv4 does not learn path MTUs at all: see wanted.
+//   - With one address family only it forgets the port: it opens IPv6 on a random one, or reports port 0 for IPv4.
+//
+// It keeps the stock bind's batches (sendmmsg, recvmmsg), UDP segmentation offload both ways, and replies from the address
+// that the peer sent to. It knows nothing of the device, its peers or its packets.
+//
+// When upstream has mended all three, delete this folder and return conn.NewDefaultBind from newBind in mesh/userspace;
+// nothing else depends on it. TestPrivilegedStockBind fails then.
+package udp
 
 import (
 	"errors"
@@ -11,38 +25,26 @@ import (
 	"golang.zx2c4.com/wireguard/conn"
 )
 
-// bind is the device's UDP sockets. It stands in for conn.StdNetBind, which fails a mesh in three ways:
-//
-//   - With IPv4 and IPv6 peers on one device it sends to wrong addresses: a pooled address is filled before it gets its
-//     length back (WireGuard/wireguard-go#135). Here an endpoint carries its own, which nobody changes.
-//   - Where the path's MTU is below the interface's, the kernel refuses coalesced datagrams with EMSGSIZE (EINVAL before
-//     6.14) for as long as it remembers, and all of the batch is lost, each time. Here they are sent again one by one,
-//     and IPv4 does not learn path MTUs at all: see wanted.
-//   - With one address family only it forgets the port: it opens IPv6 on a random one, or reports port 0 for IPv4.
-//
-// Kept from it are batches (sendmmsg, recvmmsg), UDP segmentation offload both ways, and replies from the address that
-// the peer sent to. This file, endpoint.go, options.go, socket.go, send.go, receive.go and control.go can go when upstream is mended;
-// TestPrivilegedStockBind fails then.
+// bind is one socket for each address family.
 type bind struct {
-	// failed is told when a port that was asked for could not be opened.
-	failed func()
 	listen func(network string, port uint16) (*socket, error)
 
 	mu     sync.RWMutex
 	v4, v6 *socket
 }
 
+// New returns a closed bind.
+func New() conn.Bind { return newBind() }
+
 var _ conn.Bind = (*bind)(nil)
 
-func newBind(failed func()) *bind {
-	return &bind{failed: failed, listen: listen}
-}
+func newBind() *bind { return &bind{listen: listen} }
 
-// randomTries is how often Open looks for a port that is free in both families when it may choose.
+// randomTries bounds how often Open looks for a port that is free in both families, when it may choose the port.
 const randomTries = 100
 
-// Open opens one socket per address family that the host has, on the same port. Where a family is missing the other does.
-// The error wraps EADDRINUSE where the port is taken.
+// Open opens one socket for each address family that the host has, on the same port; port 0 stands for a random one. A host
+// without one of the families gets the other's socket only. The error wraps EADDRINUSE where the port is taken.
 func (b *bind) Open(port uint16) ([]conn.ReceiveFunc, uint16, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -54,16 +56,13 @@ func (b *bind) Open(port uint16) ([]conn.ReceiveFunc, uint16, error) {
 		v4, v6, err = b.listenBoth(port)
 	}
 	if err != nil {
-		if port != 0 {
-			b.failed()
-		}
 		return nil, 0, err
 	}
 	b.v4, b.v6 = v4, v6
 	return b.receivers()
 }
 
-// listenBoth opens both families; the second on the port that the first got.
+// listenBoth opens a socket for each family, the second on the port that the first got.
 func (b *bind) listenBoth(port uint16) (v4, v6 *socket, err error) {
 	v4, err = b.listen("udp4", port)
 	if err != nil && !errors.Is(err, unix.EAFNOSUPPORT) {
@@ -84,7 +83,7 @@ func (b *bind) listenBoth(port uint16) (v4, v6 *socket, err error) {
 	return nil, nil, errors.Join(err, v4.Close())
 }
 
-// receivers are one for each socket.
+// receivers returns a receive function for each socket, and the sockets' port.
 func (b *bind) receivers() (fns []conn.ReceiveFunc, port uint16, err error) {
 	if b.v4 != nil {
 		fns, port = append(fns, newReceiver(b.v4).receiveIPv4), b.v4.port
@@ -95,7 +94,7 @@ func (b *bind) receivers() (fns []conn.ReceiveFunc, port uint16, err error) {
 	return fns, port, nil
 }
 
-// Close closes the sockets; without any it does nothing. The receive functions then return net.ErrClosed.
+// Close closes the sockets, after which the receive functions return net.ErrClosed. It does nothing where none is open.
 func (b *bind) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -109,7 +108,7 @@ func (b *bind) Close() error {
 	return errors.Join(errs...)
 }
 
-// SetMark sets the packet mark of what is sent. warren sets none; `wg set fwmark` may.
+// SetMark sets the packet mark of sent datagrams. warren sets none; `wg set fwmark` may.
 func (b *bind) SetMark(mark uint32) error {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -122,7 +121,8 @@ func (b *bind) SetMark(mark uint32) error {
 	return errors.Join(errs...)
 }
 
-// Send sends datagrams to one endpoint, in order.
+// Send sends datagrams to one endpoint, in order. The error wraps net.ErrClosed where no socket is open, and EAFNOSUPPORT
+// where the endpoint's family has none.
 func (b *bind) Send(datagrams [][]byte, to conn.Endpoint) error {
 	e, ok := to.(*endpoint)
 	if !ok {
@@ -135,7 +135,7 @@ func (b *bind) Send(datagrams [][]byte, to conn.Endpoint) error {
 	return s.send(datagrams, e)
 }
 
-// socketFor picks the socket of an address's family.
+// socketFor returns the socket of an address's family.
 func (b *bind) socketFor(addr netip.Addr) (*socket, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -152,7 +152,7 @@ func (b *bind) socketFor(addr netip.Addr) (*socket, error) {
 	return nil, fmt.Errorf("no UDP socket for %s: %w", family, unix.EAFNOSUPPORT)
 }
 
-// ParseEndpoint reads address and port, as UAPI clients set them.
+// ParseEndpoint parses address and port as UAPI clients set them: 192.0.2.1:51820 or [2001:db8::1]:51820.
 func (b *bind) ParseEndpoint(text string) (conn.Endpoint, error) {
 	dst, err := netip.ParseAddrPort(text)
 	if err != nil {
@@ -161,5 +161,5 @@ func (b *bind) ParseEndpoint(text string) (conn.Endpoint, error) {
 	return newEndpoint(dst), nil
 }
 
-// BatchSize is the number of datagrams that Send takes and the receive functions give at most.
+// BatchSize returns the largest number of datagrams that Send takes and that a receive function returns.
 func (b *bind) BatchSize() int { return conn.IdealBatchSize }

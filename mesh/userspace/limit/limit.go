@@ -1,18 +1,21 @@
-package userspace
+// Package limit bounds the number of packets that are inside a wireguard-go device, in each direction. The device bounds its
+// queues by batches only and puts each packet into a buffer of 64 KiB, so a fast sender can make it take gigabytes. The
+// package wraps the device's two ends, the TUN interface and the UDP sockets, and counts the packets between them. It owns
+// neither the ends nor the device, and it does not drop packets: those that have to wait stay in the kernel's queues.
+package limit
 
 import (
 	"golang.zx2c4.com/wireguard/conn"
-	"golang.zx2c4.com/wireguard/device"
 	"golang.zx2c4.com/wireguard/tun"
 )
 
-// newDevice makes a device that holds a bounded number of packets each way.
-func newDevice(t tun.Device, b conn.Bind, log *device.Logger) *device.Device {
+// Wrap returns an interface and sockets for one device, which then holds a bounded number of packets in each direction.
+func Wrap(t tun.Device, b conn.Bind) (tun.Device, conn.Bind) {
 	received, sent := newWindow(), newWindow()
-	return device.NewDevice(boundedTUN{t, received, sent}, boundedBind{b, received, sent}, log)
+	return boundedTUN{t, received, sent}, boundedBind{b, received, sent}
 }
 
-// boundedTUN is where packets to send go in, and received ones come out.
+// boundedTUN is the end where packets to send enter the device and received packets leave it.
 type boundedTUN struct {
 	tun.Device
 	received, sent *window
@@ -21,19 +24,19 @@ type boundedTUN struct {
 func (t boundedTUN) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 	t.sent.wait()
 	n, err := t.Device.Read(bufs, sizes, offset)
-	if n > 0 { // All of one frame, and so of one peer.
+	if n > 0 { // All of them are segments of one packet, and so for one peer.
 		t.sent.enter(n, bufs[n-1])
 	}
 	return n, err
 }
 
 func (t boundedTUN) Write(bufs [][]byte, offset int) (int, error) {
-	// Before the interface joins packets, which goes beyond their ends.
+	// First, because the interface joins packets, which overwrites what follows them in their buffers.
 	t.received.leave(bufs[len(bufs)-1])
 	return t.Device.Write(bufs, offset)
 }
 
-// boundedBind is where received packets go in, and those to send come out.
+// boundedBind is the end where received packets enter the device and packets to send leave it.
 type boundedBind struct {
 	conn.Bind
 	received, sent *window
@@ -47,13 +50,14 @@ func (b boundedBind) Open(port uint16) ([]conn.ReceiveFunc, uint16, error) {
 	return fns, actual, err
 }
 
+// bounded returns a receive function that waits until there is room.
 func (b boundedBind) bounded(receive conn.ReceiveFunc) conn.ReceiveFunc {
 	return func(bufs [][]byte, sizes []int, eps []conn.Endpoint) (int, error) {
 		b.received.wait()
 		n, err := receive(bufs, sizes, eps)
 		entered := 0
 		for i := range n {
-			if i == n-1 || eps[i] != eps[i+1] { // The last of one sender, since they part here.
+			if i == n-1 || eps[i] != eps[i+1] { // The last packet of one sender: the device queues each peer's by themselves.
 				b.received.enter(i+1-entered, bufs[i])
 				entered = i + 1
 			}

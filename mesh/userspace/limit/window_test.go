@@ -1,4 +1,4 @@
-package userspace
+package limit
 
 import (
 	"testing"
@@ -10,7 +10,7 @@ import (
 
 func buffer() []byte { return make([]byte, device.MaxMessageSize) }
 
-// waiting reports whether w makes who comes now wait, and for how long.
+// waiting returns how long w makes the next packet wait.
 func waiting(w *window) time.Duration {
 	begin := time.Now()
 	w.wait()
@@ -36,7 +36,7 @@ func TestWindowWaitsForRoom(t *testing.T) {
 	})
 }
 
-// TestWindowForgets fills a window again and again with packets that never come out: their senders must not hold up all others.
+// TestWindowForgets fills a window again and again with packets that never leave: their senders must not delay all others.
 func TestWindowForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow()
@@ -55,7 +55,7 @@ func TestWindowForgets(t *testing.T) {
 	})
 }
 
-// TestWindowLearns has packets come out later than a window that has become impatient waits.
+// TestWindowLearns has packets leave later than a window that has become impatient waits.
 func TestWindowLearns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow()
@@ -84,7 +84,7 @@ func TestWindowLearns(t *testing.T) {
 	})
 }
 
-// TestWindowWaitsForSends has the socket take its time: what is inside then is not dropped.
+// TestWindowWaitsForSends has a slow socket: packets inside do not count as dropped meanwhile.
 func TestWindowWaitsForSends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow()

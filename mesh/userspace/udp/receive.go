@@ -1,4 +1,4 @@
-package userspace
+package udp
 
 import (
 	"net"
@@ -7,19 +7,18 @@ import (
 	"golang.zx2c4.com/wireguard/conn"
 )
 
-// readMessages is how many messages one recvmmsg takes. Each may hold many datagrams, and each needs a buffer for the
-// longest.
+// readMessages is the number of messages that one recvmmsg reads. Each may hold many datagrams, and each needs a buffer for
+// the longest payload.
 const readMessages = 8
 
-// receiver reads from one socket, for one goroutine. It reads into buffers of its own and copies datagrams out of them:
-// the device's buffers, 64 KiB each and many, are then only touched as far as one datagram goes, which keeps them out of
-// memory.
+// receiver reads from one socket, for one goroutine. It reads into its own buffers and copies the datagrams: so only the
+// first bytes of each of the device's many buffers of 64 KiB are ever written, and the rest takes no memory.
 type receiver struct {
 	socket *socket
 	msgs   []message
-	// unread are those of msgs that were received and not looked at yet.
+	// unread is the part of msgs that was received and not processed yet.
 	unread []message
-	// rest is what is left of the message in work, size is that of its datagrams, and from is its sender.
+	// rest is what remains of the current message, size is the size of its datagrams, and from is its sender.
 	rest []byte
 	size int
 	from *endpoint
@@ -43,8 +42,8 @@ func (r *receiver) receiveIPv6(bufs [][]byte, sizes []int, eps []conn.Endpoint) 
 	return r.receive(bufs, sizes, eps)
 }
 
-// receive gives datagrams that were read before; only without any does it read, and wait. What does not fit bufs stays
-// for the next call.
+// receive returns datagrams that were read before. If there are none, it waits until the socket has some. What does not fit
+// in bufs stays for the next call.
 func (r *receiver) receive(bufs [][]byte, sizes []int, eps []conn.Endpoint) (int, error) {
 	if !r.next() {
 		if err := r.read(); err != nil {
@@ -59,7 +58,7 @@ func (r *receiver) receive(bufs [][]byte, sizes []int, eps []conn.Endpoint) (int
 	return n, nil
 }
 
-// read waits for messages.
+// read waits for messages and reads them.
 func (r *receiver) read() error {
 	for i := range r.msgs {
 		r.msgs[i].OOB = r.msgs[i].OOB[:cap(r.msgs[i].OOB)]
@@ -72,7 +71,7 @@ func (r *receiver) read() error {
 	return nil
 }
 
-// next reports whether there is a datagram, and turns to the next message where the one in work is used up.
+// next reports whether there is a datagram. It takes the next message when the current one is used up.
 func (r *receiver) next() bool {
 	for len(r.rest) == 0 && len(r.unread) > 0 {
 		m := &r.unread[0]
@@ -85,7 +84,7 @@ func (r *receiver) next() bool {
 	return len(r.rest) > 0
 }
 
-// datagram takes the next datagram off the message in work.
+// datagram takes the next datagram from the current message.
 func (r *receiver) datagram() []byte {
 	n := len(r.rest)
 	if r.size > 0 {

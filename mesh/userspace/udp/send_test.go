@@ -1,4 +1,4 @@
-package userspace
+package udp
 
 import (
 	"bytes"
@@ -194,7 +194,7 @@ func TestSend(t *testing.T) {
 // TestSendMixed is what the stock bind fails: the addresses of one family end up in those of the other.
 func TestSendMixed(t *testing.T) {
 	k := &kernel{mtu: 1 << 16}
-	b := newBind(func() {})
+	b := newBind()
 	b.listen = func(string, uint16) (*socket, error) {
 		s := &socket{batcher: k, maxPayload: maxPayloadIPv4, port: 1}
 		s.segments.Store(true)

@@ -1,4 +1,4 @@
-package userspace
+package udp
 
 import (
 	"encoding/binary"
@@ -9,18 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// segmentSizeLen is the length of UDP_SEGMENT's value (u16, sent) in bytes. UDP_GRO's (received) is an int.
+// segmentSizeLen is the length in bytes of the value of UDP_SEGMENT (a u16, sent). UDP_GRO's value (received) is an int.
 const segmentSizeLen = 2
 
-// specDst is where the local address is in an in_pktinfo (ip(7)).
+// specDst is the offset of the local address in an in_pktinfo (ip(7)).
 const specDst = unsafe.Offsetof(unix.Inet4Pktinfo{}.Spec_dst)
 
-// controlSpace is room for what is sent, and for what is received, with one datagram.
+// controlSpace is the size in bytes that the control messages of one datagram need at most, sent or received.
 var controlSpace = unix.CmsgSpace(unix.SizeofInet6Pktinfo) + unix.CmsgSpace(4)
 
-// appendSource appends the source address of what is sent; nothing for the zero value. The interface is left to the
-// routing tables: stock wireguard-go fixes the one that the peer was heard on, which then has to be mended when routes
-// change.
+// appendSource appends the source address of a datagram to send; it appends nothing for the zero value. Routing chooses the
+// interface: stock wireguard-go sets the one on which the peer was heard, and then has to correct it when routes change.
 func appendSource(control []byte, src netip.Addr) []byte {
 	switch {
 	case src.Is4():
@@ -37,14 +36,14 @@ func appendSource(control []byte, src netip.Addr) []byte {
 	return control
 }
 
-// appendSegmentSize asks the kernel to cut the payload into datagrams of size bytes.
+// appendSegmentSize appends a request to the kernel to cut the payload into datagrams of size bytes.
 func appendSegmentSize(control []byte, size int) []byte {
 	var value [segmentSizeLen]byte
 	binary.NativeEndian.PutUint16(value[:], uint16(size))
 	return appendControl(control, unix.SOL_UDP, unix.UDP_SEGMENT, value[:])
 }
 
-// appendControl appends one control message (cmsg(3)). Within a slice of enough capacity it does not allocate.
+// appendControl appends one control message (cmsg(3)). It does not allocate if the slice has the capacity.
 func appendControl(control []byte, level, kind int32, value []byte) []byte {
 	start, space := len(control), unix.CmsgSpace(len(value))
 	control = slices.Grow(control, space)[:start+space]
@@ -56,8 +55,8 @@ func appendControl(control []byte, level, kind int32, value []byte) []byte {
 	return control
 }
 
-// parseControl reads the local address that a datagram came to, and the size of the datagrams that its payload was joined
-// from; zero values where they are not told.
+// parseControl returns the local address that a datagram was sent to, and the size of the datagrams from which the kernel
+// joined its payload; each is zero where the control messages do not say.
 func parseControl(control []byte) (local netip.Addr, segment int) {
 	for len(control) >= unix.SizeofCmsghdr {
 		header, value, rest, err := unix.ParseOneSocketControlMessage(control)
@@ -77,7 +76,7 @@ func parseControl(control []byte) (local netip.Addr, segment int) {
 	return local, segment
 }
 
-// groSize reads UDP_GRO's value: an int, and a u16 in a longer field on the first kernels.
+// groSize reads the value of UDP_GRO: an int, which the first kernels filled as a u16.
 func groSize(value []byte) int {
 	if len(value) >= 4 {
 		return int(binary.NativeEndian.Uint32(value))
