@@ -10,14 +10,14 @@ import (
 	"golang.zx2c4.com/wireguard/device"
 )
 
-// Drive is the device process of Run, which gives it the interface of this name as file descriptor TUNFile. It drives it until ctx
-// ends, and then returns nil, as it does where the interface was deleted. The device comes up and goes down with the link, as a
-// kernel device does.
+// Drive runs the device of an interface until ctx ends. It is what the child process of Run must call: Run passes the interface
+// as file descriptor TUNFile. Drive returns nil when ctx ends and when the interface is deleted. The device goes up and down
+// with the link, as a kernel device does.
 //
-// It continues with the configuration of the process before it, and starts a handshake with each peer: their sessions ended with that
-// process, and they would not know for up to 15 seconds.
+// Drive continues with the configuration of the device process before it and initiates a handshake with each peer: their
+// sessions ended with that process, which they would notice only after 15 seconds.
 //
-// The error wraps ErrInUse where another process has the UAPI socket.
+// The error wraps ErrInUse if another process has the UAPI socket.
 func Drive(ctx context.Context, name string, log *slog.Logger) error {
 	log = log.With("iface", name)
 	l, err := inherit(name)
@@ -35,16 +35,20 @@ func Drive(ctx context.Context, name string, log *slog.Logger) error {
 	return err
 }
 
-// drive connects the interface, the UDP sockets and the UAPI socket by a device, until one of them ends.
+// drive runs a device between the interface, the UDP sockets and the UAPI socket, until ctx or one of them ends.
 func drive(ctx context.Context, log *slog.Logger, l *link, u *uapi) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	dev := newDevice(l, l.up, newLogger(log))
 	r := &reporter{dev: dev, supervisor: os.NewFile(supervisorFile, "supervisor")}
 	defer r.close()
-	resume(ctx, log, dev, l, r.begin())
+	settings := r.begin()
+	restored := restore(log, dev, l, settings)
 
 	var parts sync.WaitGroup
+	if restored {
+		parts.Go(func() { initiateHandshakes(ctx, dev, settings) })
+	}
 	parts.Go(func() { l.watch(ctx) })
 	served := make(chan error, 1)
 	clients := server{dev: dev, log: newLogger(log), changed: r.report}
@@ -64,21 +68,22 @@ func drive(ctx context.Context, log *slog.Logger, l *link, u *uapi) error {
 	return err
 }
 
-// resume has the device continue where the last process ended.
-func resume(ctx context.Context, log *slog.Logger, dev *device.Device, l *link, settings []byte) {
+// restore configures the device with the settings of the process before it, and sets it up if its link is up. It reports whether
+// the device is up with these settings.
+func restore(log *slog.Logger, dev *device.Device, l *link, settings []byte) bool {
 	if len(settings) == 0 {
-		return
+		return false
 	}
 	if err := dev.IpcSet(string(settings)); err != nil {
-		log.Warn("the last configuration of the device is of no use", "err", redact(err.Error()))
-		return
+		log.Warn("cannot restore the device's configuration", "err", redact(err.Error()))
+		return false
 	}
 	if !l.look(status{}).up {
-		return
+		return false
 	}
 	if err := dev.Up(); err != nil {
-		log.Warn("the device does not come up", "err", err)
-		return
+		log.Warn("cannot set the device up", "err", err)
+		return false
 	}
-	go greet(ctx, dev, settings)
+	return true
 }

@@ -11,14 +11,14 @@ import (
 	"golang.zx2c4.com/wireguard/tun"
 )
 
-// link is a TUN interface as the device sees it, and what tells the device of the link's state.
+// link is the TUN interface as the device uses it. It also tells the device when the link goes up or down.
 type link struct {
 	tun.Device
 	index  int
 	events chan tun.Event
-	// retry asks watch for one more EventUp.
+	// retry has watch send EventUp once more.
 	retry chan struct{}
-	// closed ends watch, by closing.
+	// closed is closed to end watch.
 	closed chan struct{}
 	close  sync.Once
 }
@@ -33,17 +33,17 @@ func newLink(dev tun.Device, index int) *link {
 	}
 }
 
-// Events tells the device of changes of the link. It is closed when watch ends.
+// Events returns the channel of changes of the link. It is closed when watch ends.
 func (l *link) Events() <-chan tun.Event { return l.events }
 
-// Close detaches from the interface, which stays.
+// Close detaches from the interface, which continues to exist.
 func (l *link) Close() error {
 	l.close.Do(func() { close(l.closed) })
 	return l.Device.Close()
 }
 
-// Read hides from the device what would end it without need: packets that cannot be cut into segments. It counts as
-// ErrTooManySegments, after which the device reads on. Errors of the file remain: the interface is gone.
+// Read reads packets. It wraps errors about a packet that cannot be cut into segments as ErrTooManySegments, after which the
+// device continues to read; other errors would end it. It does not wrap errors of the file: then the interface is gone.
 func (l *link) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 	n, err := l.Device.Read(bufs, sizes, offset)
 	var pathErr *fs.PathError
@@ -53,17 +53,17 @@ func (l *link) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 	return n, fmt.Errorf("%w: %w", tun.ErrTooManySegments, err)
 }
 
-// ended tells why the device came to its end by itself: mostly its interface was deleted. Where it was not, another
-// attempt would end in the same way.
+// ended returns why the device ended by itself: ErrGone if its interface was deleted. Otherwise another attempt would end in
+// the same way.
 func (l *link) ended() error {
 	if _, err := netlink.LinkByIndex(l.index); errors.As(err, &netlink.LinkNotFoundError{}) {
 		return ErrGone
 	}
-	return errors.New("device closed though its interface exists: the log tells why")
+	return errors.New("the device closed although its interface exists: the log says why")
 }
 
-// up brings the device up again: it went down with its UDP port, which somebody else has. Its port is then a random one,
-// and the client that sets the wanted one gets the error; otherwise it would be told that all is well.
+// up sets the device up again, after it went down because another process has its UDP port. It gets a random port then, and a
+// client that sets the configured port gets the error; for a device that is down, setting it would succeed.
 func (l *link) up() {
 	select {
 	case l.retry <- struct{}{}:

@@ -10,9 +10,9 @@ import (
 	"golang.zx2c4.com/wireguard/device"
 )
 
-// newLogger turns wireguard-go's printf into structured lines: a peer becomes the key peer (its public key, abbreviated),
-// an error the key err. What wireguard-go calls verbose is at debug level. Its errors are warnings, since the device goes
-// on; what ends it Run returns. They may come with every packet: of one kind, one is logged per quiet.
+// newLogger turns wireguard-go's printf into structured lines: a peer becomes the key peer (its public key, abbreviated), an
+// error the key err. Verbose messages have level debug. Errors have level warn, because the device continues; what ends it is
+// returned by Run. An error may come with every packet: of one kind, one is logged per quiet.
 func newLogger(log *slog.Logger) *device.Logger {
 	t := &throttle{}
 	return &device.Logger{
@@ -37,13 +37,13 @@ func newLogger(log *slog.Logger) *device.Logger {
 	}
 }
 
-// hole stands in a message for what became an attribute.
+// hole marks the place in a message of what became an attribute.
 const hole = "\x00"
 
-// joints are how wireguard-go's formats tie peers and errors to the rest.
-var joints = strings.NewReplacer(hole+" - ", "", ": "+hole, "", " from "+hole, "", hole, "")
+// joiners removes the places of attributes, with the punctuation by which wireguard-go's formats join them to the rest.
+var joiners = strings.NewReplacer(hole+" - ", "", ": "+hole, "", " from "+hole, "", hole, "")
 
-// structure separates what varies from the message.
+// structure returns a constant message, and attributes for the peers and errors in it.
 func structure(format string, args []any) (string, []slog.Attr) {
 	var attrs []slog.Attr
 	rest := make([]any, len(args))
@@ -59,21 +59,21 @@ func structure(format string, args []any) (string, []slog.Attr) {
 			rest[i] = arg
 		}
 	}
-	message := joints.Replace(fmt.Sprintf(format, rest...))
+	message := joiners.Replace(fmt.Sprintf(format, rest...))
 	if message == "" {
-		message = "UAPI request refused" // All of the formats that are nothing but an error are those of UAPI.
+		message = "UAPI request refused" // Only UAPI has formats that are nothing but an error.
 	}
 	return message, attrs
 }
 
-// abbreviated is a peer's public key as wireguard-go shortens it, without the word "peer".
+// abbreviated returns a peer's public key as wireguard-go shortens it, without the word "peer".
 func abbreviated(p *device.Peer) string {
 	return strings.TrimSuffix(strings.TrimPrefix(p.String(), "peer("), ")")
 }
 
-// keyLike are keys in hexadecimal or base64, whole or nearly.
+// keyLike matches what may be a key in hexadecimal or base64, or most of one.
 var keyLike = regexp.MustCompile(`[0-9a-fA-F]{32,}|[0-9a-zA-Z+/]{40,}=?`)
 
-// redact takes out what may be a key: a UAPI line that cannot be parsed is quoted whole in its error, and may be the
-// one with the private key.
+// redact replaces what may be a key: the error about a UAPI line that cannot be parsed quotes the line, which may be the one
+// with the private key.
 func redact(text string) string { return keyLike.ReplaceAllString(text, "(redacted)") }

@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 )
 
-// socketDir is where UAPI sockets are for everybody: wireguard-go, wgctrl and `wg` have it built in.
+// socketDir is the directory of UAPI sockets. It is built into wireguard-go, wgctrl and `wg`.
 const socketDir = "/var/run/wireguard"
 
-// Remove deletes the UAPI socket of a device process that was killed, the configuration that was kept for the next one, and the
-// sockets' directory where nobody has one in it. The interface is not its business. Removing what is absent succeeds; the error wraps ErrInUse where a process
-// still answers.
+// Remove deletes the UAPI socket that a killed device process left, the device's saved configuration, and the directory of
+// UAPI sockets if it is empty. It does not delete the interface. Removing what is absent succeeds. The error wraps ErrInUse if
+// a process still answers on the socket.
 func Remove(name string) error {
 	return remove(filepath.Join(socketDir, name+".sock"), StatePath(name))
 }
@@ -30,6 +30,6 @@ func remove(socket, state string) error {
 	if err := forget(state); err != nil {
 		return err
 	}
-	_ = os.Remove(filepath.Dir(socket)) // fails where it holds others' sockets, or is mounted
+	_ = os.Remove(filepath.Dir(socket)) // It fails where the directory holds others' sockets, or is mounted.
 	return nil
 }

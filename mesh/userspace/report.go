@@ -11,29 +11,30 @@ import (
 	"golang.zx2c4.com/wireguard/device"
 )
 
-// roaming is how often endpoints are looked at: a peer that moves tells nobody but the device.
-const roaming = 5 * time.Second
+// roamInterval is how often the reporter compares endpoints: only the device notices that a peer roams.
+const roamInterval = 5 * time.Second
 
-// reporter tells the supervisor how the device is set up. Without one, which is noticed by errors, it does nothing: the process is
-// about to be killed.
+// reporter tells the supervisor the device's settings. It ignores errors of the pipe: without a supervisor this process is about
+// to be killed.
 type reporter struct {
 	dev        *device.Device
 	supervisor *os.File
 
 	mu sync.Mutex
-	// told is what the supervisor has; nil while it does not know that the device can be configured.
+	// told holds the settings that the supervisor has; nil before the first report.
 	told []byte
 }
 
-// begin are the settings to begin with.
+// begin returns the settings to begin with, which the supervisor sends; nil if it sends none.
 func (r *reporter) begin() []byte {
 	settings, _ := readFrame(r.supervisor)
 	return settings
 }
 
-// follow reports that the device can be configured, and then what changes by itself, until ctx ends.
+// follow makes the first report, which says that clients can configure the device, and then reports peers that roam, until ctx
+// ends.
 func (r *reporter) follow(ctx context.Context) {
-	tick := time.NewTicker(roaming)
+	tick := time.NewTicker(roamInterval)
 	defer tick.Stop()
 	for {
 		r.report()
@@ -45,9 +46,9 @@ func (r *reporter) follow(ctx context.Context) {
 	}
 }
 
-// report returns once the supervisor has the settings as they are now.
+// report returns when the supervisor has the device's present settings.
 func (r *reporter) report() {
-	// Before the device is asked: what another reports meanwhile may be newer.
+	// Locked before the device is read, or newer settings that another goroutine reports could be overwritten.
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	config, err := r.dev.IpcGet()
@@ -68,8 +69,8 @@ func (r *reporter) report() {
 
 func (r *reporter) close() { _ = r.supervisor.Close() }
 
-// settings makes of what a device tells what sets up another like it: UAPI's two formats differ in what cannot be set. Nothing is left of
-// a device without a key: its port is a random one.
+// settings turns the configuration that a device returns into one that can be set: it leaves out what UAPI only returns. It is
+// empty for a device without a private key, whose port is a random one.
 func settings(config string) []byte {
 	b := bytes.NewBuffer(make([]byte, 0, len(config)))
 	if !strings.HasPrefix(config, "private_key=") {

@@ -10,15 +10,15 @@ import (
 	"golang.zx2c4.com/wireguard/ipc"
 )
 
-// server answers UAPI clients, as device.IpcHandle does (https://www.wireguard.com/xplatform/), and calls changed after each request that
-// sets something, before its answer: what was answered is kept.
+// server answers UAPI clients, as device.IpcHandle does (https://www.wireguard.com/xplatform/). It calls changed after each
+// request that sets something and before the answer, so that every change that a client knows of is saved.
 type server struct {
 	dev     *device.Device
 	log     *device.Logger
 	changed func()
 }
 
-// handle answers one client's requests until it goes or makes no sense.
+// handle answers one client's requests until the client closes the connection or sends an invalid request.
 func (s server) handle(client net.Conn) {
 	defer client.Close()
 	rw := bufio.NewReadWriter(bufio.NewReader(client), bufio.NewWriter(client))
@@ -56,7 +56,7 @@ func (s server) get(rw *bufio.ReadWriter) error {
 	return s.dev.IpcGetOperation(rw.Writer)
 }
 
-// answer ends the answer to a request with its result.
+// answer writes the last lines of an answer: the result of the request.
 func (s server) answer(w *bufio.Writer, result error) error {
 	code := int64(0)
 	if result != nil {
@@ -66,6 +66,6 @@ func (s server) answer(w *bufio.Writer, result error) error {
 			code = status.ErrorCode()
 		}
 	}
-	_, _ = fmt.Fprintf(w, "errno=%d\n\n", code) // Flush has its error.
+	_, _ = fmt.Fprintf(w, "errno=%d\n\n", code) // Flush returns its error.
 	return w.Flush()
 }

@@ -10,58 +10,59 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"warren.mesh/mesh/loop"
 )
 
-// Files of a device process beyond the standard three, by descriptor.
+// The file descriptors that a device process inherits, beyond the standard three.
 const (
-	// TUNFile is the interface.
+	// TUNFile is the descriptor of the TUN interface.
 	TUNFile = 3 + iota
-	// supervisorFile is a socket. The supervisor sends a frame with the settings to begin with. The device process sends a frame with
-	// its own once it can be configured, and with each change of them; each is answered by one byte once it is kept.
+	// supervisorFile is the descriptor of the pipe to the supervisor. The supervisor sends one frame with the settings to begin
+	// with. The device process sends a frame with its settings when it can be configured, and after each change. The supervisor
+	// answers each with one byte, when it has saved the settings.
 	supervisorFile
 )
 
-// stopPatience is how long a device process may take to end after SIGTERM.
+// stopPatience is how long a device process may take to end after SIGTERM, before it is killed.
 const stopPatience = 2 * time.Second
 
-// supervisor has device processes drive an interface. It does not hold their UDP sockets: what peers send meanwhile belongs to
-// sessions that ended with the last process.
+// supervisor runs device processes, one after another. It does not hold their UDP sockets: what peers send between two processes
+// belongs to sessions that ended with the first.
 type supervisor struct {
 	cfg    Config
 	tunnel *tunnel
-	kept   *kept
-	// settled says that some device process has been ready.
-	settled bool
+	saved  *savedConfig
+	// succeeded says that a device process has been ready.
+	succeeded bool
 }
 
-// supervise runs device processes until ctx ends or the interface is gone. One that ends before any was ready has its reasons, and a
-// second would have them too.
+// supervise runs device processes until ctx ends or the interface is deleted. It returns an error if one ends before any was
+// ready: another would end for the same reason.
 func (s *supervisor) supervise(ctx context.Context) error {
-	var pace backoff
+	pace := loop.Backoff{First: firstDelay, Most: mostDelay}
 	for {
 		started := time.Now()
 		err := s.device(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // It was to end.
+			return nil //nolint:nilerr // The process had to end.
 		case !s.tunnel.exists():
-			return errors.Join(ErrGone, s.kept.forget())
-		case !s.settled:
+			return errors.Join(ErrGone, s.saved.forget())
+		case !s.succeeded:
 			return fmt.Errorf("the device process did not start: %w", err)
 		}
-		delay := pace.after(time.Since(started))
+		delay := restartDelay(&pace, time.Since(started))
 		s.cfg.Log.Warn("device process ended, starting another", "iface", s.cfg.Name, "err", err, "delay", delay)
-		select {
-		case <-ctx.Done():
+		if !loop.Sleep(ctx, delay) {
 			return nil
-		case <-time.After(delay):
 		}
 	}
 }
 
-// device runs one device process to its end.
+// device runs one device process until it ends.
 func (s *supervisor) device(ctx context.Context) error {
-	ours, theirs, err := socketPair()
+	ours, theirs, err := newPipe()
 	if err != nil {
 		return err
 	}
@@ -71,24 +72,25 @@ func (s *supervisor) device(ctx context.Context) error {
 	cmd.ExtraFiles = []*os.File{s.tunnel.file, theirs}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopPatience
-	// A device process without a supervisor would keep the interface from the next one. The signal comes with the end of
-	// the thread that started the process, so the thread is kept.
+	// A device process that outlives its supervisor would keep the interface busy. The kernel sends the signal when the thread
+	// that started the process ends, so this goroutine keeps its thread.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	err = cmd.Start()
-	_ = theirs.Close() // The process has its own; its end is then the pipe's.
+	_ = theirs.Close() // The child has its own descriptor, and the pipe ends with the child.
 	if err != nil {
 		return fmt.Errorf("start the device process: %w", err)
 	}
-	told := make(chan error, 1)
-	go func() { told <- s.attend(ours) }()
-	return errors.Join(cmd.Wait(), <-told)
+	attended := make(chan error, 1)
+	go func() { attended <- s.attend(ours) }()
+	return errors.Join(cmd.Wait(), <-attended)
 }
 
-// attend tells a device process what to begin with, and keeps what it reports until it ends. How it ended is not its business.
+// attend sends a device process the settings to begin with and saves the settings that it reports, until it ends. The end of the
+// process is no error here.
 func (s *supervisor) attend(process io.ReadWriter) error {
-	if err := writeFrame(process, s.kept.settings); err != nil {
+	if err := writeFrame(process, s.saved.settings); err != nil {
 		return nil //nolint:nilerr // It has ended.
 	}
 	for first := true; ; first = false {
@@ -96,7 +98,7 @@ func (s *supervisor) attend(process io.ReadWriter) error {
 		if err != nil {
 			return nil //nolint:nilerr // It has ended.
 		}
-		s.kept.set(settings)
+		s.saved.set(settings)
 		if _, err := process.Write([]byte{0}); err != nil {
 			return nil //nolint:nilerr // It has ended.
 		}
@@ -108,32 +110,29 @@ func (s *supervisor) attend(process io.ReadWriter) error {
 	}
 }
 
-// ready is called when a device process can be configured.
+// ready notes that clients can configure a device process.
 func (s *supervisor) ready() error {
-	s.settled = true
+	s.succeeded = true
 	if s.cfg.Ready != nil {
 		s.cfg.Ready()
 	}
-	// Only now: a start that failed leaves nothing behind that was not there.
+	// Only now: an interface that did not exist before goes away with a start that fails.
 	return s.tunnel.persist()
 }
 
-// Delays before the next of device processes that end soon after their start. After one that lived longer there is none.
+// Delays between the end of a device process and the start of the next one. A process that ran for at least longEnough is
+// followed at once.
 const (
-	soon       = time.Second
+	longEnough = time.Second
 	firstDelay = 10 * time.Millisecond
-	maxDelay   = time.Second
+	mostDelay  = time.Second
 )
 
-// backoff paces restarts.
-type backoff struct{ next time.Duration }
-
-// after is how long to wait before the next start, after a process that lived so long.
-func (b *backoff) after(lived time.Duration) time.Duration {
-	if lived >= soon {
-		b.next = 0
+// restartDelay returns how long to wait after a process that ran for this time.
+func restartDelay(pace *loop.Backoff, ran time.Duration) time.Duration {
+	if ran >= longEnough {
+		pace.Reset()
+		return 0
 	}
-	delay := b.next
-	b.next = min(max(firstDelay, 2*delay), maxDelay)
-	return delay
+	return pace.Next()
 }

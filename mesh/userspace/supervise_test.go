@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/mesh/loop"
 )
 
-func TestBackoff(t *testing.T) {
-	var b backoff
+func TestRestartDelay(t *testing.T) {
+	pace := loop.Backoff{First: firstDelay, Most: mostDelay}
 	var got []time.Duration
-	for _, lived := range []time.Duration{time.Hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, soon, 0} {
-		got = append(got, b.after(lived)/time.Millisecond)
+	for _, ran := range []time.Duration{time.Hour, 0, 0, 0, 0, 0, 0, 0, 0, 0, longEnough, 0} {
+		got = append(got, restartDelay(&pace, ran)/time.Millisecond)
 	}
 	want := []time.Duration{0, 10, 20, 40, 80, 160, 320, 640, 1000, 1000, 0, 10}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -22,7 +24,7 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// TestOperatorsLimits has a device process get what the operator set for Go's memory: nothing here sets it, or takes it away.
+// TestOperatorsLimits shows that a device process gets the limits that the operator set for Go's memory.
 func TestOperatorsLimits(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "123MiB")
 	t.Setenv("GOGC", "45")
@@ -32,7 +34,7 @@ func TestOperatorsLimits(t *testing.T) {
 	}
 	defer tun.Close()
 	told := filepath.Join(t.TempDir(), "told")
-	s := supervisor{tunnel: &tunnel{file: tun}, kept: &kept{}, cfg: Config{
+	s := supervisor{tunnel: &tunnel{file: tun}, saved: &savedConfig{}, cfg: Config{
 		Log:     slog.New(slog.DiscardHandler),
 		Command: []string{"sh", "-c", `echo "$GOMEMLIMIT $GOGC" > "$0"`, told},
 	}}

@@ -5,10 +5,12 @@ import (
 	"time"
 )
 
-// quiet is how long a message that was logged is not logged again.
+// quiet is how long the throttle suppresses a message after it was logged.
 const quiet = 10 * time.Second
 
-// throttle lets messages through at a bounded rate. Its keys are formats, of which wireguard-go has a few dozen.
+// throttle limits messages of one kind to one per quiet, and counts those that it suppresses. Kinds are formats, of which
+// wireguard-go has a few dozen. It shares nothing with mesh/loop, which decides when to do what failed again: nothing here
+// waits or is done again.
 type throttle struct {
 	mu   sync.Mutex
 	last map[string]occurrence
@@ -19,7 +21,7 @@ type occurrence struct {
 	suppressed int
 }
 
-// allow reports whether to log a message now, and how many like it were kept back since the last.
+// allow reports whether to log a message now, and how many of its kind were suppressed since the last one.
 func (t *throttle) allow(format string) (suppressed int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -12,18 +12,18 @@ import (
 	"golang.zx2c4.com/wireguard/tun"
 )
 
-// clonePath is the device node that TUN interfaces are opened by.
+// clonePath is the device node through which processes open TUN interfaces.
 const clonePath = "/dev/net/tun"
 
-// tunnel is the interface as its supervisor holds it: while it does, the interface has a carrier and a queue.
+// tunnel is the TUN interface as the supervisor holds it. While it does, the interface has a carrier and a queue.
 type tunnel struct {
 	file  *os.File
 	index int
-	// fresh says that the interface did not exist before.
+	// fresh says that the interface did not exist before openTunnel.
 	fresh bool
 }
 
-// openTunnel opens the interface, and creates it where it does not exist.
+// openTunnel opens the interface, and creates it if it does not exist.
 func openTunnel(cfg Config) (*tunnel, error) {
 	existed, err := check(cfg.Name)
 	if err != nil {
@@ -45,13 +45,13 @@ func openTunnel(cfg Config) (*tunnel, error) {
 	return t, nil
 }
 
-// exists reports whether the interface does, as far as can be known.
+// exists reports whether the interface still exists. It is true if the kernel cannot tell.
 func (t *tunnel) exists() bool {
 	_, err := netlink.LinkByIndex(t.index)
 	return !errors.As(err, &netlink.LinkNotFoundError{})
 }
 
-// persist makes the interface outlive this process, addresses and routes with it.
+// persist makes the interface outlive this process, with its addresses and routes.
 func (t *tunnel) persist() error {
 	if err := unix.IoctlSetInt(int(t.file.Fd()), unix.TUNSETPERSIST, 1); err != nil {
 		return fmt.Errorf("make the TUN interface persistent: %w", err)
@@ -59,19 +59,19 @@ func (t *tunnel) persist() error {
 	return nil
 }
 
-// Close detaches from the interface.
+// Close detaches from the interface. The kernel deletes it unless it is persistent.
 func (t *tunnel) Close() error { return t.file.Close() }
 
-// inherit takes the interface over from the supervisor.
+// inherit takes over the interface, which the supervisor passes as TUNFile.
 func inherit(name string) (*link, error) {
-	// Not tun.CreateTUN: it sets the MTU of an interface that it did not create, and its listener ends the device when a
-	// burst of netlink messages overruns its socket.
+	// Not tun.CreateTUN: it sets the MTU of an interface that exists, and its listener ends the device when a burst of netlink
+	// messages overruns its socket.
 	dev, found, err := tun.CreateUnmonitoredTUNFromFD(TUNFile)
 	if err == nil && found != name {
-		err = errors.Join(fmt.Errorf("it is %s", found), dev.Close())
+		err = errors.Join(fmt.Errorf("descriptor %d is %s", TUNFile, found), dev.Close())
 	}
 	if err != nil {
-		return nil, fmt.Errorf("take over %s from the process that starts this one: %w", name, err)
+		return nil, fmt.Errorf("take over %s from the supervisor: %w", name, err)
 	}
 	l, err := netlink.LinkByName(name)
 	if err != nil {
@@ -80,6 +80,7 @@ func inherit(name string) (*link, error) {
 	return newLink(dev, l.Attrs().Index), nil
 }
 
+// mtu returns the MTU of an interface that is to be created.
 func mtu(cfg Config) int {
 	if cfg.MTU == 0 {
 		return device.DefaultMTU
@@ -87,7 +88,8 @@ func mtu(cfg Config) int {
 	return cfg.MTU
 }
 
-// check refuses an interface that is not a TUN of one queue, since attaching to it would fail with no more than EINVAL.
+// check returns whether the interface exists, and an error if it is not a TUN of one queue: attaching to it would fail with a
+// mere EINVAL.
 func check(name string) (exists bool, err error) {
 	found, err := netlink.LinkByName(name)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {
@@ -96,8 +98,8 @@ func check(name string) (exists bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("look for interface %s: %w", name, err)
 	}
-	if _, kernels := found.(*netlink.Wireguard); kernels {
-		return true, errKernels
+	if _, ok := found.(*netlink.Wireguard); ok {
+		return true, errKernelDevice
 	}
 	kind := found.Type()
 	if t, ok := found.(*netlink.Tuntap); ok {
@@ -110,11 +112,11 @@ func check(name string) (exists bool, err error) {
 			return true, nil
 		}
 	}
-	return true, fmt.Errorf("%s exists and is %w but of type %s: if nothing needs it, delete it (ip link delete %s)",
+	return true, fmt.Errorf("%s exists and is %w but has type %s: if nothing needs it, delete it (ip link delete %s)",
 		name, ErrNotTUN, kind, name)
 }
 
-// openTUN opens the interface by name. The kernel creates what does not exist.
+// openTUN opens the interface of this name. The kernel creates it if it does not exist.
 func openTUN(name string) (fd int, err error) {
 	fd, err = unix.Open(clonePath, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -126,6 +128,7 @@ func openTUN(name string) (fd int, err error) {
 	return fd, nil
 }
 
+// refuseOpen adds the remedy to the error of opening clonePath.
 func refuseOpen(err error) error {
 	remedy := "give the process the device " + clonePath + " and CAP_NET_ADMIN"
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) {
@@ -134,7 +137,7 @@ func refuseOpen(err error) error {
 	return fmt.Errorf("%w (open %s: %w): %s", ErrNoTUN, clonePath, err, remedy)
 }
 
-// setInterface names the interface that fd stands for. IFF_VNET_HDR is what lets many TCP segments pass as one.
+// setInterface attaches fd to the interface of this name. IFF_VNET_HDR lets many TCP segments pass as one packet.
 func setInterface(fd int, name string) error {
 	ifreq, err := unix.NewIfreq(name)
 	if err != nil {
@@ -144,7 +147,7 @@ func setInterface(fd int, name string) error {
 	err = unix.IoctlIfreq(fd, unix.TUNSETIFF, ifreq)
 	switch {
 	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("%s is %w (%s): stop it first", name, ErrInUse, holder(os.DirFS("/proc").(fs.ReadLinkFS), name))
+		return fmt.Errorf("%s is %w (%s): stop it first", name, ErrInUse, tunHolder(os.DirFS("/proc").(fs.ReadLinkFS), name))
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("attach to %s: %w: give the process CAP_NET_ADMIN", name, err)
 	case err != nil:

@@ -11,20 +11,21 @@ import (
 	"golang.zx2c4.com/wireguard/ipc"
 )
 
-// uapi is the socket by which wgctrl and `wg` configure the device.
+// uapi is the socket through which wgctrl and `wg` configure the device.
 type uapi struct {
 	name     string
 	listener net.Listener
 }
 
-// openUAPI makes the socket. One that a killed process left is replaced; one that answers is ErrInUse.
+// openUAPI makes the socket. It replaces one that a killed process left. The error wraps ErrInUse if another process answers on
+// it.
 func openUAPI(name string) (*uapi, error) {
 	u := &uapi{name: name}
 	return u, u.open()
 }
 
-// free is nil where no process answers on the socket.
-func free(name string) error {
+// checkFree returns an error that wraps ErrInUse if a process answers on the socket.
+func checkFree(name string) error {
 	c, err := net.Dial("unix", filepath.Join(socketDir, name+".sock"))
 	if err != nil {
 		return nil //nolint:nilerr // Nobody listens.
@@ -36,7 +37,7 @@ func free(name string) error {
 func (u *uapi) open() error {
 	file, err := ipc.UAPIOpen(u.name)
 	if err != nil {
-		// ipc has no error value for it.
+		// ipc exports no value for this error.
 		if err.Error() == "unix socket in use" {
 			err = fmt.Errorf("%w: stop it first", ErrInUse)
 		}
@@ -53,8 +54,8 @@ func (u *uapi) open() error {
 // Close removes the socket.
 func (u *uapi) Close() error { return u.listener.Close() }
 
-// serve answers clients until ctx ends. A socket that was removed or touched is made anew: stock wireguard-go takes that
-// as its end.
+// serve answers clients until ctx ends. It makes the socket anew when somebody removes or touches it, upon which stock
+// wireguard-go ends.
 func (u *uapi) serve(ctx context.Context, log *slog.Logger, handle func(net.Conn)) error {
 	var clients sync.WaitGroup
 	defer clients.Wait()
@@ -68,18 +69,18 @@ func (u *uapi) serve(ctx context.Context, log *slog.Logger, handle func(net.Conn
 		if ctx.Err() != nil {
 			return nil
 		}
-		log.Warn("UAPI socket was lost, making it anew", "err", err)
+		log.Warn("UAPI socket was removed, making it anew", "err", err)
 		if err := u.open(); err != nil {
 			return err
 		}
 	}
 }
 
-// accept takes clients until the socket fails or ctx ends, and closes it then, once: a second Close of ipc's listener would
-// close a file descriptor that may be another's by then.
+// accept accepts clients until the socket fails or ctx ends, and then closes it, once: a second Close of ipc's listener would
+// close a file descriptor that may belong to another file by then.
 func (u *uapi) accept(ctx context.Context, client func(net.Conn)) error {
 	closed := sync.OnceValue(u.listener.Close)
-	defer func() { _ = closed() }() // It fails where the socket was removed, and removal is what it is for.
+	defer func() { _ = closed() }() // It fails if the socket is removed already, which is what it is for.
 	defer context.AfterFunc(ctx, func() { _ = closed() })()
 	for {
 		c, err := u.listener.Accept()

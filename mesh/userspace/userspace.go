@@ -1,9 +1,9 @@
-// Package userspace owns the WireGuard device of hosts whose kernel has none: golang.zx2c4.com/wireguard on a persistent
-// TUN interface, configured through the usual UAPI socket, so that wgctrl and `wg` see no difference. It does not own the
-// device's configuration: keys, port, peers, addresses and the link's state are set from outside, by the daemon.
+// Package userspace owns the WireGuard device of hosts whose kernel has none: golang.zx2c4.com/wireguard on a persistent TUN
+// interface, configured through the usual UAPI socket, so that wgctrl and `wg` see no difference. It does not own the device's
+// configuration: the daemon sets keys, port, peers, addresses and whether the link is up.
 //
-// There are two processes. One holds the interface and supervises (Run); its child has the device (Drive), and may crash, or be
-// killed for the memory it takes, without the interface going down and without anybody to configure it again.
+// There are two processes. The supervisor (Run) holds the interface; its child (Drive) runs the device. The child may crash, or be
+// killed because of its memory: the interface stays up, and the next child restores the configuration by itself.
 package userspace
 
 import (
@@ -11,101 +11,102 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"warren.mesh/mesh/loop"
 )
 
-// Refusals of Run. Their text, with what is wrapped around it, names the remedy.
+// Errors of Run, which refuses to start. The text of the error that wraps one of them names the remedy.
 var (
-	// ErrInUse says that another process drives the interface or its UAPI socket.
+	// ErrInUse says that another process has the interface or its UAPI socket.
 	ErrInUse = errors.New("in use by another process")
-	// ErrNotTUN says that an interface of that name exists and is something else than a TUN.
+	// ErrNotTUN says that an interface of that name exists and is no TUN interface.
 	ErrNotTUN = errors.New("not a TUN interface")
-	// ErrNoTUN says that the host offers no TUN interfaces.
+	// ErrNoTUN says that the host has no TUN interfaces.
 	ErrNoTUN = errors.New("TUN is not available")
 )
 
-// ErrGone ends a device whose interface was deleted.
+// ErrGone says that a running device ended because its interface was deleted.
 var ErrGone = errors.New("interface was deleted")
 
-// errKernels says that the interface is the kernel's WireGuard, which the daemon replaces.
-var errKernels = errors.New("the kernel's WireGuard device has the name")
+// errKernelDevice says that the interface is a WireGuard device of the kernel, which the daemon deletes.
+var errKernelDevice = errors.New("a WireGuard device of the kernel has the name")
 
-// Config is what Run needs to know.
+// Config configures Run.
 type Config struct {
-	// Name is of the interface and, with ".sock" after it, of the UAPI socket in /var/run/wireguard.
+	// Name is the interface's name; the UAPI socket is Name.sock in /var/run/wireguard.
 	Name string
-	// MTU is in bytes, of an interface that Run creates; zero is device.DefaultMTU, 1420. An existing interface keeps its
-	// own: the daemon may have set it.
+	// MTU is the MTU in bytes of an interface that Run creates; zero is device.DefaultMTU, 1420. An interface that exists keeps
+	// its MTU: the daemon may have set it.
 	MTU int
-	// Command is the program, with its arguments, that calls Drive: the device process. It must not be empty.
+	// Command is the program, with its arguments, that Run starts as device process. It must call Drive. It must not be empty.
 	Command []string
 	// Log must not be nil.
 	Log *slog.Logger
-	// Ready, where not nil, is called when the UAPI socket takes connections: of the first device process, and of each that
-	// follows it.
+	// Ready, if not nil, is called whenever a device process begins to accept connections on the UAPI socket.
 	Ready func()
 }
 
-// Run creates the interface, or attaches to the one that an earlier process left, and has device processes drive it, one after
-// another, until ctx ends. It then returns nil and leaves the interface, with its addresses and routes, in place. The kernel's
-// WireGuard device in its place is the daemon's to delete, and is waited for.
+// Run creates the interface, or attaches to the one that an earlier process left, and runs device processes for it, one after
+// another, until ctx ends. It then returns nil; the interface keeps existing, with its addresses and routes. If a WireGuard device
+// of the kernel has the name, Run waits until the daemon deletes it.
 //
-// A device process that ends, however it does, is followed by another one at once, which continues with its configuration, endpoints and
-// private key included. That is kept in memory, and in a file (StatePath) of mode 0600 for the next Run, but only on tmpfs: where
-// /var/run/wireguard is on a disk, the next Run waits for the daemon. The interface stays up meanwhile, and packets wait in its
-// queue, as many as its txqueuelen (500): what is more is dropped.
+// When a device process ends, for whatever reason, Run starts another one at once, which continues with its configuration, endpoints
+// and private key included. Run has that in memory and, for the next Run, in a file (StatePath) of mode 0600, but only on tmpfs: if
+// /var/run/wireguard is on a disk, the daemon must configure the device of the next Run. The interface stays up between two
+// processes. Packets wait in its queue, as many as its txqueuelen (500); further ones are dropped.
 //
-// The error wraps ErrInUse, ErrNotTUN or ErrNoTUN where Run refuses to start, and ErrGone where the interface was deleted: another Run
-// makes it anew.
+// The error wraps ErrInUse, ErrNotTUN or ErrNoTUN if Run refuses to start, and ErrGone if the interface was deleted: another Run
+// creates it anew.
 func Run(ctx context.Context, cfg Config) error {
-	t, err := claim(ctx, cfg)
+	t, err := acquire(ctx, cfg)
 	if err != nil || t == nil {
 		return err
 	}
-	s := supervisor{cfg: cfg, tunnel: t, kept: &kept{path: StatePath(cfg.Name), log: cfg.Log.With("iface", cfg.Name)}}
-	if err := s.kept.begin(t.fresh); err != nil {
+	saved := &savedConfig{path: StatePath(cfg.Name), log: cfg.Log.With("iface", cfg.Name)}
+	if err := saved.begin(t.fresh); err != nil {
 		return errors.Join(err, t.Close())
 	}
+	s := supervisor{cfg: cfg, tunnel: t, saved: saved}
 	return errors.Join(s.supervise(ctx), t.Close())
 }
 
-// Device processes end with their supervisor, but a moment later; so long is waited for one to be gone.
 const (
-	endOfOthers  = time.Second
-	lookInterval = 5 * time.Millisecond
+	// exitPatience is how long acquire waits for an old device process to exit: it exits a moment after its supervisor.
+	exitPatience = time.Second
+	// exitInterval is how often acquire looks for that.
+	exitInterval = 5 * time.Millisecond
+	// replaceInterval is how often acquire looks whether the daemon has deleted the kernel's device.
+	replaceInterval = 50 * time.Millisecond
 )
 
-// replaceInterval is how often is looked whether the daemon has deleted the kernel's device.
-const replaceInterval = 50 * time.Millisecond
-
-// claim opens the interface if nobody drives it; nil where ctx ends before.
-func claim(ctx context.Context, cfg Config) (*tunnel, error) {
+// acquire opens the interface when no other process has it. It returns nil if ctx ends before.
+func acquire(ctx context.Context, cfg Config) (*tunnel, error) {
 	begin, waiting := time.Now(), false
 	for {
-		t, err := claimNow(cfg)
-		pause := lookInterval
+		t, err := tryAcquire(cfg)
+		pause := exitInterval
 		switch {
-		case errors.Is(err, errKernels):
+		case errors.Is(err, errKernelDevice):
 			if !waiting {
 				cfg.Log.Info("waiting for the daemon to delete the kernel's device: start it with the same --wireguard", "iface", cfg.Name)
 			}
 			waiting, pause = true, replaceInterval
-		case !errors.Is(err, ErrInUse) || time.Since(begin) > endOfOthers:
+		case !errors.Is(err, ErrInUse) || time.Since(begin) > exitPatience:
 			return t, err
 		}
-		select {
-		case <-ctx.Done():
+		if !loop.Sleep(ctx, pause) {
 			return nil, nil
-		case <-time.After(pause):
 		}
 	}
 }
 
-func claimNow(cfg Config) (*tunnel, error) {
+// tryAcquire opens the interface if no other process has it or its UAPI socket.
+func tryAcquire(cfg Config) (*tunnel, error) {
 	t, err := openTunnel(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := free(cfg.Name); err != nil {
+	if err := checkFree(cfg.Name); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -13,11 +14,11 @@ import (
 	"golang.zx2c4.com/wireguard/tun"
 )
 
-// interval is how often the link is looked at where no notification came: a burst of them overruns the socket, and then
-// some get lost.
+// interval is how often watch reads the link's state without a notification: a burst of notifications overruns the socket, and
+// some are lost.
 const interval = time.Second
 
-// watch sends the link's changes to the device, until ctx ends or the link is closed.
+// watch sends changes of the link to the device, until ctx ends or the link is closed.
 func (l *link) watch(ctx context.Context) {
 	defer close(l.events)
 	changed, stop := notifications()
@@ -59,13 +60,13 @@ func (l *link) tell(ctx context.Context, events []tun.Event) bool {
 	return true
 }
 
-// status is what the device wants to know of its link.
+// status is the part of the link's state that the device follows.
 type status struct {
 	up  bool
 	mtu int
 }
 
-// look reads the link's state; it is the last one where it cannot be read. A deleted link ends the device by way of Read.
+// look reads the link's state. It returns last if the state cannot be read: a deleted link ends the device through Read.
 func (l *link) look(last status) status {
 	found, err := netlink.LinkByIndex(l.index)
 	if err != nil {
@@ -74,7 +75,7 @@ func (l *link) look(last status) status {
 	return status{up: found.Attrs().Flags&net.FlagUp != 0, mtu: found.Attrs().MTU}
 }
 
-// until are the events that lead from s to now. The MTU comes first: the device pads packets by it.
+// until returns the events that lead from s to now. The MTU comes first, because the device pads packets up to it.
 func (s status) until(now status) []tun.Event {
 	var events []tun.Event
 	if now.mtu != s.mtu {
@@ -89,29 +90,36 @@ func (s status) until(now status) []tun.Event {
 	return events
 }
 
-// notifications gives a value when any link of the host changed, possibly one for many changes. Where the kernel grants
-// no subscription it gives none. Messages are not read, only counted as a reason to look.
+// notifications sends a value when any link of the host changed, perhaps one for many changes. It sends none if the kernel
+// refuses the subscription. stop ends it and waits for its end.
 func notifications() (changed <-chan struct{}, stop func()) {
 	pokes := make(chan struct{}, 1)
 	f, err := subscribe()
 	if err != nil {
 		return pokes, func() {}
 	}
-	go func() {
-		for b := make([]byte, os.Getpagesize()); ; {
-			if _, err := f.Read(b); err != nil && !errors.Is(err, unix.ENOBUFS) {
-				return
-			}
-			select {
-			case pokes <- struct{}{}:
-			default:
-			}
-		}
-	}()
-	return pokes, func() { _ = f.Close() }
+	var reader sync.WaitGroup
+	reader.Go(func() { readNotifications(f, pokes) })
+	return pokes, func() {
+		_ = f.Close()
+		reader.Wait()
+	}
 }
 
-// subscribe opens a socket that gets the kernel's messages about links.
+// readNotifications pokes for each message until f is closed. It does not parse messages: they are a reason to look.
+func readNotifications(f *os.File, pokes chan<- struct{}) {
+	for b := make([]byte, os.Getpagesize()); ; {
+		if _, err := f.Read(b); err != nil && !errors.Is(err, unix.ENOBUFS) {
+			return
+		}
+		select {
+		case pokes <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// subscribe opens a socket that receives the kernel's messages about links.
 func subscribe() (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {

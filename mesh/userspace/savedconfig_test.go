@@ -22,19 +22,19 @@ func inMemory(t *testing.T) string {
 	return dir
 }
 
-// open is another supervisor's, and what it logs.
-func openKept(path string) (*kept, *bytes.Buffer) {
+// load returns the configuration as another supervisor loads it, and what that one logs.
+func load(path string) (*savedConfig, *bytes.Buffer) {
 	var log bytes.Buffer
-	k := &kept{path: path, log: textLog(&log, slog.LevelInfo)}
-	k.load()
-	return k, &log
+	c := &savedConfig{path: path, log: textLog(&log, slog.LevelInfo)}
+	c.load()
+	return c, &log
 }
 
-func TestKept(t *testing.T) {
+func TestSavedConfig(t *testing.T) {
 	path := filepath.Join(inMemory(t), "wg0.state")
 	for _, settings := range []string{"private_key=01\n", "private_key=02\nlisten_port=51820\n"} {
-		k, _ := openKept(path)
-		k.set([]byte(settings))
+		c, _ := load(path)
+		c.set([]byte(settings))
 		found, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
@@ -42,42 +42,42 @@ func TestKept(t *testing.T) {
 		if found.Mode() != 0o600 {
 			t.Errorf("mode %v, want 0600", found.Mode())
 		}
-		next, log := openKept(path)
+		next, log := load(path)
 		if string(next.settings) != settings || log.Len() > 0 {
 			t.Errorf("the next has %q, and logs %s", next.settings, log)
 		}
 	}
-	k, _ := openKept(path)
-	if err := k.forget(); err != nil {
+	c, _ := load(path)
+	if err := c.forget(); err != nil {
 		t.Fatal(err)
 	}
-	if next, _ := openKept(path); next.settings != nil || k.settings != nil {
-		t.Errorf("not forgotten: %q, %q", k.settings, next.settings)
+	if next, _ := load(path); next.settings != nil || c.settings != nil {
+		t.Errorf("not forgotten: %q, %q", c.settings, next.settings)
 	}
 }
 
-// TestKeptWritesNothingTwice sets what is there already.
-func TestKeptWritesNothingTwice(t *testing.T) {
+// TestSavedConfigIsWrittenOnce sets what is set already.
+func TestSavedConfigIsWrittenOnce(t *testing.T) {
 	path := filepath.Join(inMemory(t), "wg0.state")
-	k, _ := openKept(path)
-	k.set([]byte("private_key=01\n"))
+	c, _ := load(path)
+	c.set([]byte("private_key=01\n"))
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	k.set([]byte("private_key=01\n"))
+	c.set([]byte("private_key=01\n"))
 	if _, err := os.Stat(path); err == nil {
 		t.Error("it was written again")
 	}
 }
 
-// TestKeptOnDisk shows that no secret gets there, that this is said once, and that the next device process has it all the same. The
-// directory stands for every file system but tmpfs.
-func TestKeptOnDisk(t *testing.T) {
-	k, log := openKept("/proc/self/wg0.state")
+// TestSavedConfigOnDisk shows that no secret gets there, that this is logged once, and that the next device process has the
+// configuration nevertheless. The directory stands for every file system but tmpfs.
+func TestSavedConfigOnDisk(t *testing.T) {
+	c, log := load("/proc/self/wg0.state")
 	for _, settings := range []string{"private_key=01\n", "private_key=02\n"} {
-		k.set([]byte(settings))
-		if string(k.settings) != settings {
-			t.Errorf("the next device process gets %q", k.settings)
+		c.set([]byte(settings))
+		if string(c.settings) != settings {
+			t.Errorf("the next device process gets %q", c.settings)
 		}
 	}
 	said := log.String()
@@ -86,8 +86,8 @@ func TestKeptOnDisk(t *testing.T) {
 	}
 }
 
-// TestKeptOfOthers does not believe a file that others could have read, written or chosen.
-func TestKeptOfOthers(t *testing.T) {
+// TestSavedConfigOfOthers ignores a file that others could have read, written or chosen.
+func TestSavedConfigOfOthers(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"readable":  func(path string) error { return os.Chmod(path, 0o640) },
 		"writable":  func(path string) error { return os.Chmod(path, 0o602) },
@@ -108,9 +108,9 @@ func TestKeptOfOthers(t *testing.T) {
 			if err := spoil(path); err != nil {
 				t.Fatal(err)
 			}
-			k, log := openKept(path)
-			if k.settings != nil || strings.Count(log.String(), "\n") != 1 {
-				t.Errorf("it was believed (%q), or not said once:\n%s", k.settings, log)
+			c, log := load(path)
+			if c.settings != nil || strings.Count(log.String(), "\n") != 1 {
+				t.Errorf("it was believed (%q), or not said once:\n%s", c.settings, log)
 			}
 		})
 	}
@@ -150,12 +150,12 @@ allowed_ip=10.0.1.0/24
 	if got := settings("listen_port=1234\n"); len(got) != 0 {
 		t.Errorf("of a device that is not configured: %q", got)
 	}
-	if got := reachable([]byte(want)); len(got) != 1 {
+	if got := withEndpoint([]byte(want)); len(got) != 1 {
 		t.Errorf("%d peers can be reached, want the one with an endpoint", len(got))
 	}
 }
 
-// TestSettingsSetUpAnother takes a device's own words.
+// TestSettingsSetUpAnother configures a device by what another tells.
 func TestSettingsSetUpAnother(t *testing.T) {
 	one, other := newTestDevice(t, "10.0.0.1"), newTestDevice(t, "10.0.0.2")
 	one.add(t, other, "127.0.0.1")

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// holder names the process that holds the TUN interface of this name in this network namespace, for people. proc is
-// /proc. Another PID namespace's processes are not in it.
-func holder(proc fs.ReadLinkFS, name string) string {
+// tunHolder describes the process that holds the TUN interface of this name in this network namespace, for error messages. proc
+// is /proc, which does not show the processes of other PID namespaces.
+func tunHolder(proc fs.ReadLinkFS, name string) string {
 	own, _ := proc.ReadLink("thread-self/ns/net")
 	infos, _ := fs.Glob(proc, "[0-9]*/fdinfo/*")
 	for _, info := range infos {
@@ -27,7 +27,8 @@ func holder(proc fs.ReadLinkFS, name string) string {
 	return "PID not found"
 }
 
-// isTUN reads /proc/PID/fdinfo/FD, where the tun driver writes a line with the interface's name.
+// isTUN reports whether a file descriptor is the TUN interface of this name. fdinfo is the text of /proc/PID/fdinfo/FD, in
+// which the tun driver writes a line with the interface's name.
 func isTUN(fdinfo, name string) bool {
 	for line := range strings.Lines(fdinfo) {
 		if key, value, _ := strings.Cut(line, ":"); key == "iff" && strings.TrimSpace(value) == name {
