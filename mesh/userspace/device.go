@@ -9,8 +9,8 @@ import (
 	"warren.mesh/mesh/userspace/udp"
 )
 
-// newDevice makes a device that holds a bounded number of packets. It calls failed when it cannot open the UDP port that it is
-// configured with.
+// newDevice makes a device that holds a bounded number of packets. It calls failed when it cannot open the UDP port
+// that it is configured with.
 func newDevice(t tun.Device, failed func(), log *device.Logger) *device.Device {
 	t, b := limit.Wrap(t, portBind{newBind(), failed})
 	return device.NewDevice(t, b, log)
@@ -19,8 +19,8 @@ func newDevice(t tun.Device, failed func(), log *device.Logger) *device.Device {
 // newBind returns the device's UDP sockets, closed. This is the only use of package udp.
 func newBind() conn.Bind { return udp.New() }
 
-// portBind calls failed when it cannot open a certain port. The device goes down then, and tells only the client that set the
-// port.
+// portBind calls failed when it cannot open a certain port. The device goes down then, and tells only the client that
+// set the port.
 type portBind struct {
 	conn.Bind
 	failed func()

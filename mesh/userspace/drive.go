@@ -10,12 +10,12 @@ import (
 	"golang.zx2c4.com/wireguard/device"
 )
 
-// Drive runs the device of an interface until ctx ends. It is what the child process of Run must call: Run passes the interface
-// as file descriptor TUNFile. Drive returns nil when ctx ends and when the interface is deleted. The device goes up and down
-// with the link, as a kernel device does.
+// Drive runs the device of an interface until ctx ends. It is what the child process of Run must call: Run passes the
+// interface as file descriptor TUNFile. Drive returns nil when ctx ends and when the interface is deleted. The device
+// goes up and down with the link, as a kernel device does.
 //
-// Drive continues with the configuration of the device process before it and initiates a handshake with each peer: their
-// sessions ended with that process, which they would notice only after 15 seconds.
+// Drive continues with the configuration of the device process before it and initiates a handshake with each peer:
+// their sessions ended with that process, which they would notice only after 15 seconds.
 //
 // The error wraps ErrInUse if another process has the UAPI socket.
 func Drive(ctx context.Context, name string, log *slog.Logger) error {
@@ -68,8 +68,8 @@ func drive(ctx context.Context, log *slog.Logger, l *link, u *uapi) error {
 	return err
 }
 
-// restore configures the device with the settings of the process before it, and sets it up if its link is up. It reports whether
-// the device is up with these settings.
+// restore configures the device with the settings of the process before it, and sets it up if its link is up. It
+// reports whether the device is up with these settings.
 func restore(log *slog.Logger, dev *device.Device, l *link, settings []byte) bool {
 	if len(settings) == 0 {
 		return false

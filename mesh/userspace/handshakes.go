@@ -9,9 +9,9 @@ import (
 	"golang.zx2c4.com/wireguard/device"
 )
 
-// initiateHandshakes starts a handshake with each peer of the settings whose endpoint is known, until ctx ends. The order is
-// random, so that many nodes that start together do not all begin with the same peers. It starts them one after another,
-// which takes one core of the host.
+// initiateHandshakes starts a handshake with each peer of the settings whose endpoint is known, until ctx ends. The
+// order is random, so that many nodes that start together do not all begin with the same peers. It starts them one
+// after another, which takes one core of the host.
 func initiateHandshakes(ctx context.Context, dev *device.Device, settings []byte) {
 	known := withEndpoint(settings)
 	rand.Shuffle(len(known), func(i, j int) { known[i], known[j] = known[j], known[i] })

@@ -42,8 +42,9 @@ func (l *link) Close() error {
 	return l.Device.Close()
 }
 
-// Read reads packets. It wraps errors about a packet that cannot be cut into segments as ErrTooManySegments, after which the
-// device continues to read; other errors would end it. It does not wrap errors of the file: then the interface is gone.
+// Read reads packets. It wraps errors about a packet that cannot be cut into segments as ErrTooManySegments, after
+// which the device continues to read; other errors would end it. It does not wrap errors of the file: then the
+// interface is gone.
 func (l *link) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 	n, err := l.Device.Read(bufs, sizes, offset)
 	var pathErr *fs.PathError
@@ -53,8 +54,8 @@ func (l *link) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 	return n, fmt.Errorf("%w: %w", tun.ErrTooManySegments, err)
 }
 
-// ended returns why the device ended by itself: ErrGone if its interface was deleted. Otherwise another attempt would end in
-// the same way.
+// ended returns why the device ended by itself: ErrGone if its interface was deleted. Otherwise another attempt would
+// end in the same way.
 func (l *link) ended() error {
 	if _, err := netlink.LinkByIndex(l.index); errors.As(err, &netlink.LinkNotFoundError{}) {
 		return ErrGone
@@ -62,8 +63,8 @@ func (l *link) ended() error {
 	return errors.New("the device closed although its interface exists: the log says why")
 }
 
-// up sets the device up again, after it went down because another process has its UDP port. It gets a random port then, and a
-// client that sets the configured port gets the error; for a device that is down, setting it would succeed.
+// up sets the device up again, after it went down because another process has its UDP port. It gets a random port then,
+// and a client that sets the configured port gets the error; for a device that is down, setting it would succeed.
 func (l *link) up() {
 	select {
 	case l.retry <- struct{}{}:

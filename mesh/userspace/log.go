@@ -10,9 +10,10 @@ import (
 	"golang.zx2c4.com/wireguard/device"
 )
 
-// newLogger turns wireguard-go's printf into structured lines: a peer becomes the key peer (its public key, abbreviated), an
-// error the key err. Verbose messages have level debug. Errors have level warn, because the device continues; what ends it is
-// returned by Run. An error may come with every packet: of one kind, one is logged per quiet.
+// newLogger turns wireguard-go's printf into structured lines: a peer becomes the key peer (its public key,
+// abbreviated), an error the key err. Verbose messages have level debug. Errors have level warn, because the device
+// continues; what ends it is returned by Run. An error may come with every packet: of one kind, one is logged per
+// quiet.
 func newLogger(log *slog.Logger) *device.Logger {
 	t := &throttle{}
 	return &device.Logger{
@@ -74,6 +75,6 @@ func abbreviated(p *device.Peer) string {
 // keyLike matches what may be a key in hexadecimal or base64, or most of one.
 var keyLike = regexp.MustCompile(`[0-9a-fA-F]{32,}|[0-9a-zA-Z+/]{40,}=?`)
 
-// redact replaces what may be a key: the error about a UAPI line that cannot be parsed quotes the line, which may be the one
-// with the private key.
+// redact replaces what may be a key: the error about a UAPI line that cannot be parsed quotes the line, which may be
+// the one with the private key.
 func redact(text string) string { return keyLike.ReplaceAllString(text, "(redacted)") }

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// deviceEnv makes the test binary a supervisor and, with driveArg, its device process: its value is the interface's name. Tests run
-// it in a namespace and kill either.
+// deviceEnv makes the test binary a supervisor and, with driveArg, its device process: its value is the interface's
+// name. Tests run it in a namespace and kill either.
 const (
 	deviceEnv = "WARREN_TEST_USERSPACE_DEVICE"
 	driveArg  = "drive"

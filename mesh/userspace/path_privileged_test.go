@@ -69,8 +69,8 @@ func counted(t *testing.T, n *node) string {
 	return m[1]
 }
 
-// TestPrivilegedNarrowPath has routers whose link is narrower than the interfaces at both ends, so that the kernel learns
-// of it from ICMP only, if at all. TCP inside the tunnel cannot learn it and must be carried nevertheless.
+// TestPrivilegedNarrowPath has routers whose link is narrower than the interfaces at both ends, so that the kernel
+// learns of it from ICMP only, if at all. TCP inside the tunnel cannot learn it and must be carried nevertheless.
 func TestPrivilegedNarrowPath(t *testing.T) {
 	for _, test := range []struct{ family, hostA, hostB string }{
 		{"v4", "192.0.2.1", "198.51.100.2"},
@@ -122,8 +122,8 @@ func routed(t *testing.T) (a, b *node, setMTU func(int)) {
 	}
 }
 
-// TestPrivilegedSource has a node with two addresses, reached at the second: its answers come from there, until it loses
-// the address.
+// TestPrivilegedSource has a node with two addresses, reached at the second: its answers come from there, until it
+// loses the address.
 func TestPrivilegedSource(t *testing.T) {
 	for _, test := range []struct{ family, a, first, second, prefix string }{
 		{"v4", "192.0.2.1", "192.0.2.2", "192.0.2.3", "/24"},

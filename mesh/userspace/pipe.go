@@ -20,7 +20,8 @@ func writeFrame(w io.Writer, content []byte) error {
 	return err
 }
 
-// readFrame reads a frame and returns its content. The error is io.EOF if the other side closed the pipe between two frames.
+// readFrame reads a frame and returns its content. The error is io.EOF if the other side closed the pipe between two
+// frames.
 func readFrame(r io.Reader) ([]byte, error) {
 	var length [4]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {

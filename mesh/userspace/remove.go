@@ -12,9 +12,9 @@ import (
 // socketDir is the directory of UAPI sockets. It is built into wireguard-go, wgctrl and `wg`.
 const socketDir = "/var/run/wireguard"
 
-// Remove deletes the UAPI socket that a killed device process left, the device's saved configuration, and the directory of
-// UAPI sockets if it is empty. It does not delete the interface. Removing what is absent succeeds. The error wraps ErrInUse if
-// a process still answers on the socket.
+// Remove deletes the UAPI socket that a killed device process left, the device's saved configuration, and the directory
+// of UAPI sockets if it is empty. It does not delete the interface. Removing what is absent succeeds. The error wraps
+// ErrInUse if a process still answers on the socket.
 func Remove(name string) error {
 	return remove(filepath.Join(socketDir, name+".sock"), StatePath(name))
 }

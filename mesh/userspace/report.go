@@ -14,8 +14,8 @@ import (
 // roamInterval is how often the reporter compares endpoints: only the device notices that a peer roams.
 const roamInterval = 5 * time.Second
 
-// reporter tells the supervisor the device's settings. It ignores errors of the pipe: without a supervisor this process is about
-// to be killed.
+// reporter tells the supervisor the device's settings. It ignores errors of the pipe: without a supervisor this process
+// is about to be killed.
 type reporter struct {
 	dev        *device.Device
 	supervisor *os.File
@@ -31,8 +31,8 @@ func (r *reporter) begin() []byte {
 	return settings
 }
 
-// follow makes the first report, which says that clients can configure the device, and then reports peers that roam, until ctx
-// ends.
+// follow makes the first report, which says that clients can configure the device, and then reports peers that roam,
+// until ctx ends.
 func (r *reporter) follow(ctx context.Context) {
 	tick := time.NewTicker(roamInterval)
 	defer tick.Stop()
@@ -69,8 +69,8 @@ func (r *reporter) report() {
 
 func (r *reporter) close() { _ = r.supervisor.Close() }
 
-// settings turns the configuration that a device returns into one that can be set: it leaves out what UAPI only returns. It is
-// empty for a device without a private key, whose port is a random one.
+// settings turns the configuration that a device returns into one that can be set: it leaves out what UAPI only
+// returns. It is empty for a device without a private key, whose port is a random one.
 func settings(config string) []byte {
 	b := bytes.NewBuffer(make([]byte, 0, len(config)))
 	if !strings.HasPrefix(config, "private_key=") {

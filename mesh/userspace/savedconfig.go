@@ -15,12 +15,12 @@ import (
 	"warren.mesh/internal/atomicfile"
 )
 
-// StatePath returns the path of the file that holds a device's configuration, as UAPI sets it. It is beside the UAPI socket,
-// in a directory that a container shares with its host, and so with the container that follows it.
+// StatePath returns the path of the file that holds a device's configuration, as UAPI sets it. It is beside the UAPI
+// socket, in a directory that a container shares with its host, and so with the container that follows it.
 func StatePath(name string) string { return filepath.Join(socketDir, name+".state") }
 
-// savedConfig is the last configuration of a device, private key included: in memory for the next device process, and in a file
-// on tmpfs for the next supervisor. One goroutine uses it.
+// savedConfig is the last configuration of a device, private key included: in memory for the next device process, and
+// in a file on tmpfs for the next supervisor. One goroutine uses it.
 type savedConfig struct {
 	path     string
 	log      *slog.Logger
@@ -55,7 +55,8 @@ func (c *savedConfig) set(settings []byte) {
 	c.settings = settings
 	err := writePrivate(c.path, settings)
 	if err != nil && !c.unwritten {
-		c.log.Warn("cannot save the device's configuration: it is lost with this process", "err", errors.Join(err, forget(c.path)))
+		err = errors.Join(err, forget(c.path))
+		c.log.Warn("cannot save the device's configuration: it is lost with this process", "err", err)
 	}
 	c.unwritten = err != nil
 }
@@ -106,7 +107,8 @@ func readPrivate(path string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
 	if found.Mode&unix.S_IFMT != unix.S_IFREG || found.Mode&0o077 != 0 || int(found.Uid) != os.Geteuid() {
-		return nil, fmt.Errorf("%s has mode %o and owner %d, want a regular file of mode 600 that belongs to this user: remove it", path, found.Mode, found.Uid)
+		const format = "%s has mode %o and owner %d, want a regular file of this user with mode 600: remove it"
+		return nil, fmt.Errorf(format, path, found.Mode, found.Uid)
 	}
 	return io.ReadAll(file)
 }

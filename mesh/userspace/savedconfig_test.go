@@ -70,8 +70,8 @@ func TestSavedConfigIsWrittenOnce(t *testing.T) {
 	}
 }
 
-// TestSavedConfigOnDisk shows that no secret gets there, that this is logged once, and that the next device process has the
-// configuration nevertheless. The directory stands for every file system but tmpfs.
+// TestSavedConfigOnDisk shows that no secret gets there, that this is logged once, and that the next device process has
+// the configuration nevertheless. The directory stands for every file system but tmpfs.
 func TestSavedConfigOnDisk(t *testing.T) {
 	c, log := load("/proc/self/wg0.state")
 	for _, settings := range []string{"private_key=01\n", "private_key=02\n"} {

@@ -10,8 +10,8 @@ import (
 	"golang.zx2c4.com/wireguard/ipc"
 )
 
-// server answers UAPI clients, as device.IpcHandle does (https://www.wireguard.com/xplatform/). It calls changed after each
-// request that sets something and before the answer, so that every change that a client knows of is saved.
+// server answers UAPI clients, as device.IpcHandle does (https://www.wireguard.com/xplatform/). It calls changed after
+// each request that sets something and before the answer, so that every change that a client knows of is saved.
 type server struct {
 	dev     *device.Device
 	log     *device.Logger

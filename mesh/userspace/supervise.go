@@ -18,17 +18,17 @@ import (
 const (
 	// TUNFile is the descriptor of the TUN interface.
 	TUNFile = 3 + iota
-	// supervisorFile is the descriptor of the pipe to the supervisor. The supervisor sends one frame with the settings to begin
-	// with. The device process sends a frame with its settings when it can be configured, and after each change. The supervisor
-	// answers each with one byte, when it has saved the settings.
+	// supervisorFile is the descriptor of the pipe to the supervisor. The supervisor sends one frame with the settings
+	// to begin with. The device process sends a frame with its settings when it can be configured, and after each
+	// change. The supervisor answers each with one byte, when it has saved the settings.
 	supervisorFile
 )
 
 // stopPatience is how long a device process may take to end after SIGTERM, before it is killed.
 const stopPatience = 2 * time.Second
 
-// supervisor runs device processes, one after another. It does not hold their UDP sockets: what peers send between two processes
-// belongs to sessions that ended with the first.
+// supervisor runs device processes, one after another. It does not hold their UDP sockets: what peers send between two
+// processes belongs to sessions that ended with the first.
 type supervisor struct {
 	cfg    Config
 	tunnel *tunnel
@@ -37,8 +37,8 @@ type supervisor struct {
 	succeeded bool
 }
 
-// supervise runs device processes until ctx ends or the interface is deleted. It returns an error if one ends before any was
-// ready: another would end for the same reason.
+// supervise runs device processes until ctx ends or the interface is deleted. It returns an error if one ends before
+// any was ready: another would end for the same reason.
 func (s *supervisor) supervise(ctx context.Context) error {
 	pace := loop.Backoff{First: firstDelay, Most: mostDelay}
 	for {
@@ -72,8 +72,8 @@ func (s *supervisor) device(ctx context.Context) error {
 	cmd.ExtraFiles = []*os.File{s.tunnel.file, theirs}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopPatience
-	// A device process that outlives its supervisor would keep the interface busy. The kernel sends the signal when the thread
-	// that started the process ends, so this goroutine keeps its thread.
+	// A device process that outlives its supervisor would keep the interface busy. The kernel sends the signal when the
+	// thread that started the process ends, so this goroutine keeps its thread.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -87,8 +87,8 @@ func (s *supervisor) device(ctx context.Context) error {
 	return errors.Join(cmd.Wait(), <-attended)
 }
 
-// attend sends a device process the settings to begin with and saves the settings that it reports, until it ends. The end of the
-// process is no error here.
+// attend sends a device process the settings to begin with and saves the settings that it reports, until it ends. The
+// end of the process is no error here.
 func (s *supervisor) attend(process io.ReadWriter) error {
 	if err := writeFrame(process, s.saved.settings); err != nil {
 		return nil //nolint:nilerr // It has ended.
@@ -120,8 +120,8 @@ func (s *supervisor) ready() error {
 	return s.tunnel.persist()
 }
 
-// Delays between the end of a device process and the start of the next one. A process that ran for at least longEnough is
-// followed at once.
+// Delays between the end of a device process and the start of the next one. A process that ran for at least longEnough
+// is followed at once.
 const (
 	longEnough = time.Second
 	firstDelay = 10 * time.Millisecond

@@ -32,7 +32,8 @@ func (n *node) driver(t *testing.T) int {
 	return pid
 }
 
-// crash kills the device process and waits until another can be configured, and the peer, which sends nothing, has a session with it.
+// crash kills the device process and waits until another can be configured, and the peer, which sends nothing, has a
+// session with it.
 func (n *node) crash(t *testing.T, peer *node) {
 	t.Helper()
 	before := peer.handshake(t, n)
@@ -81,7 +82,8 @@ func (n *node) update(t *testing.T, peer *node, change wgtypes.PeerConfig) {
 	}
 }
 
-// TestPrivilegedCrash kills device processes: nobody configures the next ones, who have the keys, the peers and where those are.
+// TestPrivilegedCrash kills device processes: nobody configures the next ones, who have the keys, the peers and where
+// those are.
 func TestPrivilegedCrash(t *testing.T) {
 	for _, family := range []string{"v4", "v6"} {
 		t.Run(family, func(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 // quiet is how long the throttle suppresses a message after it was logged.
 const quiet = 10 * time.Second
 
-// throttle limits messages of one kind to one per quiet, and counts those that it suppresses. Kinds are formats, of which
-// wireguard-go has a few dozen. It shares nothing with mesh/loop, which decides when to do what failed again: nothing here
-// waits or is done again.
+// throttle limits messages of one kind to one per quiet, and counts those that it suppresses. Kinds are formats, of
+// which wireguard-go has a few dozen. It shares nothing with mesh/loop, which decides when to do what failed again:
+// nothing here waits or is done again.
 type throttle struct {
 	mu   sync.Mutex
 	last map[string]occurrence

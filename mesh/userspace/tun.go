@@ -64,8 +64,8 @@ func (t *tunnel) Close() error { return t.file.Close() }
 
 // inherit takes over the interface, which the supervisor passes as TUNFile.
 func inherit(name string) (*link, error) {
-	// Not tun.CreateTUN: it sets the MTU of an interface that exists, and its listener ends the device when a burst of netlink
-	// messages overruns its socket.
+	// Not tun.CreateTUN: it sets the MTU of an interface that exists, and its listener ends the device when a burst of
+	// netlink messages overruns its socket.
 	dev, found, err := tun.CreateUnmonitoredTUNFromFD(TUNFile)
 	if err == nil && found != name {
 		err = errors.Join(fmt.Errorf("descriptor %d is %s", TUNFile, found), dev.Close())
@@ -88,8 +88,8 @@ func mtu(cfg Config) int {
 	return cfg.MTU
 }
 
-// check returns whether the interface exists, and an error if it is not a TUN of one queue: attaching to it would fail with a
-// mere EINVAL.
+// check returns whether the interface exists, and an error if it is not a TUN of one queue: attaching to it would fail
+// with a mere EINVAL.
 func check(name string) (exists bool, err error) {
 	found, err := netlink.LinkByName(name)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {
@@ -112,7 +112,7 @@ func check(name string) (exists bool, err error) {
 			return true, nil
 		}
 	}
-	return true, fmt.Errorf("%s exists and is %w but has type %s: if nothing needs it, delete it (ip link delete %s)",
+	return true, fmt.Errorf("%s exists and is %w but of type %s: if nothing needs it, delete it (ip link delete %s)",
 		name, ErrNotTUN, kind, name)
 }
 
@@ -147,7 +147,8 @@ func setInterface(fd int, name string) error {
 	err = unix.IoctlIfreq(fd, unix.TUNSETIFF, ifreq)
 	switch {
 	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("%s is %w (%s): stop it first", name, ErrInUse, tunHolder(os.DirFS("/proc").(fs.ReadLinkFS), name))
+		holder := tunHolder(os.DirFS("/proc").(fs.ReadLinkFS), name)
+		return fmt.Errorf("%s is %w (%s): stop it first", name, ErrInUse, holder)
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("attach to %s: %w: give the process CAP_NET_ADMIN", name, err)
 	case err != nil:

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// tunHolder describes the process that holds the TUN interface of this name in this network namespace, for error messages. proc
-// is /proc, which does not show the processes of other PID namespaces.
+// tunHolder describes the process that holds the TUN interface of this name in this network namespace, for error
+// messages. proc is /proc, which does not show the processes of other PID namespaces.
 func tunHolder(proc fs.ReadLinkFS, name string) string {
 	own, _ := proc.ReadLink("thread-self/ns/net")
 	infos, _ := fs.Glob(proc, "[0-9]*/fdinfo/*")
@@ -27,8 +27,8 @@ func tunHolder(proc fs.ReadLinkFS, name string) string {
 	return "PID not found"
 }
 
-// isTUN reports whether a file descriptor is the TUN interface of this name. fdinfo is the text of /proc/PID/fdinfo/FD, in
-// which the tun driver writes a line with the interface's name.
+// isTUN reports whether a file descriptor is the TUN interface of this name. fdinfo is the text of /proc/PID/fdinfo/FD,
+// in which the tun driver writes a line with the interface's name.
 func isTUN(fdinfo, name string) bool {
 	for line := range strings.Lines(fdinfo) {
 		if key, value, _ := strings.Cut(line, ":"); key == "iff" && strings.TrimSpace(value) == name {

@@ -17,8 +17,8 @@ type uapi struct {
 	listener net.Listener
 }
 
-// openUAPI makes the socket. It replaces one that a killed process left. The error wraps ErrInUse if another process answers on
-// it.
+// openUAPI makes the socket. It replaces one that a killed process left. The error wraps ErrInUse if another process
+// answers on it.
 func openUAPI(name string) (*uapi, error) {
 	u := &uapi{name: name}
 	return u, u.open()
@@ -76,8 +76,8 @@ func (u *uapi) serve(ctx context.Context, log *slog.Logger, handle func(net.Conn
 	}
 }
 
-// accept accepts clients until the socket fails or ctx ends, and then closes it, once: a second Close of ipc's listener would
-// close a file descriptor that may belong to another file by then.
+// accept accepts clients until the socket fails or ctx ends, and then closes it, once: a second Close of ipc's listener
+// would close a file descriptor that may belong to another file by then.
 func (u *uapi) accept(ctx context.Context, client func(net.Conn)) error {
 	closed := sync.OnceValue(u.listener.Close)
 	defer func() { _ = closed() }() // It fails if the socket is removed already, which is what it is for.

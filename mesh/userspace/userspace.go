@@ -1,9 +1,10 @@
-// Package userspace owns the WireGuard device of hosts whose kernel has none: golang.zx2c4.com/wireguard on a persistent TUN
-// interface, configured through the usual UAPI socket, so that wgctrl and `wg` see no difference. It does not own the device's
-// configuration: the daemon sets keys, port, peers, addresses and whether the link is up.
+// Package userspace owns the WireGuard device of hosts whose kernel has none: golang.zx2c4.com/wireguard on a
+// persistent TUN interface, configured through the usual UAPI socket, so that wgctrl and `wg` see no difference. It
+// does not own the device's configuration: the daemon sets keys, port, peers, addresses and whether the link is up.
 //
-// There are two processes. The supervisor (Run) holds the interface; its child (Drive) runs the device. The child may crash, or be
-// killed because of its memory: the interface stays up, and the next child restores the configuration by itself.
+// There are two processes. The supervisor (Run) holds the interface; its child (Drive) runs the device. The child may
+// crash, or be killed because of its memory: the interface stays up, and the next child restores the configuration by
+// itself.
 package userspace
 
 import (
@@ -35,10 +36,11 @@ var errKernelDevice = errors.New("a WireGuard device of the kernel has the name"
 type Config struct {
 	// Name is the interface's name; the UAPI socket is Name.sock in /var/run/wireguard.
 	Name string
-	// MTU is the MTU in bytes of an interface that Run creates; zero is device.DefaultMTU, 1420. An interface that exists keeps
-	// its MTU: the daemon may have set it.
+	// MTU is the MTU in bytes of an interface that Run creates; zero is device.DefaultMTU, 1420. An interface that
+	// exists keeps its MTU: the daemon may have set it.
 	MTU int
-	// Command is the program, with its arguments, that Run starts as device process. It must call Drive. It must not be empty.
+	// Command is the program, with its arguments, that Run starts as device process. It must call Drive. It must not be
+	// empty.
 	Command []string
 	// Log must not be nil.
 	Log *slog.Logger
@@ -46,17 +48,18 @@ type Config struct {
 	Ready func()
 }
 
-// Run creates the interface, or attaches to the one that an earlier process left, and runs device processes for it, one after
-// another, until ctx ends. It then returns nil; the interface keeps existing, with its addresses and routes. If a WireGuard device
-// of the kernel has the name, Run waits until the daemon deletes it.
+// Run creates the interface, or attaches to the one that an earlier process left, and runs device processes for it, one
+// after another, until ctx ends. It then returns nil; the interface keeps existing, with its addresses and routes. If a
+// WireGuard device of the kernel has the name, Run waits until the daemon deletes it.
 //
-// When a device process ends, for whatever reason, Run starts another one at once, which continues with its configuration, endpoints
-// and private key included. Run has that in memory and, for the next Run, in a file (StatePath) of mode 0600, but only on tmpfs: if
-// /var/run/wireguard is on a disk, the daemon must configure the device of the next Run. The interface stays up between two
-// processes. Packets wait in its queue, as many as its txqueuelen (500); further ones are dropped.
+// When a device process ends, for whatever reason, Run starts another one at once, which continues with its
+// configuration, endpoints and private key included. Run has that in memory and, for the next Run, in a file
+// (StatePath) of mode 0600, but only on tmpfs: if /var/run/wireguard is on a disk, the daemon must configure the device
+// of the next Run. The interface stays up between two processes. Packets wait in its queue, as many as its txqueuelen
+// (500); further ones are dropped.
 //
-// The error wraps ErrInUse, ErrNotTUN or ErrNoTUN if Run refuses to start, and ErrGone if the interface was deleted: another Run
-// creates it anew.
+// The error wraps ErrInUse, ErrNotTUN or ErrNoTUN if Run refuses to start, and ErrGone if the interface was deleted:
+// another Run creates it anew.
 func Run(ctx context.Context, cfg Config) error {
 	t, err := acquire(ctx, cfg)
 	if err != nil || t == nil {
@@ -88,7 +91,8 @@ func acquire(ctx context.Context, cfg Config) (*tunnel, error) {
 		switch {
 		case errors.Is(err, errKernelDevice):
 			if !waiting {
-				cfg.Log.Info("waiting for the daemon to delete the kernel's device: start it with the same --wireguard", "iface", cfg.Name)
+				const message = "waiting for the daemon to delete the kernel's device: start it with this --wireguard"
+				cfg.Log.Info(message, "iface", cfg.Name)
 			}
 			waiting, pause = true, replaceInterval
 		case !errors.Is(err, ErrInUse) || time.Since(begin) > exitPatience:

@@ -14,8 +14,8 @@ import (
 	"golang.zx2c4.com/wireguard/tun"
 )
 
-// interval is how often watch reads the link's state without a notification: a burst of notifications overruns the socket, and
-// some are lost.
+// interval is how often watch reads the link's state without a notification: a burst of notifications overruns the
+// socket, and some are lost.
 const interval = time.Second
 
 // watch sends changes of the link to the device, until ctx ends or the link is closed.
@@ -66,7 +66,8 @@ type status struct {
 	mtu int
 }
 
-// look reads the link's state. It returns last if the state cannot be read: a deleted link ends the device through Read.
+// look reads the link's state. It returns last if the state cannot be read: a deleted link ends the device through
+// Read.
 func (l *link) look(last status) status {
 	found, err := netlink.LinkByIndex(l.index)
 	if err != nil {
@@ -90,8 +91,8 @@ func (s status) until(now status) []tun.Event {
 	return events
 }
 
-// notifications sends a value when any link of the host changed, perhaps one for many changes. It sends none if the kernel
-// refuses the subscription. stop ends it and waits for its end.
+// notifications sends a value when any link of the host changed, perhaps one for many changes. It sends none if the
+// kernel refuses the subscription. stop ends it and waits for its end.
 func notifications() (changed <-chan struct{}, stop func()) {
 	pokes := make(chan struct{}, 1)
 	f, err := subscribe()

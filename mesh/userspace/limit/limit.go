@@ -1,7 +1,8 @@
-// Package limit bounds the number of packets that are inside a wireguard-go device, in each direction. The device bounds its
-// queues by batches only and puts each packet into a buffer of 64 KiB, so a fast sender can make it take gigabytes. The
-// package wraps the device's two ends, the TUN interface and the UDP sockets, and counts the packets between them. It owns
-// neither the ends nor the device, and it does not drop packets: those that have to wait stay in the kernel's queues.
+// Package limit bounds the number of packets that are inside a wireguard-go device, in each direction. The device
+// bounds its queues by batches only and puts each packet into a buffer of 64 KiB, so a fast sender can make it take
+// gigabytes. The package wraps the device's two ends, the TUN interface and the UDP sockets, and counts the packets
+// between them. It owns neither the ends nor the device, and it does not drop packets: those that have to wait stay in
+// the kernel's queues.
 package limit
 
 import (
@@ -57,7 +58,7 @@ func (b boundedBind) bounded(receive conn.ReceiveFunc) conn.ReceiveFunc {
 		n, err := receive(bufs, sizes, eps)
 		entered := 0
 		for i := range n {
-			if i == n-1 || eps[i] != eps[i+1] { // The last packet of one sender: the device queues each peer's by themselves.
+			if i == n-1 || eps[i] != eps[i+1] { // The last of one sender: the device has a queue for each peer.
 				b.received.enter(i+1-entered, bufs[i])
 				entered = i + 1
 			}

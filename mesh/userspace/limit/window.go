@@ -9,28 +9,28 @@ import (
 )
 
 const (
-	// windowSize is the number of packets that may be inside the device, in each direction, when it reads its next batch
-	// (conn.IdealBatchSize, 128 packets). The device puts each packet into a buffer of 64 KiB and bounds its queues by
-	// batches only, at 1,024: 8 GiB. Further packets wait, at their own size, in the queue of the socket or the interface.
-	// 512 packets are four batches: enough for each of the device's stages to have one.
+	// windowSize is the number of packets that may be inside the device, in each direction, when it reads its next
+	// batch (conn.IdealBatchSize, 128 packets). The device puts each packet into a buffer of 64 KiB and bounds its
+	// queues by batches only, at 1,024: 8 GiB. Further packets wait, at their own size, in the queue of the socket or
+	// the interface. 512 packets are four batches: enough for each of the device's stages to have one.
 	windowSize = 512
-	// mostPatience is how long a full window waits, at most, for a packet to leave the device. The device drops some packets
-	// (forged, replayed, for a peer that does not answer) and does not report them: if none leaves, those inside count as
-	// dropped.
+	// mostPatience is how long a full window waits, at most, for a packet to leave the device. The device drops some
+	// packets (forged, replayed, for a peer that does not answer) and does not report them: if none leaves, those
+	// inside count as dropped.
 	mostPatience = 2 * time.Millisecond
-	// leastPatience is how long it waits, at least, when earlier waits were in vain. A flood of packets that never leave then
-	// passes at millions a second, and delays other packets no more than without a window.
+	// leastPatience is how long it waits, at least, when earlier waits were in vain. A flood of packets that never
+	// leave then passes at millions a second, and delays other packets no more than without a window.
 	leastPatience = 50 * time.Microsecond
 )
 
-// markOffset is the offset in a buffer of the device at which the window writes the packet's number: at the end, which no
-// packet of a mesh reaches.
+// markOffset is the offset in a buffer of the device at which the window writes the packet's number: at the end, which
+// no packet of a mesh reaches.
 const markOffset = device.MaxMessageSize - 8
 
-// window bounds the packets inside the device in one direction. It numbers packets as they enter and recognises them by their
-// buffers as they leave. The device's queues keep the order, so when a packet leaves, all earlier ones have left or were
-// dropped. With many peers, which have queues of their own, that is nearly true: a window is an estimate that slows down the
-// faster end, not a hard limit.
+// window bounds the packets inside the device in one direction. It numbers packets as they enter and recognises them by
+// their buffers as they leave. The device's queues keep the order, so when a packet leaves, all earlier ones have left
+// or were dropped. With many peers, which have queues of their own, that is nearly true: a window is an estimate that
+// slows down the faster end, not a hard limit.
 type window struct {
 	// in and out are the numbers of the last packet that entered and of the last that left.
 	in, out atomic.Uint64
@@ -70,8 +70,8 @@ func (w *window) wait() {
 	w.learn(time.Since(begin))
 }
 
-// learn sets the patience after a wait, to four times the time that it took, but not below half of the present patience.
-// took is 0 for a wait in vain.
+// learn sets the patience after a wait, to four times the time that it took, but not below half of the present
+// patience. took is 0 for a wait in vain.
 func (w *window) learn(took time.Duration) {
 	patience := max(4*took, w.patienceNow()/2)
 	w.patience.Store(int64(min(max(patience, leastPatience), mostPatience)))
@@ -89,8 +89,8 @@ func (w *window) enter(n int, last []byte) {
 	}
 }
 
-// leave records that the packet in this buffer leaves. A mark may be old, or overwritten by a very large packet: neither
-// shrinks the window, nor does its count go back.
+// leave records that the packet in this buffer leaves. A mark may be old, or overwritten by a very large packet:
+// neither shrinks the window, nor does its count go back.
 func (w *window) leave(last []byte) {
 	mark := markOf(last)
 	if mark == nil {
@@ -109,8 +109,8 @@ func (w *window) leave(last []byte) {
 	}
 }
 
-// markOf returns the place of the number in a buffer; nil if the buffer is not one of the device's packet buffers, but a
-// handshake message's.
+// markOf returns the place of the number in a buffer; nil if the buffer is not one of the device's packet buffers, but
+// a handshake message's.
 func markOf(buf []byte) []byte {
 	if cap(buf) != device.MaxMessageSize {
 		return nil

@@ -36,7 +36,8 @@ func TestWindowWaitsForRoom(t *testing.T) {
 	})
 }
 
-// TestWindowForgets fills a window again and again with packets that never leave: their senders must not delay all others.
+// TestWindowForgets fills a window again and again with packets that never leave: their senders must not delay all
+// others.
 func TestWindowForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWindow()

@@ -1,14 +1,16 @@
-// Package udp owns the UDP sockets of the userspace device. It replaces conn.StdNetBind, which fails a mesh in three ways:
+// Package udp owns the UDP sockets of the userspace device. It replaces conn.StdNetBind, which fails a mesh in three
+// ways:
 //
-//   - With IPv4 and IPv6 peers on one device it sends to wrong addresses: it fills a pooled address before it restores the
-//     address's length (WireGuard/wireguard-go#135). Here each endpoint has an address of its own, which nobody changes.
-//   - Where the path's MTU is below the interface's, the kernel refuses coalesced datagrams with EMSGSIZE (EINVAL before
-//     6.14) for as long as it remembers the path's MTU, and the stock bind loses the whole batch, each time. Here they are
-//     sent again one by one, and IPv4 does not learn path MTUs at all: see wanted.
+//   - With IPv4 and IPv6 peers on one device it sends to wrong addresses: it fills a pooled address before it restores
+//     the address's length (WireGuard/wireguard-go#135). Here each endpoint has an address of its own, which nobody
+//     changes.
+//   - Where the path's MTU is below the interface's, the kernel refuses coalesced datagrams with EMSGSIZE (EINVAL
+//     before 6.14) for as long as it remembers the path's MTU, and the stock bind loses the whole batch, each time.
+//     Here they are sent again one by one, and IPv4 does not learn path MTUs at all: see wanted.
 //   - With one address family only it forgets the port: it opens IPv6 on a random one, or reports port 0 for IPv4.
 //
-// It keeps the stock bind's batches (sendmmsg, recvmmsg), UDP segmentation offload both ways, and replies from the address
-// that the peer sent to. It knows nothing of the device, its peers or its packets.
+// It keeps the stock bind's batches (sendmmsg, recvmmsg), UDP segmentation offload both ways, and replies from the
+// address that the peer sent to. It knows nothing of the device, its peers or its packets.
 //
 // When upstream has mended all three, delete this folder and return conn.NewDefaultBind from newBind in mesh/userspace;
 // nothing else depends on it. TestPrivilegedStockBind fails then.
@@ -43,8 +45,8 @@ func newBind() *bind { return &bind{listen: listen} }
 // randomTries bounds how often Open looks for a port that is free in both families, when it may choose the port.
 const randomTries = 100
 
-// Open opens one socket for each address family that the host has, on the same port; port 0 stands for a random one. A host
-// without one of the families gets the other's socket only. The error wraps EADDRINUSE where the port is taken.
+// Open opens one socket for each address family that the host has, on the same port; port 0 stands for a random one. A
+// host without one of the families gets the other's socket only. The error wraps EADDRINUSE where the port is taken.
 func (b *bind) Open(port uint16) ([]conn.ReceiveFunc, uint16, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -121,8 +123,8 @@ func (b *bind) SetMark(mark uint32) error {
 	return errors.Join(errs...)
 }
 
-// Send sends datagrams to one endpoint, in order. The error wraps net.ErrClosed where no socket is open, and EAFNOSUPPORT
-// where the endpoint's family has none.
+// Send sends datagrams to one endpoint, in order. The error wraps net.ErrClosed where no socket is open, and
+// EAFNOSUPPORT where the endpoint's family has none.
 func (b *bind) Send(datagrams [][]byte, to conn.Endpoint) error {
 	e, ok := to.(*endpoint)
 	if !ok {

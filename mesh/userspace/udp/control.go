@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// segmentSizeLen is the length in bytes of the value of UDP_SEGMENT (a u16, sent). UDP_GRO's value (received) is an int.
+// segmentSizeLen is the length in bytes of the value of UDP_SEGMENT (a u16, sent). UDP_GRO's value (received) is an
+// int.
 const segmentSizeLen = 2
 
 // specDst is the offset of the local address in an in_pktinfo (ip(7)).
@@ -18,8 +19,9 @@ const specDst = unsafe.Offsetof(unix.Inet4Pktinfo{}.Spec_dst)
 // controlSpace is the size in bytes that the control messages of one datagram need at most, sent or received.
 var controlSpace = unix.CmsgSpace(unix.SizeofInet6Pktinfo) + unix.CmsgSpace(4)
 
-// appendSource appends the source address of a datagram to send; it appends nothing for the zero value. Routing chooses the
-// interface: stock wireguard-go sets the one on which the peer was heard, and then has to correct it when routes change.
+// appendSource appends the source address of a datagram to send; it appends nothing for the zero value. Routing chooses
+// the interface: stock wireguard-go sets the one on which the peer was heard, and then has to correct it when routes
+// change.
 func appendSource(control []byte, src netip.Addr) []byte {
 	switch {
 	case src.Is4():
@@ -55,8 +57,8 @@ func appendControl(control []byte, level, kind int32, value []byte) []byte {
 	return control
 }
 
-// parseControl returns the local address that a datagram was sent to, and the size of the datagrams from which the kernel
-// joined its payload; each is zero where the control messages do not say.
+// parseControl returns the local address that a datagram was sent to, and the size of the datagrams from which the
+// kernel joined its payload; each is zero where the control messages do not say.
 func parseControl(control []byte) (local netip.Addr, segment int) {
 	for len(control) >= unix.SizeofCmsghdr {
 		header, value, rest, err := unix.ParseOneSocketControlMessage(control)

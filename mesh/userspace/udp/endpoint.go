@@ -8,7 +8,8 @@ import (
 	"golang.zx2c4.com/wireguard/conn"
 )
 
-// endpoint is a peer's address and the local address to send from. Many senders may share it: only sourceCleared changes.
+// endpoint is a peer's address and the local address to send from. Many senders may share it: only sourceCleared
+// changes.
 type endpoint struct {
 	// dst is never an IPv4 address in IPv6 form, which would select the wrong socket.
 	dst netip.AddrPort

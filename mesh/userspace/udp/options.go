@@ -17,9 +17,9 @@ type option struct {
 // wanted holds the options of each address family.
 //
 // IPv4 leaves fragmentation to the path, as kernel WireGuard does: it sets no DF bit and takes no path MTU from ICMP
-// messages, which anybody can forge and which would end segmentation offload. IPv6 keeps path MTU discovery: its routers do
-// not fragment, so the host must know the path's MTU and fragment by itself. With IPV6_PMTUDISC_OMIT a narrow path would
-// drop every full-size packet.
+// messages, which anybody can forge and which would end segmentation offload. IPv6 keeps path MTU discovery: its
+// routers do not fragment, so the host must know the path's MTU and fragment by itself. With IPV6_PMTUDISC_OMIT a
+// narrow path would drop every full-size packet.
 var wanted = map[string][]option{
 	"udp4": {
 		{"IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1},
@@ -48,8 +48,8 @@ func setOptions(network, _ string, c syscall.RawConn) error {
 // bufferSize is what stock wireguard-go asks for, in bytes: enough to hold a burst.
 const bufferSize = 7 << 20
 
-// setBuffers enlarges the socket's buffers as far as it may: beyond net.core.[rw]mem_max that needs CAP_NET_ADMIN in the
-// initial user namespace.
+// setBuffers enlarges the socket's buffers as far as it may: beyond net.core.[rw]mem_max that needs CAP_NET_ADMIN in
+// the initial user namespace.
 func setBuffers(fd int) {
 	for _, name := range []int{unix.SO_RCVBUF, unix.SO_SNDBUF, unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE} {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, name, bufferSize)
@@ -62,8 +62,8 @@ func canSegment(fd int) bool {
 	return err == nil
 }
 
-// joinReceived has the kernel join datagrams of one sender into one long payload. It does nothing on kernels before 5.12,
-// whose UDP_GRO has known faults: they are the ones on which the option cannot be read.
+// joinReceived has the kernel join datagrams of one sender into one long payload. It does nothing on kernels before
+// 5.12, whose UDP_GRO has known faults: they are the ones on which the option cannot be read.
 func joinReceived(fd int) {
 	if _, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO); err == nil {
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1)

@@ -7,12 +7,12 @@ import (
 	"golang.zx2c4.com/wireguard/conn"
 )
 
-// readMessages is the number of messages that one recvmmsg reads. Each may hold many datagrams, and each needs a buffer for
-// the longest payload.
+// readMessages is the number of messages that one recvmmsg reads. Each may hold many datagrams, and each needs a buffer
+// for the longest payload.
 const readMessages = 8
 
-// receiver reads from one socket, for one goroutine. It reads into its own buffers and copies the datagrams: so only the
-// first bytes of each of the device's many buffers of 64 KiB are ever written, and the rest takes no memory.
+// receiver reads from one socket, for one goroutine. It reads into its own buffers and copies the datagrams: so only
+// the first bytes of each of the device's many buffers of 64 KiB are ever written, and the rest takes no memory.
 type receiver struct {
 	socket *socket
 	msgs   []message
@@ -42,8 +42,8 @@ func (r *receiver) receiveIPv6(bufs [][]byte, sizes []int, eps []conn.Endpoint) 
 	return r.receive(bufs, sizes, eps)
 }
 
-// receive returns datagrams that were read before. If there are none, it waits until the socket has some. What does not fit
-// in bufs stays for the next call.
+// receive returns datagrams that were read before. If there are none, it waits until the socket has some. What does not
+// fit in bufs stays for the next call.
 func (r *receiver) receive(bufs [][]byte, sizes []int, eps []conn.Endpoint) (int, error) {
 	if !r.next() {
 		if err := r.read(); err != nil {

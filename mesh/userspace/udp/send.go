@@ -8,8 +8,8 @@ import (
 	"golang.zx2c4.com/wireguard/conn"
 )
 
-// maxSegments is the number of datagrams into which the kernel cuts one payload at most (UDP_MAX_SEGMENTS of linux/udp.h,
-// before 6.10).
+// maxSegments is the number of datagrams into which the kernel cuts one payload at most (UDP_MAX_SEGMENTS of
+// linux/udp.h, before 6.10).
 const maxSegments = 64
 
 // batch holds the messages of one sendmmsg. Batches are used again.
@@ -23,8 +23,8 @@ var batches = sync.Pool{New: func() any {
 	return &b
 }}
 
-// send sends datagrams to e in order. It skips a datagram that is too long for its path, sends the others, and returns the
-// error. Any other error without a remedy ends the batch.
+// send sends datagrams to e in order. It skips a datagram that is too long for its path, sends the others, and returns
+// the error. Any other error without a remedy ends the batch.
 func (s *socket) send(datagrams [][]byte, e *endpoint) error {
 	b := batches.Get().(*batch)
 	defer b.release()
@@ -64,9 +64,9 @@ const (
 
 // remedy decides how to continue after an error. It changes nothing twice, so send ends.
 //
-// For a payload to be cut, the kernel returns EIO if the interface computes no checksums (which stays so), and EMSGSIZE, or
-// EINVAL before Linux 6.14, if the path is too narrow for datagrams of that size (other peers' paths may not be). EINVAL
-// also means that the source address is no longer the host's.
+// For a payload to be cut, the kernel returns EIO if the interface computes no checksums (which stays so), and
+// EMSGSIZE, or EINVAL before Linux 6.14, if the path is too narrow for datagrams of that size (other peers' paths may
+// not be). EINVAL also means that the source address is no longer the host's.
 func (s *socket) remedy(err error, cut bool, e *endpoint) action {
 	switch {
 	case cut && errors.Is(err, unix.EIO):
@@ -126,8 +126,8 @@ func (b *batch) release() {
 	batches.Put(b)
 }
 
-// prefix returns how many datagrams, from the first on, fit in one payload: all have the first one's length, except that the
-// last may be shorter.
+// prefix returns how many datagrams, from the first on, fit in one payload: all have the first one's length, except
+// that the last may be shorter.
 func prefix(datagrams [][]byte, maxPayload int) int {
 	size := len(datagrams[0])
 	total, n := size, 1

@@ -40,8 +40,8 @@ type socket struct {
 	segments atomic.Bool
 }
 
-// The largest payloads that the length fields of the IP headers allow (RFC 791, RFC 8200). IPv6's does not count its own
-// header.
+// The largest payloads that the length fields of the IP headers allow (RFC 791, RFC 8200). IPv6's does not count its
+// own header.
 const (
 	maxPayloadIPv4 = 1<<16 - 1 - 20 - 8
 	maxPayloadIPv6 = 1<<16 - 1 - 8
@@ -84,7 +84,8 @@ func (s *socket) offload() error {
 // setMark sets the packet mark of sent datagrams.
 func (s *socket) setMark(mark uint32) error {
 	return s.control(func(fd int) error {
-		return os.NewSyscallError("setsockopt SO_MARK", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(mark)))
+		err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(mark))
+		return os.NewSyscallError("setsockopt SO_MARK", err)
 	})
 }
 
