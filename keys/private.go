@@ -9,14 +9,15 @@ import (
 	"log/slog"
 )
 
-// Private is a WireGuard private key, clamped. No formatter, logger or marshaller prints it; Reveal is the only way to
-// its bytes. Its zero value is no key: see IsZero.
+// Private is a WireGuard private key, clamped. No formatter, logger or marshaller prints it; only Reveal returns its
+// bytes. The zero value is no key: see IsZero.
 //
-// The bytes are held in a closure because fmt prints unexported fields of other packages' structs without asking their
-// methods: what it finds there is an address. A pointer is not enough: fmt follows one whose verb does not fit (%s).
+// A closure holds the bytes, because fmt prints unexported fields of other packages' structs without calling their
+// methods, and of a closure it prints an address. A pointer is not enough: fmt follows one if the verb does not suit it
+// (%s).
 type Private struct{ secret func() [Size]byte }
 
-// Generate makes a new private key from the operating system's random source.
+// Generate returns a new private key from the operating system's random source.
 func Generate() (Private, error) { return generate(rand.Reader) }
 
 func generate(random io.Reader) (Private, error) {
@@ -34,7 +35,8 @@ func newPrivate(b [Size]byte) Private {
 	return Private{secret: func() [Size]byte { return b }}
 }
 
-// ParsePrivate reads base64 as `wg genkey` prints it, and clamps. The error wraps ErrInvalid and holds no input.
+// ParsePrivate parses base64 as `wg genkey` prints it, and clamps the key. The error wraps ErrInvalid and repeats no
+// input.
 func ParsePrivate(text string) (Private, error) {
 	b, err := parse(text)
 	if err != nil {
@@ -43,7 +45,7 @@ func ParsePrivate(text string) (Private, error) {
 	return newPrivate(b), nil
 }
 
-// text is the secret in base64, for the key file.
+// text returns the secret in base64, for the key file.
 func (k Private) text() string {
 	b := k.secret()
 	return base64.StdEncoding.EncodeToString(b[:])
@@ -52,7 +54,7 @@ func (k Private) text() string {
 // IsZero reports whether this is the zero value, which is no key.
 func (k Private) IsZero() bool { return k.secret == nil }
 
-// Public computes the public key that belongs to k; the zero value for the zero value.
+// Public returns the public key that belongs to k. It returns the zero value for the zero value.
 func (k Private) Public() Public {
 	if k.IsZero() {
 		return Public{}
@@ -60,12 +62,13 @@ func (k Private) Public() Public {
 	b := k.secret()
 	key, err := ecdh.X25519().NewPrivateKey(b[:])
 	if err != nil {
-		panic("keys: X25519 takes any 32 bytes: " + err.Error())
+		panic("keys: X25519 accepts any 32 bytes: " + err.Error())
 	}
 	return Public(key.PublicKey().Bytes())
 }
 
-// Reveal gives the secret bytes away, for the device and for the key file. Never log them. All zero for the zero value.
+// Reveal returns the secret bytes, for the device and for the key file. Never log them. They are all zero for the zero
+// value.
 func (k Private) Reveal() [Size]byte {
 	if k.IsZero() {
 		return [Size]byte{}
@@ -75,14 +78,14 @@ func (k Private) Reveal() [Size]byte {
 
 const redacted = "(private key)"
 
-// Format prints a placeholder whatever the verb, %#v included.
+// Format prints a placeholder for every verb, also for %#v.
 func (k Private) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
 
-// String is a placeholder, never the key.
+// String returns a placeholder, never the key.
 func (k Private) String() string { return redacted }
 
-// LogValue is a placeholder, never the key, whatever the handler's encoder.
+// LogValue returns a placeholder, never the key, for every handler of slog.
 func (k Private) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText is a placeholder, never the key: encoding/json and other encoders that ask for text use it.
+// MarshalText returns a placeholder, never the key. encoding/json and other encoders of text call it.
 func (k Private) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -2,11 +2,11 @@ package keys
 
 import "encoding/base64"
 
-// Public is a WireGuard public key. Its zero value is no key: see IsZero. It is comparable and may be a map's key.
+// Public is a WireGuard public key. The zero value is no key: see IsZero. It is comparable and may be a map's key.
 type Public [Size]byte
 
-// ParsePublic reads the base64 form that `wg` prints and Node annotations carry. The error wraps ErrInvalid and never
-// holds the whole input: it may be a private key in the wrong place.
+// ParsePublic parses base64 as `wg` prints it and Node annotations hold it. The error wraps ErrInvalid and never
+// repeats the whole input, which may be a private key in the wrong place.
 func ParsePublic(text string) (Public, error) {
 	b, err := parse(text)
 	if err != nil {
@@ -18,7 +18,7 @@ func ParsePublic(text string) (Public, error) {
 // IsZero reports whether this is the zero value, which is no key.
 func (k Public) IsZero() bool { return k == Public{} }
 
-// String is the key in base64, as `wg` prints it; "(none)" for the zero value.
+// String returns the key in base64, as `wg` prints it; "(none)" for the zero value.
 func (k Public) String() string {
 	if k.IsZero() {
 		return "(none)"
@@ -26,5 +26,5 @@ func (k Public) String() string {
 	return base64.StdEncoding.EncodeToString(k[:])
 }
 
-// MarshalText is String's form, so that JSON and text encoders print base64 rather than numbers.
+// MarshalText returns what String does, so that encoders of JSON and text print base64 rather than numbers.
 func (k Public) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

@@ -13,41 +13,41 @@ import (
 	"warren.mesh/internal/atomicfile"
 )
 
-// DefaultPath is where a node keeps its private key.
+// DefaultPath is the path of a node's private key.
 const DefaultPath = "/var/lib/warren/private.key"
 
 // corrupt follows the key file's name, and precedes a time, in the name of a file that Load set aside.
 const corrupt = ".corrupt-"
 
-// maxFile is more than any key file holds, in bytes.
+// maxFile is a size in bytes that no key file has.
 const maxFile = 1024
 
-// Store is the file that keeps a private key: base64 and a newline, as `wg genkey` writes it. One process at a time uses
-// it.
+// Store is the file that holds a private key: base64 and a newline, as `wg genkey` writes it. Only one process at a
+// time may use it.
 type Store struct {
-	// Path is the file's; see DefaultPath.
+	// Path is the path of the file; see DefaultPath.
 	Path string
-	// Now names the file that a corrupt one is set aside as; nil is time.Now.
+	// Now returns the time for the new name of a corrupt file; nil is time.Now.
 	Now func() time.Time
 }
 
-// Loaded is what Store.Load found or made.
+// Loaded is the result of Store.Load.
 type Loaded struct {
 	// Key is zero only beside an error.
 	Key Private
-	// Made reports whether the key is new: peers have yet to learn it.
+	// Made says that the key is new: no peer knows it yet.
 	Made bool
-	// SetAside is where the corrupt file that was in the way is now, and Reason what was wrong with it (it wraps
-	// ErrInvalid and holds none of its content); empty and nil where there was none. To be logged.
+	// SetAside is the new path of a corrupt file, and Reason says what was wrong with it: it wraps ErrInvalid and
+	// repeats none of the content. They are empty and nil if there was none. The caller should log them.
 	SetAside string
 	Reason   error
 }
 
-// Load reads the key, or makes and writes one where there is none. A file that holds no key is set aside, never
-// overwritten: somebody may know what it was.
+// Load reads the key. If there is no file, it generates a key and writes it. It sets a file that holds no key aside and
+// never overwrites it, because somebody may know what it was.
 //
-// A file that others may read, and a directory in which they may replace it, is refused with the remedy in the error,
-// and so is anything but a regular file: the key may be known by now, so it is the operator's to decide.
+// Load refuses a file that other users may read, one in a directory where they may replace it, and anything but a
+// regular file. The error names the remedy. Others may know the key by then, so the operator must decide.
 func (s Store) Load() (Loaded, error) {
 	key, err := s.read()
 	switch {
@@ -62,7 +62,7 @@ func (s Store) Load() (Loaded, error) {
 	}
 }
 
-// replace makes a new key in place of a file that holds none, for reason.
+// replace sets a file that holds no key aside, for reason, and makes a new key.
 func (s Store) replace(reason error) (Loaded, error) {
 	aside, err := s.setAside()
 	if err != nil {
@@ -106,9 +106,10 @@ func (s Store) checkPermissions() error {
 	if info, err := os.Stat(dir); err != nil {
 		return err
 	} else if info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("directory %s is writable by others (mode %#o), who may replace the key: chmod 700 %s", dir, info.Mode().Perm(), dir)
+		const format = "directory %s is writable by others (mode %#o), who may replace the key: chmod 700 %s"
+		return fmt.Errorf(format, dir, info.Mode().Perm(), dir)
 	}
-	// Lstat: where a link points to, the directory's permissions say nothing.
+	// Lstat, because the permissions of this directory do not protect the target of a link.
 	info, err := os.Lstat(s.Path)
 	switch {
 	case err != nil:
@@ -116,12 +117,13 @@ func (s Store) checkPermissions() error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a regular file (%v): move it away", s.Path, info.Mode())
 	case info.Mode().Perm()&0o077 != 0:
-		return fmt.Errorf("%s is open to others (mode %#o): chmod 600 %s, or remove it to have a new key if it may be known", s.Path, info.Mode().Perm(), s.Path)
+		const format = "%s is open to others (mode %#o): chmod 600 %s, or remove it for a new key if they may know this one"
+		return fmt.Errorf(format, s.Path, info.Mode().Perm(), s.Path)
 	}
 	return nil
 }
 
-// setAside renames the file to one that does not exist yet.
+// setAside renames the file to a name that no other file has, and returns it.
 func (s Store) setAside() (string, error) {
 	now := s.Now
 	if now == nil {
@@ -137,7 +139,7 @@ func (s Store) setAside() (string, error) {
 	}
 }
 
-// write makes the directory where it is missing, and the file in one step, also when the machine crashes.
+// write creates the directory if it is missing, and replaces the file in one step, even if the machine crashes.
 func (s Store) write(key Private) error {
 	if err := os.MkdirAll(filepath.Dir(s.Path), 0o700); err != nil {
 		return err
@@ -145,8 +147,8 @@ func (s Store) write(key Private) error {
 	return atomicfile.Write(s.Path, []byte(key.text()+"\n"), 0o600)
 }
 
-// Remove deletes the key, the corrupt files that Load set aside, and the directory if nothing else is in it. Removing
-// what is absent succeeds.
+// Remove deletes the key, the corrupt files that Load set aside, and the directory if it is empty then. Removing what
+// is absent succeeds.
 func (s Store) Remove() error {
 	dir, name := filepath.Dir(s.Path), filepath.Base(s.Path)
 	entries, err := os.ReadDir(dir)
