@@ -33,8 +33,8 @@ func newMachine(t *testing.T) *machine {
 	built := buildPlugins(t)
 	namespace.Enter(t)
 	run(t, "ip", "link", "set", "lo", "up")
-	// The bridge's IPv6 address is of no use to the node until no neighbour has claimed it for a second or two. On a real
-	// node warren0 has it too, without that wait.
+	// The bridge's IPv6 address is of no use to the node until no neighbour has claimed it for a second or two. On a
+	// real node warren0 has it too, without that wait.
 	run(t, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
 	m := &machine{configuration: node(t)}
 	configure(t, m.configuration, 1380)
@@ -52,8 +52,8 @@ func newMachine(t *testing.T) *machine {
 // pluginsEnv names the environment variable of the plugins' directory, for machines without Go.
 const pluginsEnv = "WARREN_CNI_PLUGINS"
 
-// buildPlugins builds the four at their pinned version, unless they are there: seconds, or nothing where they are in Go's
-// cache.
+// buildPlugins builds the four at their pinned version, unless they are there: seconds, or nothing where they are in
+// Go's cache.
 func buildPlugins(t *testing.T) string {
 	t.Helper()
 	if dir := os.Getenv(pluginsEnv); dir != "" {

@@ -13,36 +13,36 @@ import (
 	"warren.mesh/internal/atomicfile"
 )
 
-// file is the configuration's name. Runtimes take the first of the directory in lexical order.
+// file is the name of the configuration. Runtimes use the first one in the directory, in lexical order.
 const file = "10-warren.conflist"
 
-// ErrForeign is wrapped by errors about a file that stands where warren's belongs and is somebody else's.
+// ErrForeign is wrapped by errors about a file in the place of warren's that warren did not make.
 var ErrForeign = errors.New("a file is there that warren did not make")
 
-// Configuration is the network configuration on this node's disk: a file below RunDir and, in ConfDir, a symbolic link
-// to it. RunDir does not outlive a reboot, so the link dangles after one: the runtime starts no pod on yesterday's
-// configuration, before the daemon has put the guard and the mesh in place. A plain file in ConfDir would let it.
+// Configuration is the network configuration on this node: a file below RunDir and, in ConfDir, a symbolic link to it.
+// RunDir does not outlive a reboot, so the link dangles after one. The runtime then starts no pod with the old
+// configuration before the daemon has programmed the guard and the mesh, as it would with a plain file in ConfDir.
 type Configuration struct {
-	// ConfDir is where the runtime looks: /etc/cni/net.d.
+	// ConfDir is the directory in which the runtime looks for configurations: /etc/cni/net.d.
 	ConfDir string
-	// RunDir is on tmpfs and has the same path for the runtime as for this process: /run/warren.
+	// RunDir is a directory on tmpfs, which has the same path for the runtime as for this process: /run/warren.
 	RunDir string
 	// Bridge is the name of the pods' bridge: warren-br0.
 	Bridge string
 }
 
-// Link is the path at which the runtime finds the configuration.
+// Link returns the path at which the runtime finds the configuration.
 func (c Configuration) Link() string { return filepath.Join(c.ConfDir, file) }
 
-// File is the path of the configuration itself.
+// File returns the path of the file to which the link leads.
 func (c Configuration) File() string { return filepath.Join(c.RunDir, "cni", file) }
 
-// dataDir is where host-local keeps its reservations.
+// dataDir returns the directory of host-local's reservations.
 func (c Configuration) dataDir() string { return filepath.Join(c.RunDir, "ipam") }
 
-// Configure installs the configuration for these pod CIDRs and this MTU, and reports whether that changed anything. What
-// is right already is not written. It replaces its own file and any symbolic link of that name; another's regular file
-// is refused with ErrForeign.
+// Configure installs the configuration for these pod CIDRs and this MTU, in bytes, and reports whether that changed
+// anything. It writes nothing if the configuration is as it should be. It replaces warren's own file and any symbolic
+// link of that name. The error wraps ErrForeign if a regular file is there that warren did not make.
 func (c Configuration) Configure(podCIDRs []netip.Prefix, mtu int) (changed bool, err error) {
 	want, err := Conflist(Settings{Bridge: c.Bridge, MTU: mtu, PodCIDRs: podCIDRs, DataDir: c.dataDir()})
 	if err != nil {
@@ -57,10 +57,10 @@ func (c Configuration) Configure(podCIDRs []netip.Prefix, mtu int) (changed bool
 	return true, nil
 }
 
-// installed reports whether link and file are as they should be. What it cannot read it leaves to install to mend or to
-// report.
+// installed reports whether link and file are as they should be. It is false if it cannot read them: install then
+// repairs them or returns the error.
 func (c Configuration) installed(want []byte) bool {
-	// The link before it is renamed into place: an installation was interrupted.
+	// The link waits to be renamed into place: an installation was interrupted.
 	if exists(atomicfile.Temporary(c.Link())) {
 		return false
 	}
@@ -72,10 +72,10 @@ func (c Configuration) installed(want []byte) bool {
 	return err == nil && bytes.Equal(have, want)
 }
 
-// install writes the file, and then renames the link into place, even over an equal one: containerd reloads on the rename
-// within ConfDir and does not see the file change behind the link. The link waits under its temporary name before the file
-// is written, so that an installation that is interrupted between the two is repeated. Runtimes ignore that name for its
-// extension.
+// install writes the file, and then renames the link into place, even over an equal one: containerd reloads on the
+// rename within ConfDir and does not see the file change behind the link. The link waits under its temporary name
+// before the file is written, so that an installation that is interrupted between the two is repeated. Runtimes ignore
+// that name for its extension.
 func (c Configuration) install(content []byte) error {
 	if err := c.checkOwnership(); err != nil {
 		return err
@@ -95,8 +95,8 @@ func (c Configuration) install(content []byte) error {
 	return link.Commit()
 }
 
-// checkOwnership fails where Link is somebody else's file. A regular file that holds the network of our name is a copy of
-// ours.
+// checkOwnership returns an error that wraps ErrForeign if warren did not make what is at Link. A regular file that
+// holds a network of warren's name is a copy of warren's.
 func (c Configuration) checkOwnership() error {
 	info, err := os.Lstat(c.Link())
 	switch {
@@ -119,23 +119,23 @@ func (c Configuration) checkOwnership() error {
 	return nil
 }
 
-// ours reports whether content is a configuration list of warren's network. Not by a struct: its fields would match keys
-// in any case, and runtimes' don't.
+// ours reports whether content is a configuration list of warren's network. It does not decode into a struct, whose
+// fields match keys in upper and lower case: runtimes' do not.
 func ours(content []byte) bool {
 	var list map[string]any
 	return json.Unmarshal(content, &list) == nil && list["name"] == Network
 }
 
-// Remove deletes the configuration, link first, and all reservations: no pod can start here any more, and those that run
-// keep their network but are forgotten. Another's file or link in the link's place stays. Removing what is absent
-// succeeds.
+// Remove deletes the configuration, link first, and all reservations. No pod can start on this node then; running pods
+// keep their network. It does not delete a file or link in the link's place that warren did not make. Removing what is
+// absent succeeds.
 func (c Configuration) Remove() error {
 	errs := []error{remove(atomicfile.Temporary(c.Link()))}
 	if target, err := os.Readlink(c.Link()); err == nil && target == c.File() {
 		errs = append(errs, remove(c.Link()))
 	}
 	errs = append(errs, os.RemoveAll(filepath.Dir(c.File())), os.RemoveAll(c.dataDir()))
-	_ = os.Remove(c.RunDir) // fails where it holds something else, which stays
+	_ = os.Remove(c.RunDir) // It fails if the directory holds something else, which stays.
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("remove the CNI configuration: %w", err)
 	}

@@ -1,6 +1,6 @@
-// Package cni attaches pods to their node by way of the reference CNI plugins: it renders the network configuration list
-// that a container runtime reads, installs it and the four plugins it names, and reads the address reservations that the
-// plugins leave behind. It does not attach pods itself (the runtime executes the plugins) and decides no address.
+// Package cni attaches pods to their node by the reference CNI plugins: it renders the network configuration list that
+// a container runtime reads, installs it and the four plugins that it needs, and reads the plugins' address
+// reservations. It neither attaches pods itself (the runtime executes the plugins) nor chooses addresses.
 package cni
 
 import (
@@ -11,23 +11,23 @@ import (
 	"slices"
 )
 
-// Network is the network's name: host-local and the runtime's cache keep their files under it.
+// Network is the name of the network. host-local and the runtime's cache have directories of that name.
 const Network = "warren"
 
-// versions are the CNI versions that the plugins are tried with. Runtimes built on libcni before 1.2 (containerd 1.6 and
-// 1.7) read cniVersion only; later ones take the highest of both fields that they know. With 1.1 comes STATUS, which the
-// pinned plugins answer.
+// versions are the CNI versions with which the plugins are tested. Runtimes built on libcni before 1.2 (containerd 1.6
+// and 1.7) read cniVersion only; later ones use the highest version of both fields that they know. CNI 1.1 adds STATUS,
+// which the pinned plugins answer.
 var versions = []string{"1.0.0", "1.1.0"}
 
-// Settings are what the configuration depends on.
+// Settings holds what the configuration depends on.
 type Settings struct {
 	// Bridge is the name of the pods' bridge.
 	Bridge string
-	// MTU of bridge and veths, in bytes.
+	// MTU is the MTU of bridge and veths, in bytes.
 	MTU int
-	// PodCIDRs are this node's, at most one per address family.
+	// PodCIDRs are the pod CIDRs of this node, at most one for each address family.
 	PodCIDRs []netip.Prefix
-	// DataDir is where host-local keeps its reservations. It must not outlive a reboot: the pods do not either.
+	// DataDir is the directory of host-local's reservations. It must not outlive a reboot, because the pods do not.
 	DataDir string
 }
 
@@ -63,12 +63,13 @@ type portmap struct {
 	Capabilities map[string]bool `json:"capabilities"`
 }
 
-// Conflist renders the configuration list, the same bytes for the same settings.
+// Conflist renders the configuration list. It returns the same bytes for the same settings, and an error if there is no
+// pod CIDR or there are two of one family.
 //
-// Left out on purpose: ipMasq, for warren's own table masquerades what leaves the mesh and only that; routes, for
-// isDefaultGateway makes the default route of each family and a second one is an error; forceAddress, for it would take
-// the gateway address from under running pods; portmap's backend, for the plugin runs among the host's binaries, which
-// alone tell whether that host has iptables or only nft.
+// It omits ipMasq, because warren's own table masquerades what leaves the mesh, and only that; routes, because
+// isDefaultGateway makes the default route of each family, and a second one is an error; forceAddress, because it would
+// remove the gateway address that running pods use; and portmap's backend, because the plugin runs among the host's
+// binaries and so can tell whether the host has iptables or only nft.
 func Conflist(s Settings) ([]byte, error) {
 	sets, err := rangeSets(s.PodCIDRs)
 	if err != nil {
@@ -83,7 +84,7 @@ func Conflist(s Settings) ([]byte, error) {
 				Type:             "bridge",
 				Bridge:           s.Bridge,
 				IsDefaultGateway: true,
-				HairpinMode:      true, // a pod that reaches itself through its Service comes back by the port it left by
+				HairpinMode:      true, // A pod that reaches itself through its Service uses its bridge port twice.
 				MTU:              s.MTU,
 				IPAM:             ipam{Type: "host-local", DataDir: s.DataDir, Ranges: sets},
 			},
@@ -94,8 +95,8 @@ func Conflist(s Settings) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// rangeSets makes one range set per address family, of which host-local gives every pod one address each; IPv4 first, as
-// the first is the pod's primary address to runtimes that know one only.
+// rangeSets returns one range set for each address family; host-local gives every pod an address of each set. IPv4
+// comes first, because runtimes that know one address per pod use the first.
 func rangeSets(cidrs []netip.Prefix) ([][]ipamRange, error) {
 	if len(cidrs) == 0 {
 		return nil, errors.New("no pod CIDR")

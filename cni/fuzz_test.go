@@ -6,8 +6,8 @@ import (
 	"github.com/containernetworking/cni/libcni"
 )
 
-// FuzzOurs: a file that somebody left where ours belongs may hold anything. What a runtime would read as another network
-// must not be taken for ours, and ours must be.
+// FuzzOurs: a file that somebody left where ours belongs may hold anything. What a runtime would read as another
+// network must not be taken for ours, and ours must be.
 func FuzzOurs(f *testing.F) {
 	for _, content := range []string{
 		`{"name":"warren","plugins":[{"type":"bridge"}]}`,

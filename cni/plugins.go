@@ -11,25 +11,26 @@ import (
 	"warren.mesh/internal/atomicfile"
 )
 
-// Names are the plugins that a node needs: the configuration's own, and loopback, which the runtime calls by itself.
+// Names lists the plugins that a node needs: those in the configuration, and loopback, which runtimes execute without
+// one.
 var Names = []string{"bridge", "host-local", "loopback", "portmap"}
 
-// Plugins installs the plugin binaries. A node may have others of the same names, from a distribution's package: they are
-// replaced where they differ, because the configuration is tried with the pinned ones only (older ones refuse CNI 1.1),
-// and come back with Remove. Nothing else in the directory is touched.
+// Plugins installs the plugin binaries. A node may have others of the same names, from a distribution's package.
+// Install replaces them if they differ, because the configuration is tested with the pinned ones only (older ones
+// refuse CNI 1.1), and Remove restores them. Other files in the directory stay as they are.
 type Plugins struct {
 	// From is the directory with the binaries of this release.
 	From string
-	// To is where the runtime looks for plugins: /opt/cni/bin.
+	// To is the directory in which the runtime looks for plugins: /opt/cni/bin.
 	To string
 }
 
-// record is a hidden directory in To, on the same file system: a second hard link to each binary that warren installed,
-// by which it knows them again, and the originals that they replaced.
+// record returns a hidden directory in To, on the same file system. It holds another hard link to each binary that
+// warren installed, by which warren recognises them, and the originals that they replaced.
 func (p Plugins) record() string { return filepath.Join(p.To, ".warren") }
 
-// Install puts the four plugins in place where their content differs, and names those it wrote. A running plugin is never
-// written to: it keeps its file, and the name gets a new one.
+// Install installs the plugins whose content differs from what is there, and returns their names. It does not write to
+// the file of a plugin that runs: the name gets a new file.
 func (p Plugins) Install() (installed []string, err error) {
 	if err := os.MkdirAll(p.record(), 0o755); err != nil {
 		return nil, fmt.Errorf("install CNI plugins: %w", err)
@@ -46,8 +47,8 @@ func (p Plugins) Install() (installed []string, err error) {
 	return installed, nil
 }
 
-// install does one plugin. The record gets the new binary first and forgets the old one last, so that at no point
-// between is one of ours taken for another's.
+// install installs one plugin. It adds the new binary to the record first and drops the old one last, so that at no
+// point in between a plugin of warren's looks like somebody else's.
 func (p Plugins) install(name string) (changed bool, err error) {
 	source, target, record := filepath.Join(p.From, name), filepath.Join(p.To, name), filepath.Join(p.record(), name)
 	same, err := sameContent(source, target)
@@ -69,7 +70,7 @@ func (p Plugins) install(name string) (changed bool, err error) {
 	return true, next.Commit()
 }
 
-// copyFile prepares a copy of an executable, to have another path.
+// copyFile prepares a copy of an executable, which Commit renames to another path.
 func copyFile(from, to string) (atomicfile.Pending, error) {
 	source, err := os.Open(from)
 	if err != nil {
@@ -79,8 +80,8 @@ func copyFile(from, to string) (atomicfile.Pending, error) {
 	return next, errors.Join(err, source.Close())
 }
 
-// Remove deletes the plugins that Install wrote, and gives back those it replaced. What somebody else has put in their
-// place since, stays. Removing what is absent succeeds.
+// Remove deletes the plugins that Install wrote, and restores those that they replaced. Plugins that somebody else has
+// installed in their place since then stay. Removing what is absent succeeds.
 func (p Plugins) Remove() error {
 	for _, name := range Names {
 		if err := p.remove(name); err != nil {
@@ -104,14 +105,14 @@ func (p Plugins) remove(name string) error {
 	return remove(target)
 }
 
-// installed reports whether the plugin in To is one that Install wrote.
+// installed reports whether Install wrote the plugin in To.
 func (p Plugins) installed(name string) bool {
 	record := filepath.Join(p.record(), name)
 	target := filepath.Join(p.To, name)
 	return sameFile(target, record) || sameFile(target, atomicfile.Temporary(record))
 }
 
-// original is the name, beside a binary's record, of what it replaced.
+// original returns the path of the binary that the one in the record replaced.
 func original(record string) string { return record + ".original" }
 
 // remove deletes one file; its absence is fine.
@@ -136,7 +137,8 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(first, second)
 }
 
-// sameContent compares two whole files: they are a few MB, and a plugin cut short by a crash has a right size at times.
+// sameContent compares two files by their whole content, a few MB: a plugin that a crash damaged may have the right
+// size.
 func sameContent(source, target string) (bool, error) {
 	want, err := os.ReadFile(source)
 	if err != nil {

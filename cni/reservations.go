@@ -10,9 +10,9 @@ import (
 	"slices"
 )
 
-// Strays are the addresses of pods on this node outside podCIDRs, sorted: attached under an earlier assignment and
-// unreachable for other nodes until their pods are started anew. They are host-local's reservations: one file each,
-// named for the address.
+// Strays returns the addresses of pods on this node that are outside podCIDRs, sorted. These pods were attached when
+// the node had other pod CIDRs, and other nodes cannot reach them until they are started again. It reads host-local's
+// reservations, one file for each address, named after it.
 func (c Configuration) Strays(podCIDRs []netip.Prefix) ([]netip.Addr, error) {
 	entries, err := os.ReadDir(filepath.Join(c.dataDir(), Network))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -30,7 +30,7 @@ func (c Configuration) Strays(podCIDRs []netip.Prefix) ([]netip.Addr, error) {
 	return strays, nil
 }
 
-// reserved parses a file's name in host-local's directory, which also holds "lock" and "last_reserved_ip.N".
+// reserved parses the name of a file in host-local's directory, which also holds "lock" and "last_reserved_ip.N".
 func reserved(name string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(name)
 	if err != nil || addr.Zone() != "" {
