@@ -26,7 +26,7 @@ var (
 	_ agent.Attachments = cni.Configuration{}
 )
 
-// daemon is what `warren daemon` is configured by.
+// daemon is the configuration of `warren daemon`.
 type daemon struct {
 	mesh        mesh.Config
 	mode        linux.Mode
@@ -40,7 +40,7 @@ type daemon struct {
 func newDaemon(log *logging) *cobra.Command {
 	var d daemon
 	cmd := command("daemon", "Keep this node in the mesh",
-		"Stopping it takes nothing down: the mesh goes on as it is. `warren uninstall` removes it.",
+		"Stopping it removes nothing: the mesh continues to work as it is. `warren uninstall` removes it.",
 		func(cmd *cobra.Command) error {
 			logger, err := log.logger()
 			if err != nil {
@@ -54,21 +54,24 @@ func newDaemon(log *logging) *cobra.Command {
 
 func (d *daemon) addFlags(flags *pflag.FlagSet) {
 	d.mesh = mesh.Defaults()
-	flags.Var(cidrs(&d.mesh.ClusterCIDRs), "cluster-cidrs", "ranges that all pod CIDRs come from; nothing to them leaves but through the mesh")
-	flags.Var(cidrs(&d.mesh.NodeCIDRs), "node-cidrs", "ranges of node addresses that pods reach through the mesh or not at all")
+	flags.Var(cidrs(&d.mesh.ClusterCIDRs), "cluster-cidrs",
+		"ranges that contain all pod CIDRs; packets to them leave this node through the mesh only")
+	flags.Var(cidrs(&d.mesh.NodeCIDRs), "node-cidrs",
+		"ranges of node addresses; pods reach addresses in them through the mesh only")
 	flags.Uint16Var(&d.mesh.Port, "port", d.mesh.Port, "WireGuard's UDP port, the same on all nodes")
-	flags.Var(mark(&d.mesh.Mark), "mark", "one bit of the packet mark, for what goes back on the underlay")
+	flags.Var(mark(&d.mesh.Mark), "mark", "one bit of the packet mark, for answers that return on the underlay")
 	addMTUFlag(flags, &d.mesh.MTU)
 	addModeFlag(flags, &d.mode)
 	d.node.addFlags(flags)
 	addCNIFlags(flags, &d.attachments)
-	flags.StringVar(&d.keyFile, "key-file", keys.DefaultPath, "the node's private key, made where there is none")
-	flags.StringVar(&d.address, "metrics-address", ":9586", "where to serve /metrics, /healthz and /readyz; empty serves nothing")
-	flags.DurationVar(&d.resync, "resync", agent.DefaultResync, "interval between full observations of the host")
+	flags.StringVar(&d.keyFile, "key-file", keys.DefaultPath, "file of the node's private key; made if it is missing")
+	flags.StringVar(&d.address, "metrics-address", ":9586",
+		"address on which to serve /metrics, /healthz and /readyz; empty to serve nothing")
+	flags.DurationVar(&d.resync, "resync", agent.DefaultResync, "how often to read the whole state of the host")
 }
 
-// run connects the parts and runs them until ctx ends. What it refuses to start with is an error that names the remedy;
-// what it only waits for is the agent's to say.
+// run connects the parts and runs them until ctx ends. If it refuses to start, the error names the remedy. What it can
+// wait for is no error here: the agent reports it.
 func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	if err := d.validate(); err != nil {
 		return err
@@ -77,7 +80,9 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	host, err := linux.New(linux.Config{Link: d.mesh.Link, Bridge: d.mesh.Bridge, Port: d.mesh.Port, PrivateKey: key, Mode: d.mode})
+	host, err := linux.New(linux.Config{
+		Link: d.mesh.Link, Bridge: d.mesh.Bridge, Port: d.mesh.Port, PrivateKey: key, Mode: d.mode,
+	})
 	if err != nil {
 		return err
 	}
@@ -104,23 +109,23 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	group.Go(func() error { return cluster.Run(ctx) })
 	group.Go(func() error { a.Run(ctx); return nil })
 	err = group.Wait()
-	log.Info("stopped: the mesh stays as it is")
+	log.Info("stopped: the mesh continues to work as it is")
 	return err
 }
 
-// validate refuses a configuration that could never work, before anything is touched.
+// validate returns an error for a configuration that can never work.
 func (d *daemon) validate() error {
 	cfg := d.mesh
 	if cfg.MTU == 0 {
 		cfg.MTU = mesh.Defaults().MTU
 	}
 	if d.resync <= 0 {
-		return fmt.Errorf("resync interval %v: it must be positive", d.resync)
+		return fmt.Errorf("resync interval %v: want a positive duration", d.resync)
 	}
 	return cfg.Validate()
 }
 
-// loadKey reads or makes the node's private key.
+// loadKey reads the node's private key, or makes one.
 func loadKey(path string, log *slog.Logger) (keys.Private, error) {
 	loaded, err := keys.Store{Path: path}.Load()
 	switch {
@@ -129,7 +134,8 @@ func loadKey(path string, log *slog.Logger) (keys.Private, error) {
 	case err != nil:
 		return keys.Private{}, err
 	case loaded.SetAside != "":
-		log.Error("private key was corrupt: a new one was made, and the file set aside", "file", loaded.SetAside, "err", loaded.Reason)
+		const message = "private key is corrupt: made a new one and set the file aside"
+		log.Error(message, "file", loaded.SetAside, "err", loaded.Reason)
 	case loaded.Made:
 		log.Info("private key made", "file", path)
 	}

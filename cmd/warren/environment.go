@@ -9,11 +9,11 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// aliases is the flag annotation with further names of environment variables, asked after the flag's own.
+// aliases is the annotation of a flag that lists further environment variables. They are read after the flag's own.
 const aliases = "environment"
 
-// bindEnvironment sets each flag that was not given from the environment: --cluster-cidrs from WARREN_CLUSTER_CIDRS. An
-// empty variable counts as absent, because a manifest cannot leave one out.
+// bindEnvironment sets each flag that was not given from the environment: --cluster-cidrs from WARREN_CLUSTER_CIDRS. It
+// ignores an empty variable, because a manifest cannot omit one.
 func bindEnvironment(flags *pflag.FlagSet) error {
 	var errs []error
 	flags.VisitAll(func(flag *pflag.Flag) {
@@ -34,7 +34,7 @@ func bindEnvironment(flags *pflag.FlagSet) error {
 	return errors.Join(errs...)
 }
 
-// environmentName is WARREN_CLUSTER_CIDRS for cluster-cidrs.
+// environmentName returns the environment variable of a flag: WARREN_CLUSTER_CIDRS for cluster-cidrs.
 func environmentName(flag string) string {
 	return "WARREN_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }

@@ -12,7 +12,7 @@ import (
 func newInstallCNI(log *logging) *cobra.Command {
 	var plugins cni.Plugins
 	cmd := command("install-cni", "Install the CNI plugins that attach pods",
-		"What is there already and alike is not written; another's plugin of the same name comes back with `warren uninstall`.",
+		"It replaces plugins of the same names that differ; `warren uninstall` restores them.",
 		func(*cobra.Command) error {
 			logger, err := log.logger()
 			if err != nil {
@@ -22,15 +22,15 @@ func newInstallCNI(log *logging) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			logger.Info("CNI plugins are in place", "dir", plugins.To, "written", installed)
+			logger.Info("CNI plugins are installed", "dir", plugins.To, "written", installed)
 			return nil
 		})
 	addPluginsFlag(cmd.Flags(), &plugins)
-	cmd.Flags().StringVar(&plugins.From, "cni-plugins", besideBinary("cni"), "directory with the plugins to install")
+	cmd.Flags().StringVar(&plugins.From, "cni-plugins", besideBinary("cni"), "directory of the plugins to install")
 	return cmd
 }
 
-// besideBinary is the path of name in the directory of this program, where a release has it.
+// besideBinary returns the path of name in the directory of this program, where a release has it.
 func besideBinary(name string) string {
 	program, err := os.Executable()
 	if err != nil {

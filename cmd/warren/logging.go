@@ -10,18 +10,18 @@ import (
 	"warren.mesh/mesh/kube"
 )
 
-// logging is how all subcommands log: to standard error.
+// logging configures the log of all subcommands, which goes to standard error.
 type logging struct {
 	level  slog.Level
 	format string
 }
 
 func (l *logging) addFlags(flags *pflag.FlagSet) {
-	flags.TextVar(&l.level, "log-level", slog.LevelInfo, "debug, info, warn or error")
-	flags.StringVar(&l.format, "log-format", "text", "text or json")
+	flags.TextVar(&l.level, "log-level", slog.LevelInfo, "lowest level to log: debug, info, warn or error")
+	flags.StringVar(&l.format, "log-format", "text", "format of the log: text or json")
 }
 
-// logger makes the process's logger, and client-go's.
+// logger returns the logger of this process, and has client-go log to it.
 func (l *logging) logger() (*slog.Logger, error) {
 	options := &slog.HandlerOptions{Level: l.level}
 	var handler slog.Handler

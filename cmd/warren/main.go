@@ -1,5 +1,5 @@
-// Command warren is the node's side of an encrypted mesh for Kubernetes. Its subcommands turn flags and environment into
-// configuration and connect the packages that do the work; they decide nothing themselves.
+// Command warren is the program that runs on the nodes of an encrypted mesh for Kubernetes. Its subcommands turn flags
+// and environment into configuration and connect the packages that do the work; they decide nothing themselves.
 package main
 
 import (

@@ -14,16 +14,16 @@ import (
 	"warren.mesh/mesh/linux"
 )
 
-// nodeOptions say which Node this is and how to reach its API server.
+// nodeOptions says which Node this is and how to reach the API server.
 type nodeOptions struct{ name, kubeconfig string }
 
 func (o *nodeOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.name, "node-name", "", "name of the own Node object; also from NODE_NAME")
+	flags.StringVar(&o.name, "node-name", "", "name of this node's Node object; also read from NODE_NAME")
 	_ = flags.SetAnnotation("node-name", aliases, []string{"NODE_NAME"})
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file; without it, the ServiceAccount of the pod")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file; if empty, the ServiceAccount of the pod is used")
 }
 
-// cluster prepares the connection to the API server, without using it.
+// cluster prepares the connection to the API server, without connecting.
 func (o *nodeOptions) cluster(changed func()) (*kube.Cluster, error) {
 	config, err := o.rest()
 	if err != nil {
@@ -48,27 +48,30 @@ func (o *nodeOptions) rest() (*rest.Config, error) {
 func addModeFlag(flags *pflag.FlagSet, mode *linux.Mode) {
 	*mode = linux.Auto
 	flags.Var(value[linux.Mode]{mode, linux.ParseMode, func(m linux.Mode) string { return string(m) }, "mode"},
-		"wireguard", "auto, kernel or userspace: where the WireGuard device comes from; userspace needs a process of the subcommand wireguard")
+		"wireguard", "WireGuard device to use: auto, kernel or userspace; userspace needs a running `warren wireguard`")
 }
 
-// addCNIFlags adds the two directories of the CNI configuration.
+// addCNIFlags adds --cni-conf-dir and --run-dir.
 func addCNIFlags(flags *pflag.FlagSet, c *cni.Configuration) {
 	c.Bridge = mesh.Defaults().Bridge
-	flags.StringVar(&c.ConfDir, "cni-conf-dir", "/etc/cni/net.d", "where the container runtime looks for CNI configurations")
-	flags.StringVar(&c.RunDir, "run-dir", "/run/warren", "directory on tmpfs, the same path here and for the container runtime")
+	flags.StringVar(&c.ConfDir, "cni-conf-dir", "/etc/cni/net.d",
+		"directory in which the container runtime looks for CNI configurations")
+	flags.StringVar(&c.RunDir, "run-dir", "/run/warren",
+		"directory on tmpfs for what must not outlive a reboot; the container runtime must see it at the same path")
 }
 
-// addPluginsFlag adds the directory of the CNI plugins.
+// addPluginsFlag adds --cni-bin-dir.
 func addPluginsFlag(flags *pflag.FlagSet, p *cni.Plugins) {
-	flags.StringVar(&p.To, "cni-bin-dir", "/opt/cni/bin", "where the container runtime looks for CNI plugins")
+	flags.StringVar(&p.To, "cni-bin-dir", "/opt/cni/bin",
+		"directory in which the container runtime looks for CNI plugins")
 }
 
 // addMTUFlag adds --mtu.
 func addMTUFlag(flags *pflag.FlagSet, mtu *int) {
-	flags.IntVar(mtu, "mtu", 0, "of mesh and pods, in bytes; 0 follows the underlay's, less 80")
+	flags.IntVar(mtu, "mtu", 0, "MTU of mesh and pods in bytes; 0 for the underlay's MTU minus 80")
 }
 
-// command is a subcommand without arguments.
+// command returns a subcommand without arguments.
 func command(use, short, long string, run func(cmd *cobra.Command) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Long: short + ".\n\n" + long, Args: cobra.NoArgs,

@@ -4,13 +4,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newRoot is the command line. Values come from flags or else the environment; see bindEnvironment.
+// newRoot returns the command line. Values come from flags, or else from the environment: see bindEnvironment.
 func newRoot() *cobra.Command {
 	var log logging
 	root := &cobra.Command{
-		Use:           "warren",
-		Short:         "WireGuard-encrypted mesh network for Kubernetes",
-		Long:          "WireGuard-encrypted mesh network for Kubernetes.\n\nEvery flag may also be given by environment: --cluster-cidrs as WARREN_CLUSTER_CIDRS, and so on.",
+		Use:   "warren",
+		Short: "WireGuard-encrypted mesh network for Kubernetes",
+		Long: "WireGuard-encrypted mesh network for Kubernetes.\n\n" +
+			"An environment variable can set each flag, too: WARREN_CLUSTER_CIDRS sets --cluster-cidrs, and so on.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {

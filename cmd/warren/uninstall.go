@@ -15,7 +15,7 @@ import (
 	"warren.mesh/mesh/userspace"
 )
 
-// uninstall is what `warren uninstall` is configured by.
+// uninstall is the configuration of `warren uninstall`.
 type uninstall struct {
 	node        nodeOptions
 	attachments cni.Configuration
@@ -28,7 +28,8 @@ type uninstall struct {
 func newUninstall(log *logging) *cobra.Command {
 	var u uninstall
 	cmd := command("uninstall", "Remove from this node all that warren made, and nothing else",
-		"Stop `warren daemon` and `warren wireguard` first: they would make it anew. Pods lose their network. Repeating it is safe.",
+		"Stop `warren daemon` and `warren wireguard` first: they would make it anew. "+
+			"Pods lose their network. It is safe to repeat.",
 		func(cmd *cobra.Command) error {
 			logger, err := log.logger()
 			if err != nil {
@@ -48,13 +49,14 @@ func (u *uninstall) addFlags(flags *pflag.FlagSet) {
 	u.node.addFlags(flags)
 	addCNIFlags(flags, &u.attachments)
 	addPluginsFlag(flags, &u.plugins)
-	flags.StringVar(&u.keyFile, "key-file", keys.DefaultPath, "the node's private key")
-	flags.BoolVar(&u.keepKey, "keep-key", false, "keep the private key, for a node that will come back")
-	flags.BoolVar(&u.annotations, "node-annotations", true, "remove the annotations of the Node object, which needs the API server")
+	flags.StringVar(&u.keyFile, "key-file", keys.DefaultPath, "file of the node's private key")
+	flags.BoolVar(&u.keepKey, "keep-key", false, "keep the private key, for a node that will return to the mesh")
+	flags.BoolVar(&u.annotations, "node-annotations", true,
+		"remove the annotations from the Node object, which needs the API server")
 }
 
-// run goes on past failures: what can be removed is, whatever the API server says. The CNI configuration goes first, so
-// that no pod starts on a network that is being taken down.
+// run removes all that it can and joins the errors. The CNI configuration goes first, so that no pod starts on a
+// network that is being removed.
 func (u *uninstall) run(ctx context.Context) error {
 	defaults := mesh.Defaults()
 	errs := []error{
@@ -68,12 +70,13 @@ func (u *uninstall) run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// unpublish takes this node out of its peers' mesh.
+// unpublish removes this node from the mesh of its peers.
 func (u *uninstall) unpublish(ctx context.Context) error {
 	if !u.annotations {
 		return nil
 	}
-	const remedy = "the rest is done; repeat it with the API server, or give --node-annotations=false and remove the warren.mesh/ annotations yourself"
+	const remedy = "the rest is done; repeat it when the API server answers, " +
+		"or set --node-annotations=false and remove the warren.mesh/ annotations yourself"
 	cluster, err := u.node.cluster(nil)
 	if err == nil {
 		err = cluster.Unpublish(ctx)

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// value is a flag of any type: a pflag.Value made of two functions.
+// value is a pflag.Value of any type, made of two functions.
 type value[T any] struct {
 	target *T
 	parse  func(string) (T, error)
@@ -15,7 +15,7 @@ type value[T any] struct {
 	kind   string
 }
 
-// Set implements pflag.Value. It replaces, also a list: the environment or the command line gives it in full.
+// Set implements pflag.Value. It replaces the value, also of a list: environment or command line set the whole list.
 func (v value[T]) Set(text string) (err error) {
 	*v.target, err = v.parse(text)
 	return err
@@ -24,10 +24,10 @@ func (v value[T]) Set(text string) (err error) {
 // String implements pflag.Value.
 func (v value[T]) String() string { return v.text(*v.target) }
 
-// Type implements pflag.Value: what help calls the value.
+// Type implements pflag.Value. It returns the name of the value in the help text.
 func (v value[T]) Type() string { return v.kind }
 
-// cidrs is a comma-separated list of CIDRs.
+// cidrs returns a flag value that is a comma-separated list of CIDRs.
 func cidrs(target *[]netip.Prefix) value[[]netip.Prefix] {
 	return value[[]netip.Prefix]{target, parseCIDRs, joinCIDRs, "CIDR,..."}
 }
@@ -55,7 +55,7 @@ func joinCIDRs(list []netip.Prefix) string {
 	return strings.Join(texts, ",")
 }
 
-// mark is a packet mark, which people write in hexadecimal.
+// mark returns a flag value that is a packet mark, printed in hexadecimal.
 func mark(target *uint32) value[uint32] {
 	parse := func(text string) (uint32, error) {
 		n, err := strconv.ParseUint(text, 0, 32)

@@ -19,7 +19,7 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// version is what the Go command stamped into the binary: a tag, or a pseudo-version of the commit.
+// version returns the version that the Go command wrote into the binary: a tag, or a pseudo-version of the commit.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version

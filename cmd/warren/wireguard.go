@@ -17,8 +17,9 @@ import (
 func newWireguard(log *logging) *cobra.Command {
 	var mode linux.Mode
 	var mtu int
-	cmd := command("wireguard", "Run the userspace WireGuard device, on kernels that have none",
-		"It is a process of its own so that the daemon's restarts do not touch it. Where the kernel has WireGuard it idles.",
+	cmd := command("wireguard", "Run the userspace WireGuard device, on kernels without WireGuard",
+		"It is a process of its own, so that restarts of the daemon do not interrupt it. "+
+			"If the kernel has WireGuard, it idles.",
 		func(cmd *cobra.Command) error {
 			logger, err := log.logger()
 			if err != nil {
@@ -26,16 +27,17 @@ func newWireguard(log *logging) *cobra.Command {
 			}
 			return runDevice(cmd.Context(), logger, mode, mtu)
 		})
-	// Persistent, because the subcommand gets them too.
+	// Persistent, because the subcommand gets the same arguments.
 	addModeFlag(cmd.PersistentFlags(), &mode)
 	addMTUFlag(cmd.PersistentFlags(), &mtu)
 	cmd.AddCommand(newDrive(log))
 	return cmd
 }
 
-// newDrive is the device process that `warren wireguard` starts, with its own arguments and one more.
+// newDrive returns the subcommand of the device process, which `warren wireguard` starts with its own arguments and one
+// more.
 func newDrive(log *logging) *cobra.Command {
-	cmd := command("drive", "The device process of warren wireguard", "It is started by that one only.",
+	cmd := command("drive", "Run the device process of warren wireguard", "Only `warren wireguard` starts it.",
 		func(cmd *cobra.Command) error {
 			logger, err := log.logger()
 			if err != nil {
@@ -47,8 +49,9 @@ func newDrive(log *logging) *cobra.Command {
 	return cmd
 }
 
-// runDevice has the device driven until ctx ends, or idles where it is not wanted: a container that ended would be started
-// again and again. A userspace device that is there is driven whatever is chosen, until the daemon deletes it to replace it.
+// runDevice runs the userspace device until ctx ends, or idles if the kernel's is chosen: a container that ends is
+// restarted again and again. It runs a userspace device that exists whatever is chosen, until the daemon deletes it to
+// replace it.
 func runDevice(ctx context.Context, log *slog.Logger, mode linux.Mode, mtu int) error {
 	name := mesh.Defaults().Link
 	for {
@@ -60,23 +63,24 @@ func runDevice(ctx context.Context, log *slog.Logger, mode linux.Mode, mtu int) 
 			return idle(ctx, log, choice.Reason)
 		}
 		ready := func() { log.Info("userspace device is up", "iface", name, "reason", choice.Reason) }
-		// Not by its path, where another version may be by the time that the device is to be started again.
+		// Not the program's path, at which there may be another version when the device process is restarted.
 		drive := slices.Concat([]string{"/proc/self/exe"}, os.Args[1:], []string{"drive"})
 		err = userspace.Run(ctx, userspace.Config{Name: name, MTU: mtu, Command: drive, Log: log, Ready: ready})
 		if !errors.Is(err, userspace.ErrGone) {
 			return err
 		}
-		log.Warn("interface was deleted, starting over", "iface", name)
+		log.Warn("interface was deleted, starting again", "iface", name)
 	}
 }
 
-// idle waits for the end, with nothing left of a userspace device: its configuration has the private key.
+// idle removes what a userspace device left, because its configuration contains the private key, and waits until ctx
+// ends.
 func idle(ctx context.Context, log *slog.Logger, reason string) error {
 	name := mesh.Defaults().Link
 	if err := userspace.Remove(name); err != nil {
-		log.Warn("a userspace device has left something", "iface", name, "err", err)
+		log.Warn("cannot remove what a userspace device left", "iface", name, "err", err)
 	}
-	log.Info("idle: the device is the kernel's", "iface", name, "reason", reason)
+	log.Info("idle: the kernel has the device", "iface", name, "reason", reason)
 	<-ctx.Done()
 	return nil
 }
