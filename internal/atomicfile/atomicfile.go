@@ -50,8 +50,8 @@ func Remove(path string) error { return errors.Join(remove(path), remove(Tempora
 // tell from the file that they were interrupted.
 type Pending struct{ path string }
 
-// Prepare writes all of content to a new file of this mode under Temporary(path), and syncs it. On an error it leaves no
-// file there.
+// Prepare writes all of content to a new file of this mode under Temporary(path), and syncs it. On an error it leaves
+// no file there.
 func Prepare(path string, content io.Reader, mode fs.FileMode) (Pending, error) {
 	return prepare(path, func(temporary string) error { return write(temporary, content, mode) })
 }
@@ -82,8 +82,8 @@ func (p Pending) Commit() error {
 	return syncDirectory(filepath.Dir(p.path))
 }
 
-// commitOrRemove leaves nothing under the temporary name: not after an error, and not where it was another hard link to the
-// file at path, for which rename does nothing (rename(2)).
+// commitOrRemove leaves nothing under the temporary name: not after an error, and not where it was another hard link to
+// the file at path, for which rename does nothing (rename(2)).
 func (p Pending) commitOrRemove() error { return errors.Join(p.Commit(), remove(Temporary(p.path))) }
 
 // write makes a file that must not exist: O_EXCL also refuses a link that somebody placed there.
