@@ -10,20 +10,21 @@ import (
 	"warren.mesh/mesh/linux/rtnl"
 )
 
-// Apply makes the change: guards before what carries traffic, additions before removals. It goes on past independent
-// failures and joins them. What is there already, or gone already, is no failure.
+// Apply makes the change: guards before what carries traffic, additions before removals. It continues past independent
+// failures and joins them. What is there already, or gone already, is no failure. The error wraps ErrNoDevice while a
+// userspace device is not there, and ErrPortTaken where something else listens on its port.
 //
 // Bringing a link up does not bring back the routes and IPv6 addresses that it lost when it went down: observe again
 // after a change with a Link.
 func (h *Host) Apply(ctx context.Context, c mesh.Change) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.shadow.advance(c)
+	h.expected.Apply(c)
 	if err := h.apply(ctx, c); err != nil {
-		h.shadow.doubt()
+		h.expected.Invalidate()
 		return err
 	}
-	h.shadow.settle(c)
+	h.expected.Confirm(c)
 	return nil
 }
 
@@ -43,7 +44,7 @@ func (h *Host) apply(ctx context.Context, c mesh.Change) error {
 	}
 	var errs []error
 	for _, step := range steps {
-		// It is safe to stop behind any step: nothing is removed before everything is added.
+		// It is safe to stop after any step: nothing is removed before everything is added.
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(errs, err)...)
 		}
@@ -68,22 +69,23 @@ func (h *Host) unguard(ctx context.Context, c mesh.Change) error {
 	return h.firewall.Edit(ctx, nil, guard.NodeIPs(c.NodeIPs.Remove))
 }
 
-// overlay makes what needs the interface. Without it the rest is not tried: one error says it all.
+// overlay makes what needs the interface. Without an interface it does not try the rest: one error says it all.
 func (h *Host) overlay(ctx context.Context, c mesh.Change, routes *routing.Batch) error {
-	mended := h.links.set(ctx, c.Link)
-	if errors.Is(mended, ErrNoDevice) || errors.Is(mended, rtnl.ErrNoLink) {
-		return errors.Join(mended, h.mendBridge(c))
+	err := h.links.set(ctx, c.Link)
+	if errors.Is(err, ErrNoDevice) || errors.Is(err, rtnl.ErrNoLink) {
+		return errors.Join(err, h.repairBridge(c))
 	}
 	return errors.Join(
-		mended,
+		err,
 		h.links.addAddresses(h.cfg.Link, c.Addresses.Add),
-		h.mendBridge(c),
+		h.repairBridge(c),
 		h.tunnel(c),
 		routes.Add(c.Routes.Add, routing.Unicast),
 	)
 }
 
-// tunnel sets up device and peers; the peers are of no use to a device that is not there or that has another key.
+// tunnel sets up device and peers. It sets no peers where the device failed: one that is not there or has another key has
+// no use for them.
 func (h *Host) tunnel(c mesh.Change) error {
 	if err := h.device.set(c.Device); err != nil {
 		return err
@@ -91,12 +93,12 @@ func (h *Host) tunnel(c mesh.Change) error {
 	return h.device.setPeers(c.Peers)
 }
 
-// mendBridge sets MTU and addresses of a bridge that somebody else made.
-func (h *Host) mendBridge(c mesh.Change) error {
+// repairBridge sets MTU and addresses of a bridge that somebody else made.
+func (h *Host) repairBridge(c mesh.Change) error {
 	return errors.Join(h.links.setMTU(h.cfg.Bridge, c.BridgeMTU), h.links.addAddresses(h.cfg.Bridge, c.BridgeAddresses.Add))
 }
 
-// removeAddresses comes after the routes that had them as their source are gone or replaced: the kernel removes such
+// removeAddresses comes after the routes that have them as their source are gone or replaced: the kernel removes such
 // routes together with the address.
 func (h *Host) removeAddresses(c mesh.Change) error {
 	return errors.Join(

@@ -6,32 +6,32 @@ import (
 	"warren.mesh/keys"
 )
 
-// Config is what a Host needs to know. Link and Bridge are required.
+// Config configures a Host. Link and Bridge are required.
 type Config struct {
 	// Link and Bridge are the names of the WireGuard interface and of the pods' bridge, as in mesh.Config.
 	Link, Bridge string
-	// Port is WireGuard's UDP port; New refuses when something else holds it. Zero checks nothing.
+	// Port is WireGuard's UDP port; New refuses when something else listens on it. Zero checks nothing.
 	Port uint16
-	// PrivateKey goes into the device. Apply refuses a device whose public key is not its own.
+	// PrivateKey goes into the device. Apply refuses a change to a device with another public key.
 	PrivateKey keys.Private
-	// Mode is where the device comes from; empty means Auto.
+	// Mode says where the device comes from; empty means Auto.
 	Mode Mode
 }
 
-// Mode is where the WireGuard device comes from. A device of another one is replaced.
+// Mode says where the WireGuard device comes from. A device of another Mode is replaced.
 type Mode string
 
 // The modes, as --wireguard names them.
 const (
 	// Auto is Kernel where the kernel has WireGuard and else Userspace.
 	Auto Mode = "auto"
-	// Kernel is the kernel's own device, which the Host creates.
+	// Kernel is the kernel's own device. The Host creates it.
 	Kernel Mode = "kernel"
-	// Userspace is the process `warren wireguard`, which creates the interface; the Host waits for it.
+	// Userspace is the process `warren wireguard`. It creates the interface; the Host waits for it.
 	Userspace Mode = "userspace"
 )
 
-// ParseMode reads the value of --wireguard.
+// ParseMode parses the value of --wireguard.
 func ParseMode(text string) (Mode, error) {
 	switch m := Mode(text); m {
 	case Auto, Kernel, Userspace:

@@ -1,11 +1,20 @@
-// Package linux owns the network of one Linux host as far as it is warren's: it observes and applies the WireGuard
-// interface, its addresses and device, the bridge's MTU and addresses, routes, policy rules, sysctls and the nftables
-// table, and it notices when somebody else changes them. What they should be is mesh's business, when to look and to
-// apply agent's, and the bridge and the pods' interfaces are made by the CNI plugins.
+// Package linux owns the part of one Linux host's network that is warren's: it observes it, applies changes to it, and
+// notices when somebody else changes it. What it should look like is decided by package mesh, when to observe and to apply
+// by package agent, and the CNI plugins make the bridge and the pods' interfaces.
+//
+// A Host composes parts, each of which owns one kind of object and is given no more than it needs:
+//
+//   - links: the WireGuard interface (existence, MTU, state, addresses) and the bridge's MTU and addresses
+//   - wg.Device: key, port and peers of the device behind the interface
+//   - routing.Routes and routing.Rules: routes and policy rules
+//   - sysctls: kernel parameters
+//   - the firewall: the nftables table "inet warren"
+//
+// Package drift remembers what the host should look like and compares. Package rtnl speaks rtnetlink for all of them.
 //
 // What is warren's is told by name (link, bridge, nftables table) and by mesh.Protocol in the tables mesh.TableMain and
 // mesh.TableMesh (routes, rules). Nothing else is ever removed.
 //
-// A Host works in the network namespace of the thread that called New, and reads /proc/sys and starts nft in that of
-// the calling thread: in a daemon they are the same; a test locks its thread.
+// A Host works in the network namespace of the thread that called New, and reads /proc/sys and starts nft in that of the
+// calling thread: in a daemon they are the same; a test locks its thread.
 package linux

@@ -7,13 +7,13 @@ import (
 	"warren.mesh/mesh"
 )
 
-// What New refuses to start with, each wrapped in a sentence that names the remedy.
+// New returns these errors, each wrapped in a sentence that names the remedy.
 var (
 	// ErrNotPrivileged: CAP_NET_ADMIN is missing.
 	ErrNotPrivileged = errors.New("not permitted to configure the network")
 	// ErrNoNFT: there is no usable nft command.
 	ErrNoNFT = errors.New("nft is missing or too old")
-	// ErrForeignLink: the interface's name is taken by something that is no WireGuard device. Observe returns it too.
+	// ErrForeignLink: an interface that is no WireGuard device has the name. Observe returns it too.
 	ErrForeignLink = errors.New("interface belongs to something else")
 	// ErrNoKernelWireGuard: mode Kernel on a kernel without WireGuard.
 	ErrNoKernelWireGuard = errors.New("the kernel has no WireGuard")
@@ -21,6 +21,6 @@ var (
 	ErrPortTaken = errors.New("UDP port is taken")
 )
 
-// ErrNoDevice is wrapped by Apply's error while the userspace device process is not there. It wraps mesh.ErrWaiting: all
-// that does not need the device, the guards first, has been applied.
+// ErrNoDevice is wrapped by Apply's error while the userspace device process is not there. It wraps mesh.ErrWaiting: Apply
+// has applied everything that does not need the device, the guards first.
 var ErrNoDevice = fmt.Errorf("%w for the userspace device process: start `warren wireguard`", mesh.ErrWaiting)

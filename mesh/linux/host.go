@@ -8,6 +8,7 @@ import (
 	"golang.zx2c4.com/wireguard/wgctrl"
 
 	"warren.mesh/mesh/guard"
+	"warren.mesh/mesh/linux/drift"
 	"warren.mesh/mesh/linux/routing"
 	"warren.mesh/mesh/linux/rtnl"
 	"warren.mesh/mesh/nft"
@@ -30,9 +31,10 @@ type Host struct {
 	counts   counts
 
 	// mu is held while the parts are observed, compared or changed, so that what Watch compares is never half of an Apply.
-	// Lock it before shadow's and the firewall's own locks, and never while holding one of those.
-	mu     sync.Mutex
-	shadow shadow
+	// Lock it before the locks of expected, firewall and counts, and never while holding one of those.
+	mu sync.Mutex
+	// expected is what Watch compares the host with. It has a lock of its own, for notifications that come meanwhile.
+	expected drift.Expected
 }
 
 // New checks what warren needs of this host, and refuses with ErrNotPrivileged, ErrNoNFT, ErrForeignLink,

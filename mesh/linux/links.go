@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux/drift"
 	"warren.mesh/mesh/linux/rtnl"
 )
 
@@ -25,6 +26,40 @@ type links struct {
 	mode Mode
 	// port is the UDP port that a device which is replaced must give up first; zero waits for none.
 	port uint16
+}
+
+// observe returns the interfaces. An interface of the bridge's name that is no bridge counts as absent: the bridge plugin
+// refuses it. The error wraps ErrForeignLink where the WireGuard interface is somebody else's.
+func (l links) observe() (seen drift.Links, err error) {
+	link, err := l.owned()
+	if err != nil {
+		return seen, err
+	}
+	if link != nil {
+		attrs := link.Attrs()
+		seen.LinkIndex = attrs.Index
+		seen.Link = mesh.Link{Name: l.link, MTU: attrs.MTU, Up: attrs.Flags&net.FlagUp != 0}
+		if seen.Link.Addresses, err = l.addresses(link); err != nil {
+			return seen, err
+		}
+	}
+	bridge, err := l.conn.Find(l.bridge)
+	if _, is := bridge.(*netlink.Bridge); err != nil || !is {
+		return seen, err
+	}
+	seen.BridgeIndex = bridge.Attrs().Index
+	seen.Bridge = mesh.Bridge{Name: l.bridge, MTU: bridge.Attrs().MTU}
+	seen.Bridge.Addresses, err = l.addresses(bridge)
+	return seen, err
+}
+
+// mtu returns the MTU in bytes of the interface of that index; zero where there is none.
+func (l links) mtu(index int) (int, error) {
+	link, err := l.conn.FindIndex(index)
+	if err != nil || link == nil {
+		return 0, err
+	}
+	return link.Attrs().MTU, nil
 }
 
 // owned returns the WireGuard interface, or nil where there is none of its name or where it is going to be replaced. The

@@ -1,7 +1,6 @@
 package linux
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 
@@ -10,8 +9,8 @@ import (
 	"warren.mesh/mesh/linux/rtnl"
 )
 
-// UnderlayMTU is the MTU in bytes of the interface that holds the first of these addresses it finds. Watch pokes when it
-// changes.
+// UnderlayMTU returns the MTU in bytes of the interface that holds the first of these addresses it finds. Watch pokes when
+// it changes.
 func (h *Host) UnderlayMTU(addrs []netip.Addr) (int, error) {
 	all, err := h.conn.Addresses(nil)
 	if err != nil {
@@ -21,17 +20,18 @@ func (h *Host) UnderlayMTU(addrs []netip.Addr) (int, error) {
 	if !ok {
 		return 0, fmt.Errorf("find the underlay's MTU: no interface has any of the addresses %s", addrs)
 	}
-	link, err := h.conn.Handle.LinkByIndex(index)
-	if err != nil {
-		return 0, fmt.Errorf("find the underlay's MTU: look up interface %d: %w", index, err)
+	mtu, err := h.links.mtu(index)
+	if err == nil && mtu == 0 {
+		err = fmt.Errorf("interface %d: %w", index, rtnl.ErrNoLink)
 	}
-	h.shadow.mu.Lock()
-	defer h.shadow.mu.Unlock()
-	h.shadow.underlay = underlay{index: index, mtu: link.Attrs().MTU}
-	return link.Attrs().MTU, nil
+	if err != nil {
+		return 0, fmt.Errorf("find the underlay's MTU: %w", err)
+	}
+	h.expected.SetUnderlay(index, mtu)
+	return mtu, nil
 }
 
-// holder is the index of the interface that has the first of addrs which any has.
+// holder returns the index of the interface that has the first of addrs which any has.
 func holder(all []netlink.Addr, addrs []netip.Addr) (index int, ok bool) {
 	holders := make(map[netip.Addr]int, len(all))
 	for _, a := range all {
@@ -43,22 +43,4 @@ func holder(all []netlink.Addr, addrs []netip.Addr) (index int, ok bool) {
 		}
 	}
 	return 0, false
-}
-
-// readUnderlay is the underlay's MTU now; zero where it was never asked for or is gone.
-func (h *Host) readUnderlay() (mtu int, err error) {
-	h.shadow.mu.Lock()
-	index := h.shadow.underlay.index
-	h.shadow.mu.Unlock()
-	if index == 0 {
-		return 0, nil
-	}
-	link, err := h.conn.Handle.LinkByIndex(index)
-	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("look up interface %d: %w", index, err)
-	}
-	return link.Attrs().MTU, nil
 }

@@ -129,3 +129,11 @@ func (b *Batch) index(name string) (int, error) {
 	}
 	return b.links[name], nil
 }
+
+func byKey(routes []mesh.Route) map[mesh.RouteKey]mesh.Route {
+	all := make(map[mesh.RouteKey]mesh.Route, len(routes))
+	for _, r := range routes {
+		all[r.Key()] = r
+	}
+	return all
+}

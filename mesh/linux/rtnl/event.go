@@ -38,20 +38,12 @@ const (
 	RuleEvent
 )
 
-// Groups are the multicast groups whose notifications ParseEvent reads.
-var Groups = []uint{
-	unix.RTNLGRP_LINK,
-	unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
-	unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE,
-	unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE,
-}
-
-// ParseEvent decodes a message of rtnetlink(7). Routes and rules of other protocols than mesh.Protocol are Irrelevant,
+// parseEvent decodes a message of rtnetlink(7). Routes and rules of other protocols than mesh.Protocol are Irrelevant,
 // and so is what cannot be decoded.
 //
 // The netlink package decodes routes and links too, but not rules, and each from a subscription of its own, which loses
 // the order between them.
-func ParseEvent(m syscall.NetlinkMessage) Event {
+func parseEvent(m syscall.NetlinkMessage) Event {
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		return parseLink(m.Data, m.Header.Type == unix.RTM_DELLINK)

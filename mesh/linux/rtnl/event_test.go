@@ -104,7 +104,7 @@ func TestParseEvent(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			opts := cmp.Options{cmp.Comparer(equal[netip.Prefix]), cmp.Comparer(equal[netip.Addr])}
-			if diff := cmp.Diff(tt.want, ParseEvent(tt.in), opts); diff != "" {
+			if diff := cmp.Diff(tt.want, parseEvent(tt.in), opts); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
@@ -121,6 +121,6 @@ func FuzzParseEvent(f *testing.F) {
 		f.Add(kind, m.Data)
 	}
 	f.Fuzz(func(t *testing.T, kind uint16, data []byte) {
-		ParseEvent(syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: kind}, Data: data})
+		parseEvent(syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: kind}, Data: data})
 	})
 }

@@ -1,0 +1,111 @@
+package drift
+
+import (
+	"maps"
+	"slices"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+)
+
+// differs reads the parts and reports whether they differ from what is expected. What cannot be read differs: the
+// observation that follows says why. Call it with the host's lock held.
+func (e *Expected) differs(parts Parts, r Reader) bool {
+	checks := []struct {
+		part  Parts
+		check func(Reader) (bool, error)
+	}{{Interfaces, e.linksDiffer}, {Routes, e.routesDiffer}, {Rules, e.rulesDiffer}}
+	for _, c := range checks {
+		if parts&c.part == 0 {
+			continue
+		}
+		if differs, err := c.check(r); differs || err != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Expected) routesDiffer(r Reader) (bool, error) {
+	all, err := r.Routes()
+	return e.known && !maps.Equal(byKey(all), e.routes), err
+}
+
+func (e *Expected) rulesDiffer(r Reader) (bool, error) {
+	all, err := r.Rules()
+	return e.known && !same(all, e.parts.Rules), err
+}
+
+// linksDiffer also learns the interfaces' indices: whoever applies a change that creates one does not know its index.
+func (e *Expected) linksDiffer(r Reader) (bool, error) {
+	seen, err := r.Links()
+	if err != nil {
+		return false, err
+	}
+	mtu, err := e.underlayMTU(r)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	appeared := (e.linkIndex == 0) != (seen.LinkIndex == 0)
+	e.linkIndex, e.bridgeIndex = seen.LinkIndex, seen.BridgeIndex
+	if !e.known {
+		return appeared, err
+	}
+	return !sameLink(seen.Link, e.parts.Link) || !sameBridge(seen.Bridge, e.parts.Bridge) || mtu != e.underlay.mtu, err
+}
+
+// underlayMTU reads the MTU of the interface that SetUnderlay named; zero before.
+func (e *Expected) underlayMTU(r Reader) (int, error) {
+	e.mu.Lock()
+	index := e.underlay.index
+	e.mu.Unlock()
+	if index == 0 {
+		return 0, nil
+	}
+	return r.MTU(index)
+}
+
+// deviceDiffers compares what only the configuration changes of the device, and returns the number of its peers. Call it
+// with the host's lock held.
+func (e *Expected) deviceDiffers(r Reader) (differs bool, peers int) {
+	seen, err := r.Device()
+	switch {
+	case err != nil || seen.Answers != e.answers:
+		return true, 0
+	case !e.known || !seen.Answers:
+		return false, 0
+	}
+	return seen.Device != e.parts.Device || !samePeers(seen.Peers, e.peers), len(seen.Peers)
+}
+
+func sameLink(a, b mesh.Link) bool {
+	return a.Name == b.Name && a.MTU == b.MTU && a.Up == b.Up && same(a.Addresses, b.Addresses)
+}
+
+func sameBridge(a, b mesh.Bridge) bool {
+	return a.Name == b.Name && a.MTU == b.MTU && same(a.Addresses, b.Addresses)
+}
+
+// same compares two lists in whatever order.
+func same[T comparable](a, b []T) bool { return maps.Equal(setOf(a), setOf(b)) }
+
+// samePeers compares what only the configuration changes of peers: not their endpoints, which roam.
+func samePeers(seen []mesh.Peer, expected map[keys.Public]mesh.Peer) bool {
+	if len(seen) != len(expected) {
+		return false
+	}
+	for _, p := range seen {
+		want, ok := expected[p.PublicKey]
+		if !ok || p.Keepalive != want.Keepalive || !slices.Equal(p.AllowedIPs, want.AllowedIPs) {
+			return false
+		}
+	}
+	return true
+}
+
+func setOf[T comparable](all []T) map[T]struct{} {
+	set := make(map[T]struct{}, len(all))
+	for _, one := range all {
+		set[one] = struct{}{}
+	}
+	return set
+}

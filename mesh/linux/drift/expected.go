@@ -1,0 +1,175 @@
+package drift
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+)
+
+// Expected is what the host is expected to look like: as it was last observed, with what has been applied since. A
+// notification that agrees with it is about a change that warren made itself. The zero value expects nothing yet.
+type Expected struct {
+	// mu protects all fields. Whoever holds the host's lock (Watcher.Lock) too takes that one first; MayDiffer and
+	// SetUnderlay take mu alone, so that receiving notifications never waits for the host to be read or changed. Fields
+	// other than underlay are written only with the host's lock held, so its holder may read them without mu.
+	mu sync.Mutex
+	// known is whether the host was observed, and every change applied since succeeded. Else the agent is about to observe
+	// it anyway, and only an interface or a device that comes or goes is news.
+	known bool
+	// observing is set while the host is being observed: a notification that arrives meanwhile may tell of a change from
+	// before the reading or after it, so each one may contradict.
+	observing bool
+	// indices are the interfaces'.
+	linkIndex, bridgeIndex int
+	underlay               underlay
+	// answers is Device.Answers.
+	answers bool
+	// parts has the parts that are small in every mesh: Link, Bridge, Device and Rules. Routes and peers are indexed, so
+	// that a notification and a change cost the same in a mesh of any size.
+	parts  mesh.State
+	routes map[mesh.RouteKey]mesh.Route
+	peers  map[keys.Public]mesh.Peer
+	// holders says which peer has an allowed IP.
+	holders map[netip.Prefix]keys.Public
+}
+
+// underlay is the interface whose MTU the mesh's follows; its index is zero before SetUnderlay.
+type underlay struct{ index, mtu int }
+
+// BeginObserve makes every notification count until Confirm or Invalidate. Call it before the host is read.
+func (e *Expected) BeginObserve() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.observing = true
+}
+
+// Observed replaces what is expected by what was observed. The lists in seen are sorted, as those of a mesh.State are.
+func (e *Expected) Observed(seen Seen) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.observing, e.known = false, true
+	e.linkIndex, e.bridgeIndex, e.answers = seen.LinkIndex, seen.BridgeIndex, seen.Device.Answers
+	e.parts = mesh.State{Link: seen.Link, Bridge: seen.Bridge, Device: seen.Device.Device, Rules: seen.Rules}
+	e.routes = byKey(seen.Routes)
+	e.peers = make(map[keys.Public]mesh.Peer, len(seen.Device.Peers))
+	e.holders = make(map[netip.Prefix]keys.Public, 2*len(seen.Device.Peers))
+	for _, p := range seen.Device.Peers {
+		e.addPeer(p)
+	}
+}
+
+// Invalidate is for an observation or a change that failed: nothing is known until the next observation.
+func (e *Expected) Invalidate() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.observing, e.known = false, false
+}
+
+// Apply expects a change. Call it before the change is made, since notifications may come before the calls return that
+// cause them. It costs as much as the change is large.
+func (e *Expected) Apply(c mesh.Change) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.known {
+		return
+	}
+	// The firewall and sysctls are not compared.
+	c.Firewall, c.NodeIPs, c.Sysctls = nil, mesh.Edits[netip.Addr]{}, nil
+	part := e.take(c).Apply(c)
+	for _, r := range part.Routes {
+		e.routes[r.Key()] = r
+	}
+	for _, p := range part.Peers {
+		e.addPeer(p)
+	}
+	part.Routes, part.Peers = nil, nil
+	e.parts = part
+}
+
+// Confirm is for a change that succeeded: a device that was set up answers.
+func (e *Expected) Confirm(c mesh.Change) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.answers = e.answers || c.Device != nil
+}
+
+// SetUnderlay makes changes of this interface's MTU, in bytes, count.
+func (e *Expected) SetUnderlay(index, mtu int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.underlay = underlay{index, mtu}
+}
+
+// take removes from the indices what the change is about, and returns it with the small parts as a State.
+func (e *Expected) take(c mesh.Change) mesh.State {
+	part := e.parts
+	for _, r := range slices.Concat(c.Routes.Add, c.Routes.Remove) {
+		if have, ok := e.routes[r.Key()]; ok {
+			part.Routes = append(part.Routes, have)
+			delete(e.routes, r.Key())
+		}
+	}
+	for _, key := range e.affected(c.Peers) {
+		if p, ok := e.peers[key]; ok {
+			part.Peers = append(part.Peers, p)
+			e.removePeer(p)
+		}
+	}
+	// Only the lists made here are sorted: whatever else is in the state, others may be reading.
+	slices.SortFunc(part.Routes, mesh.Route.Compare)
+	slices.SortFunc(part.Peers, func(a, b mesh.Peer) int { return bytes.Compare(a.PublicKey[:], b.PublicKey[:]) })
+	return part
+}
+
+// affected returns the peers that the edits name, and those that lose an allowed IP to one of them.
+func (e *Expected) affected(edits mesh.PeerEdits) []keys.Public {
+	var all []keys.Public
+	lose := func(key keys.Public, given []netip.Prefix) {
+		all = append(all, key)
+		for _, ip := range given {
+			if holder, ok := e.holders[ip]; ok {
+				all = append(all, holder)
+			}
+		}
+	}
+	for _, p := range edits.Add {
+		lose(p.PublicKey, p.AllowedIPs)
+	}
+	for _, u := range edits.Update {
+		lose(u.PublicKey, u.AllowedIPs.Add)
+	}
+	for _, p := range edits.Remove {
+		lose(p.PublicKey, nil)
+	}
+	return all
+}
+
+// addPeer sorts a copy of allowed IPs that are not sorted, which others own.
+func (e *Expected) addPeer(p mesh.Peer) {
+	if !slices.IsSortedFunc(p.AllowedIPs, netip.Prefix.Compare) {
+		p.AllowedIPs = slices.SortedFunc(slices.Values(p.AllowedIPs), netip.Prefix.Compare)
+	}
+	e.peers[p.PublicKey] = p
+	for _, ip := range p.AllowedIPs {
+		e.holders[ip] = p.PublicKey
+	}
+}
+
+func (e *Expected) removePeer(p mesh.Peer) {
+	delete(e.peers, p.PublicKey)
+	for _, ip := range p.AllowedIPs {
+		delete(e.holders, ip)
+	}
+}
+
+func byKey(routes []mesh.Route) map[mesh.RouteKey]mesh.Route {
+	all := make(map[mesh.RouteKey]mesh.Route, len(routes))
+	for _, r := range routes {
+		all[r.Key()] = r
+	}
+	return all
+}

@@ -1,0 +1,95 @@
+package drift
+
+import (
+	"slices"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux/rtnl"
+)
+
+// Parts are parts of a host that a notification may contradict. They are read again, with no change under way, before
+// anybody is poked: a notification may be older than what is expected, as when a route is removed and added again.
+type Parts uint8
+
+// The parts that notifications tell of.
+const (
+	Interfaces Parts = 1 << iota
+	Routes
+	Rules
+	Everything = Interfaces | Routes | Rules
+)
+
+// MayDiffer returns the parts that the event may contradict. It costs next to nothing. It may name a part that is as
+// expected; it never leaves one out that is not.
+func (e *Expected) MayDiffer(event rtnl.Event) Parts {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch event.Kind {
+	case rtnl.LinkEvent:
+		return Interfaces.when(e.link().contradicts(event, e.observing) || e.bridge().contradicts(event, e.observing) ||
+			e.underlay.contradicts(event))
+	case rtnl.AddressEvent:
+		return Interfaces.when(event.Index == e.linkIndex || event.Index == e.bridgeIndex)
+	case rtnl.RouteEvent:
+		route := e.named(event)
+		have := e.routes[route.Key()] == route
+		return Routes.when(e.observing || e.known && have == event.Gone)
+	case rtnl.RuleEvent:
+		have := slices.Contains(e.parts.Rules, event.Rule)
+		return Rules.when(e.observing || e.known && have == event.Gone)
+	default:
+		return 0
+	}
+}
+
+// when returns p or nothing.
+func (p Parts) when(may bool) Parts {
+	if may {
+		return p
+	}
+	return 0
+}
+
+// iface is an expected interface, as far as an event tells of it.
+type iface struct {
+	name       string
+	index, mtu int
+	up         bool
+}
+
+func (e *Expected) link() iface {
+	l := e.parts.Link
+	return iface{name: l.Name, index: e.linkIndex, mtu: l.MTU, up: l.Up}
+}
+
+// bridge is always up: whether a bridge is depends on its pods.
+func (e *Expected) bridge() iface {
+	b := e.parts.Bridge
+	return iface{name: b.Name, index: e.bridgeIndex, mtu: b.MTU, up: true}
+}
+
+// contradicts reports whether the event is about this interface and tells something new of it; while the host is being
+// observed, whether it is about this interface.
+func (i iface) contradicts(e rtnl.Event, observing bool) bool {
+	if e.Name != i.name && (e.Index != i.index || i.index == 0) {
+		return false
+	}
+	return observing || e.Gone || e.Name != i.name || e.Index != i.index || e.MTU != i.mtu || e.Up != i.up
+}
+
+func (u underlay) contradicts(e rtnl.Event) bool {
+	return u.index != 0 && u.index == e.Index && (e.Gone || u.mtu != e.MTU)
+}
+
+// named returns the event's route with the name of its interface.
+func (e *Expected) named(event rtnl.Event) mesh.Route {
+	route := event.Route
+	switch {
+	case event.Unreachable:
+	case event.Index == e.linkIndex:
+		route.Link = e.parts.Link.Name
+	default:
+		route.Link = rtnl.Anonymous(event.Index)
+	}
+	return route
+}

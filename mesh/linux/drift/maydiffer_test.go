@@ -1,0 +1,93 @@
+package drift
+
+import (
+	"net/netip"
+	"testing"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux/rtnl"
+)
+
+func TestMayDiffer(t *testing.T) {
+	state := stateOf(1, 2)
+	ours := state.Routes[0]
+	ours.Link = ""
+	other := ours
+	other.Source = netip.Addr{}
+	tests := []struct {
+		name string
+		in   rtnl.Event
+		want Parts
+	}{
+		{name: "nothing", in: rtnl.Event{}},
+		{name: "link as it is", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "warren0", MTU: 1419, Up: true}},
+		{name: "link down", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "warren0", MTU: 1419}, want: Interfaces},
+		{name: "another MTU", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "warren0", MTU: 1300, Up: true}, want: Interfaces},
+		{name: "link deleted", in: rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 7, Name: "warren0", MTU: 1419}, want: Interfaces},
+		{name: "link made again", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 9, Name: "warren0", MTU: 1419, Up: true}, want: Interfaces},
+		{name: "link renamed", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "wg0", MTU: 1419, Up: true}, want: Interfaces},
+		{name: "bridge deleted", in: rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 8, Name: "warren-br0", MTU: 1419}, want: Interfaces},
+		{name: "underlay as it is", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 2, Name: "eth0", MTU: 1500, Up: true}},
+		{name: "underlay's MTU", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 2, Name: "eth0", MTU: 9000, Up: true}, want: Interfaces},
+		{name: "somebody else's link", in: rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 3, Name: "eth1"}},
+		{name: "address", in: rtnl.Event{Kind: rtnl.AddressEvent, Index: 7}, want: Interfaces},
+		{name: "somebody else's address", in: rtnl.Event{Kind: rtnl.AddressEvent, Index: 2}},
+		{name: "route that is there added", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 7, Route: ours}},
+		{name: "route that is there deleted", in: rtnl.Event{Kind: rtnl.RouteEvent, Gone: true, Index: 7, Route: ours}, want: Routes},
+		{name: "route with another source", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 7, Route: other}, want: Routes},
+		{name: "by another interface", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 2, Route: ours}, want: Routes},
+		{name: "unknown route deleted", in: rtnl.Event{Kind: rtnl.RouteEvent, Gone: true, Index: 2, Route: ours}},
+		{name: "rule that is there added", in: rtnl.Event{Kind: rtnl.RuleEvent, Rule: state.Rules[0]}},
+		{name: "rule that is there deleted", in: rtnl.Event{Kind: rtnl.RuleEvent, Gone: true, Rule: state.Rules[0]}, want: Rules},
+		{name: "unknown rule added", in: rtnl.Event{Kind: rtnl.RuleEvent, Rule: mesh.Rule{Priority: 5}}, want: Rules},
+	}
+	e := expectedOf(state)
+	e.SetUnderlay(2, 1500)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := e.MayDiffer(tt.in); got != tt.want {
+				t.Errorf("may differ: %b, want %b", got, tt.want)
+			}
+		})
+	}
+}
+
+// While the host is being observed, also what is as expected may be news; after a failure only an interface that comes or
+// goes is.
+func TestMayDifferUnsure(t *testing.T) {
+	state := stateOf(1, 2)
+	route := state.Routes[0]
+	route.Link = ""
+	added := rtnl.Event{Kind: rtnl.RouteEvent, Index: 7, Route: route}
+	appeared := rtnl.Event{Kind: rtnl.LinkEvent, Index: 9, Name: "warren0", MTU: 1419, Up: true}
+	e := expectedOf(state)
+	e.BeginObserve()
+	if got := e.MayDiffer(added); got != Routes {
+		t.Errorf("during an observation %b, want %b", got, Routes)
+	}
+	e.Invalidate()
+	added.Gone = true
+	if got := e.MayDiffer(added); got != 0 {
+		t.Errorf("after a failure %b, want none", got)
+	}
+	if got := e.MayDiffer(appeared); got != Interfaces {
+		t.Errorf("an interface after a failure %b, want %b", got, Interfaces)
+	}
+}
+
+// FuzzMayDiffer checks that no event ends the daemon, known to be about a part of the host or not.
+func FuzzMayDiffer(f *testing.F) {
+	f.Add(uint8(rtnl.RouteEvent), true, 7, "warren0", []byte{10, 244, 2, 0}, 24)
+	f.Add(uint8(rtnl.LinkEvent), false, 0, "", []byte(nil), -1)
+	e := expectedOf(stateOf(1, 2))
+	f.Fuzz(func(t *testing.T, kind uint8, gone bool, index int, name string, ip []byte, bits int) {
+		addr, _ := netip.AddrFromSlice(ip)
+		event := rtnl.Event{Kind: rtnl.Kind(kind), Gone: gone, Index: index, Name: name}
+		event.Route.Destination = netip.PrefixFrom(addr, bits)
+		event.Rule.From = event.Route.Destination
+		var nothing Expected
+		if parts := e.MayDiffer(event) | nothing.MayDiffer(event); parts&^Everything != 0 {
+			t.Errorf("parts %b", parts)
+		}
+	})
+}

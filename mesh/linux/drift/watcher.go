@@ -1,0 +1,126 @@
+package drift
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"warren.mesh/mesh/linux/rtnl"
+)
+
+// Limits of how often the device is read: no notification tells of changes to WireGuard's peers, and reading 5,000 of them
+// takes some 50 ms. The interval follows their number and not the time that the last reading took: a busy machine's delays
+// would count too, and the next reading would come late just then.
+const (
+	pollEvery   = 500 * time.Millisecond
+	pollPerPeer = 500 * time.Microsecond
+)
+
+func pollInterval(peers int) time.Duration { return max(pollEvery, time.Duration(peers)*pollPerPeer) }
+
+// Watcher compares a host with what is expected of it. All fields but wake and pending are required.
+type Watcher struct {
+	Expected *Expected
+	Reader   Reader
+	// Lock is the host's: it is held while Reader reads and the result is compared, so that no change is under way.
+	Lock sync.Locker
+	// Poke is called, without Lock, when the host differs.
+	Poke func()
+
+	// mu protects pending alone; nothing else is locked while it is held.
+	mu      sync.Mutex
+	pending Parts
+	// wake tells check that pending is not empty.
+	wake chan struct{}
+}
+
+// Run watches until ctx ends, and returns nil then. It closes the subscription.
+func (w *Watcher) Run(ctx context.Context, subscription *rtnl.Subscription) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	context.AfterFunc(ctx, subscription.Close)
+	w.wake = make(chan struct{}, 1)
+	// What changed since the last observation and before the subscription was not notified.
+	w.mark(Everything)
+	var group sync.WaitGroup
+	group.Go(func() { w.check(ctx) })
+	err := w.receive(ctx, subscription)
+	cancel()
+	group.Wait()
+	return err
+}
+
+// receive reads notifications and waits for nothing else, so that few are lost. Where some are, everything is pending.
+func (w *Watcher) receive(ctx context.Context, subscription *rtnl.Subscription) error {
+	for {
+		events, err := subscription.Receive()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, rtnl.ErrLost):
+			w.mark(Everything)
+		case err != nil:
+			return err
+		}
+		for _, event := range events {
+			w.mark(w.Expected.MayDiffer(event))
+		}
+	}
+}
+
+// mark adds parts to those that check reads next.
+func (w *Watcher) mark(p Parts) {
+	if p == 0 {
+		return
+	}
+	w.mu.Lock()
+	w.pending |= p
+	w.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// check reads the pending parts, and the device from time to time.
+func (w *Watcher) check(ctx context.Context) {
+	timer := time.NewTimer(pollEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.wake:
+			if w.partsDiffer(w.take()) {
+				w.Poke()
+			}
+		case <-timer.C:
+			differs, peers := w.deviceDiffers()
+			if differs {
+				w.Poke()
+			}
+			timer.Reset(pollInterval(peers))
+		}
+	}
+}
+
+func (w *Watcher) partsDiffer(p Parts) bool {
+	w.Lock.Lock()
+	defer w.Lock.Unlock()
+	return w.Expected.differs(p, w.Reader)
+}
+
+func (w *Watcher) deviceDiffers() (differs bool, peers int) {
+	w.Lock.Lock()
+	defer w.Lock.Unlock()
+	return w.Expected.deviceDiffers(w.Reader)
+}
+
+func (w *Watcher) take() Parts {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.pending
+	w.pending = 0
+	return p
+}
