@@ -77,7 +77,9 @@ func (n place) broadcast(t *testing.T, link string, content []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	to := &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_IP), Ifindex: i.Index, Halen: 6, Addr: [8]byte{255, 255, 255, 255, 255, 255}}
+	to := &unix.SockaddrLinklayer{
+		Protocol: bigEndian(unix.ETH_P_IP), Ifindex: i.Index, Halen: 6, Addr: [8]byte{255, 255, 255, 255, 255, 255},
+	}
 	if err := unix.Sendto(fd, content, 0, to); err != nil {
 		t.Fatal(err)
 	}

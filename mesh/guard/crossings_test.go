@@ -1,150 +1,174 @@
 package guard
 
 import (
-	"maps"
-	"net"
 	"net/netip"
+	"strconv"
 	"strings"
-	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
-// crossing is what one thing that is sent causes.
+// crossing is one packet that is sent, and what it causes. Both lanes judge the same crossings: the kernel with
+// packets, and the tracer with virtual ones.
 type crossing struct {
 	name string
-	send func(t *testing.T, w *topology, f family)
-	// underlay and mesh are the packets seen there, with the names of family in place of addresses; none by default.
-	underlay, mesh []string
-	// counted are the counters that went up by one.
+	// from is the place that sends it, and packet its addresses and ports in the names of family: "pod:5000 >
+	// outside:7".
+	from, packet string
+	// invalid packets are TCP with SYN and RST, which connection tracking calls invalid and so leaves as they are. All
+	// others are UDP.
+	invalid bool
+	// mark is what others' rules mark the packet with, and source what they translate its source to; none by default.
+	mark   uint32
+	source string
+
+	// underlay and mesh are the packets that are seen there, in the names of family: "17 node:5000 > outside:7"; none
+	// by default.
+	underlay, mesh string
+	// counted is the counter that goes up by one.
 	counted string
+}
+
+// effect is what a packet causes, in the family's addresses. Counted are the names of counters, once for each packet.
+type effect struct{ Underlay, Mesh, Counted []string }
+
+func (c crossing) effect(f family) effect {
+	e := effect{Underlay: f.packets(c.underlay), Mesh: f.packets(c.mesh)}
+	if c.counted != "" {
+		e.Counted = []string{c.counted}
+	}
+	return e
 }
 
 func crossings() []crossing {
 	return []crossing{
-		{name: "pod to a pod without a route in the mesh", counted: leakPod,
-			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.pod, 5000, f.lostPod, 7) }},
-		{name: "host to a pod without a route in the mesh", counted: leakPod,
-			send: func(t *testing.T, w *topology, f family) { w.node.send(t, f.node, 5000, f.lostPod, 7) }},
-		{name: "out of the mesh to a pod without a route", counted: leakPod,
-			send: func(t *testing.T, w *topology, f family) { w.mesh.send(t, f.remotePod, 5000, f.lostPod, 7) }},
-		{name: "pod to a node, not via the mesh", counted: leakNode,
-			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.pod, 5000, f.otherNode, 7) }},
-		{name: "remote pod to a node, out of the mesh", counted: leakNode,
-			send: func(t *testing.T, w *topology, f family) { w.mesh.send(t, f.remotePod, 5000, f.otherNode, 7) }},
-		{name: "node to a node, out of the mesh", counted: leakNode,
-			send: func(t *testing.T, w *topology, f family) { w.mesh.send(t, f.thirdNode, 5000, f.otherNode, 7) }},
-		{name: "gateway address to a node, not via the mesh", counted: leakNode,
-			send: func(t *testing.T, w *topology, f family) { w.node.send(t, f.gateway, 5000, f.otherNode, 7) }},
-		{name: "spoofed to the outside", counted: spoofedByPod,
-			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.spoofed, 5000, f.outside, 7) }},
-		{name: "spoofed into the mesh", counted: spoofedByPod,
-			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.spoofed, 5000, f.remotePod, 7) }},
-		{name: "spoofed to this node", counted: spoofedByPod,
-			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.spoofed, 5000, f.node, 7) }},
-		{name: "spoofed on the underlay, to a pod", counted: spoofedOnUnderlay,
-			send: func(t *testing.T, w *topology, f family) { w.underlay.send(t, f.remotePod, 5000, f.pod, 7) }},
-		{name: "spoofed on the underlay, to this node", counted: spoofedOnUnderlay,
-			send: func(t *testing.T, w *topology, f family) { w.underlay.send(t, f.remotePod, 5000, f.node, 7) }},
-		{name: "spoofed on the underlay, in the name of a pod of this node", counted: spoofedOnUnderlay,
-			send: func(t *testing.T, w *topology, f family) { w.underlay.send(t, f.neighbour, 5000, f.pod, 7) }},
-		{name: "WireGuard into the mesh", counted: loop,
-			send: func(t *testing.T, w *topology, f family) { w.node.send(t, f.node, 51820, f.remotePod, 51820) }},
-		{name: "WireGuard from the gateway address", counted: loop,
-			send: func(t *testing.T, w *topology, f family) { w.node.send(t, f.gateway, 51820, f.outside, 51820) }},
-		{name: "WireGuard from a pod", counted: loop,
-			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.pod, 5000, f.node, 51820) }},
-		{name: "WireGuard out of the mesh", counted: loop,
-			send: func(t *testing.T, w *topology, f family) { w.mesh.send(t, f.thirdNode, 51820, f.gateway, 51820) }},
-		{name: "WireGuard from a pod address on the underlay", counted: spoofedOnUnderlay,
-			send: func(t *testing.T, w *topology, f family) { w.underlay.send(t, f.remotePod, 51820, f.node, 51820) }},
-		{name: "pod to the outside, unknown to connection tracking", counted: leakSource,
-			send: func(t *testing.T, w *topology, f family) { w.pod.sendInvalid(t, f) }},
-		{name: "remote pod to the outside, out of the mesh", counted: leakSource,
-			send: func(t *testing.T, w *topology, f family) { w.mesh.send(t, f.remotePod, 5000, f.outside, 7) }},
-		{name: "pod to a remote pod", mesh: []string{"17 pod:5000 > remotePod:7"},
-			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.pod, 5000, f.remotePod, 7) }},
-		{name: "pod to a remote pod, from WireGuard's port", mesh: []string{"17 pod:51820 > remotePod:51820"},
-			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.pod, 51820, f.remotePod, 51820) }},
-		{name: "node's address into the mesh", mesh: []string{"17 node:5000 > remotePod:7"},
-			send: func(t *testing.T, w *topology, f family) { w.node.send(t, f.node, 5000, f.remotePod, 7) }},
-		{name: "another address into the mesh", counted: masqueradedIntoMesh, mesh: []string{"17 gateway:5000 > remotePod:7"},
-			send: func(t *testing.T, w *topology, f family) { w.node.send(t, f.secondary, 5000, f.remotePod, 7) }},
-		{name: "node to a node", underlay: []string{"17 node:5000 > otherNode:7"},
-			send: func(t *testing.T, w *topology, f family) { w.node.send(t, f.node, 5000, f.otherNode, 7) }},
-		{name: "another network to a node", underlay: []string{"17 container:5000 > otherNode:7"},
-			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.container, 5000, f.otherNode, 7) }},
-		{name: "WireGuard to a node", underlay: []string{"17 node:51820 > otherNode:51820"},
-			send: func(t *testing.T, w *topology, f family) { w.node.send(t, f.node, 51820, f.otherNode, 51820) }},
-		{name: "pod to the outside", underlay: []string{"17 node:5000 > outside:7"},
-			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.pod, 5000, f.outside, 7) }},
-		{name: "pod to what is no node as far as known", underlay: []string{"17 node:5000 > unlisted:7"},
-			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.pod, 5000, f.unlisted, 7) }},
+		{
+			name: "pod to a pod without a route in the mesh",
+			from: "pod", packet: "pod:5000 > lostPod:7", counted: leakPod,
+		},
+		{
+			name: "host to a pod without a route in the mesh",
+			from: "node", packet: "node:5000 > lostPod:7", counted: leakPod,
+		},
+		{
+			name: "out of the mesh to a pod without a route",
+			from: "mesh", packet: "remotePod:5000 > lostPod:7", counted: leakPod,
+		},
+		{name: "pod to a node, not via the mesh", from: "pod", packet: "pod:5000 > otherNode:7", counted: leakNode},
+		{
+			name: "remote pod to a node, out of the mesh",
+			from: "mesh", packet: "remotePod:5000 > otherNode:7", counted: leakNode,
+		},
+		{
+			name: "node to a node, out of the mesh",
+			from: "mesh", packet: "thirdNode:5000 > otherNode:7", counted: leakNode,
+		},
+		{
+			name: "gateway address to a node, not via the mesh",
+			from: "node", packet: "gateway:5000 > otherNode:7", counted: leakNode,
+		},
+		{name: "spoofed to the outside", from: "pod", packet: "spoofed:5000 > outside:7", counted: spoofedByPod},
+		{name: "spoofed into the mesh", from: "pod", packet: "spoofed:5000 > remotePod:7", counted: spoofedByPod},
+		{name: "spoofed to this node", from: "pod", packet: "spoofed:5000 > node:7", counted: spoofedByPod},
+		{
+			name: "spoofed on the underlay, to a pod",
+			from: "underlay", packet: "remotePod:5000 > pod:7", counted: spoofedOnUnderlay,
+		},
+		{
+			name: "spoofed on the underlay, to this node",
+			from: "underlay", packet: "remotePod:5000 > node:7", counted: spoofedOnUnderlay,
+		},
+		{
+			name: "spoofed on the underlay, in the name of a pod of this node",
+			from: "underlay", packet: "neighbour:5000 > pod:7", counted: spoofedOnUnderlay,
+		},
+		{name: "WireGuard into the mesh", from: "node", packet: "node:51820 > remotePod:51820", counted: loop},
+		{
+			name: "WireGuard from the gateway address",
+			from: "node", packet: "gateway:51820 > outside:51820", counted: loop,
+		},
+		{name: "WireGuard from a pod", from: "pod", packet: "pod:5000 > node:51820", counted: loop},
+		{name: "WireGuard out of the mesh", from: "mesh", packet: "thirdNode:51820 > gateway:51820", counted: loop},
+		{
+			name: "WireGuard from a pod address on the underlay",
+			from: "underlay", packet: "remotePod:51820 > node:51820", counted: spoofedOnUnderlay,
+		},
+		{
+			name: "pod to the outside, unknown to connection tracking",
+			from: "pod", packet: "pod:5000 > outside:7", invalid: true, counted: leakSource,
+		},
+		{
+			name: "remote pod to the outside, out of the mesh",
+			from: "mesh", packet: "remotePod:5000 > outside:7", counted: leakSource,
+		},
+		{name: "pod to a remote pod", from: "pod", packet: "pod:5000 > remotePod:7", mesh: "17 pod:5000 > remotePod:7"},
+		{
+			name: "pod to a remote pod, from WireGuard's port",
+			from: "pod", packet: "pod:51820 > remotePod:51820", mesh: "17 pod:51820 > remotePod:51820",
+		},
+		{
+			name: "node's address into the mesh",
+			from: "node", packet: "node:5000 > remotePod:7", mesh: "17 node:5000 > remotePod:7",
+		},
+		{
+			name: "another address into the mesh",
+			from: "node", packet: "secondary:5000 > remotePod:7", mesh: "17 gateway:5000 > remotePod:7",
+			counted: masqueradedIntoMesh,
+		},
+		{
+			name: "node to a node",
+			from: "node", packet: "node:5000 > otherNode:7", underlay: "17 node:5000 > otherNode:7",
+		},
+		{
+			name: "another network to a node",
+			from: "pod", packet: "container:5000 > otherNode:7", underlay: "17 container:5000 > otherNode:7",
+		},
+		{
+			name: "WireGuard to a node",
+			from: "node", packet: "node:51820 > otherNode:51820", underlay: "17 node:51820 > otherNode:51820",
+		},
+		{name: "pod to the outside", from: "pod", packet: "pod:5000 > outside:7", underlay: "17 node:5000 > outside:7"},
+		{
+			name: "pod to what is no node as far as known",
+			from: "pod", packet: "pod:5000 > unlisted:7", underlay: "17 node:5000 > unlisted:7",
+		},
 	}
 }
 
-// sendInvalid sends a TCP header with SYN and RST, which connection tracking calls invalid and so leaves as it is.
-func (n place) sendInvalid(t *testing.T, f family) {
-	t.Helper()
-	n.enter(t)
-	conn, err := net.ListenIP(f.raw, &net.IPAddr{IP: f.pod.AsSlice()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	header := []byte{0x13, 0x88, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 5 << 4, 0x02 | 0x04, 0, 0, 0, 0, 0, 0}
-	if _, err := conn.WriteTo(header, &net.IPAddr{IP: f.outside.AsSlice()}); err != nil {
-		t.Fatal(err)
-	}
+// ends returns the packet's source and destination in the family's addresses.
+func (c crossing) ends(f family) (from, to netip.AddrPort) {
+	source, destination, _ := strings.Cut(c.packet, " > ")
+	return f.endpoint(source), f.endpoint(destination)
 }
 
-// finish sends the last packets: from the pod, on the longest way to both captures.
-func (w *topology) finish(t *testing.T, f family) {
-	t.Helper()
-	w.pod.send(t, f.pod, 0, f.outside, 9)
-	w.pod.send(t, f.pod, 0, f.remotePod, 9)
+// packets puts the family's addresses in the place of their names; none for an empty text.
+func (f family) packets(text string) []string {
+	if text == "" {
+		return nil
+	}
+	fields := strings.Fields(text)
+	fields[1], fields[3] = f.endpoint(fields[1]).String(), f.endpoint(fields[3]).String()
+	return []string{strings.Join(fields, " ")}
 }
 
-// crosses does it, and compares what was seen and counted.
-func (w *topology) crosses(t *testing.T, f family, c crossing) {
-	t.Helper()
-	before := w.counters(t)
-	c.send(t, w, f)
-	w.finish(t, f)
-	if diff := cmp.Diff(f.packets(c.underlay), w.onUnderlay.until(t, c.name)); diff != "" {
-		t.Errorf("%s: on the underlay (-want +got):\n%s", c.name, diff)
+// endpoint reads "NAME:PORT".
+func (f family) endpoint(text string) netip.AddrPort {
+	name, number, _ := strings.Cut(text, ":")
+	ip, ok := f.names()[name]
+	port, err := strconv.ParseUint(number, 10, 16)
+	if !ok || err != nil {
+		panic("not an address's name and a port: " + text)
 	}
-	if diff := cmp.Diff(f.packets(c.mesh), w.inMesh.until(t, c.name)); diff != "" {
-		t.Errorf("%s: in the mesh (-want +got):\n%s", c.name, diff)
-	}
-	want := maps.Clone(before)
-	if c.counted != "" {
-		want[c.counted]++
-	}
-	if diff := cmp.Diff(want, w.counters(t)); diff != "" {
-		t.Errorf("%s: counters (-want +got):\n%s", c.name, diff)
-	}
+	return netip.AddrPortFrom(ip, uint16(port))
 }
 
-func (w *topology) counters(t *testing.T) map[string]uint64 {
-	t.Helper()
-	w.node.enter(t)
-	counters, err := w.Counters(t.Context())
-	if err != nil {
-		t.Fatal(err)
+func (f family) names() map[string]netip.Addr {
+	unspecified, group := netip.IPv6Unspecified(), netip.MustParseAddr("ff02::fb")
+	if f.pod.Is4() {
+		unspecified, group = netip.IPv4Unspecified(), netip.MustParseAddr("224.0.0.251")
 	}
-	return counters
-}
-
-// packets puts the family's addresses in the place of their names.
-func (f family) packets(texts []string) []string {
-	var all []string
-	for _, text := range texts {
-		for name, ip := range map[string]netip.Addr{"pod:": f.pod, "gateway:": f.gateway, "node:": f.node, "otherNode:": f.otherNode,
-			"outside:": f.outside, "unlisted:": f.unlisted, "remotePod:": f.remotePod, "container:": f.container, "secondary:": f.secondary} {
-			text = strings.ReplaceAll(text, " "+name, " "+strings.TrimSuffix(netip.AddrPortFrom(ip, 0).String(), "0"))
-		}
-		all = append(all, text)
+	return map[string]netip.Addr{
+		"unspecified": unspecified, "group": group,
+		"pod": f.pod, "neighbour": f.neighbour, "spoofed": f.spoofed, "gateway": f.gateway, "node": f.node,
+		"secondary": f.secondary, "container": f.container, "otherNode": f.otherNode, "outside": f.outside,
+		"unlisted": f.unlisted, "remotePod": f.remotePod, "thirdNode": f.thirdNode, "lostPod": f.lostPod,
 	}
-	return all
 }

@@ -66,7 +66,8 @@ func dualFirewall() mesh.Firewall {
 
 // firewalls are one of each kind, by the golden file's name.
 func firewalls() map[string]mesh.Firewall {
-	v4, v6, ranges, custom, bare, several := dualFirewall(), dualFirewall(), dualFirewall(), dualFirewall(), dualFirewall(), dualFirewall()
+	v4, v6, ranges := dualFirewall(), dualFirewall(), dualFirewall()
+	custom, bare, several := dualFirewall(), dualFirewall(), dualFirewall()
 	v4.ClusterCIDRs, v4.OwnCIDRs = v4.ClusterCIDRs[:1], v4.OwnCIDRs[:1]
 	v4.OwnIPs, v4.NodeIPs = v4.OwnIPs[:1], v4.NodeIPs[:3]
 	v6.ClusterCIDRs, v6.OwnCIDRs = v6.ClusterCIDRs[1:], v6.OwnCIDRs[1:]
@@ -76,8 +77,8 @@ func firewalls() map[string]mesh.Firewall {
 	bare.ClusterCIDRs = nil
 	several.ClusterCIDRs = prefixes("10.244.0.0/16", "10.250.0.0/16", "fd00:10:244::/48")
 	return map[string]mesh.Firewall{
-		"v4": v4, "v6": v6, "dual": dualFirewall(), "node-cidrs": ranges, "custom-names": custom, "no-cluster-cidrs": bare,
-		"several-cidrs": several,
+		"v4": v4, "v6": v6, "dual": dualFirewall(), "node-cidrs": ranges, "custom-names": custom,
+		"no-cluster-cidrs": bare, "several-cidrs": several,
 	}
 }
 
@@ -150,8 +151,8 @@ func TestEditNodeIPs(t *testing.T) {
 	if err := table.Replace(t.Context(), Layout(dualFirewall())); err != nil {
 		t.Fatal(err)
 	}
-	err := table.Edit(t.Context(), NodeIPs(addrs("172.31.9.4", "fd00:9::4")), NodeIPs(addrs("172.31.9.3", "172.31.9.99")))
-	if err != nil {
+	add, remove := NodeIPs(addrs("172.31.9.4", "fd00:9::4")), NodeIPs(addrs("172.31.9.3", "172.31.9.99"))
+	if err := table.Edit(t.Context(), add, remove); err != nil {
 		t.Fatal(err)
 	}
 	want := `add element inet warren node-ips4 { 172.31.9.4 }

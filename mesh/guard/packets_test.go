@@ -14,9 +14,7 @@ import (
 func TestPrivilegedPackets(t *testing.T) {
 	meshtest.Privileged(t)
 	w := newTopology(t)
-	if err := w.Replace(t.Context(), Layout(dualFirewall())); err != nil {
-		t.Fatal(err)
-	}
+	w.replace(t, dualFirewall())
 	for _, f := range families() {
 		for _, c := range crossings() {
 			c.name = f.name + ": " + c.name
@@ -29,9 +27,7 @@ func TestPrivilegedPacketsStrict(t *testing.T) {
 	meshtest.Privileged(t)
 	w := newTopology(t)
 	w.node.run(t, "sysctl -qw net.ipv4.conf.all.rp_filter=1")
-	if err := w.Replace(t.Context(), Layout(dualFirewall())); err != nil {
-		t.Fatal(err)
-	}
+	w.replace(t, dualFirewall())
 	for _, f := range families() {
 		for _, c := range crossings() {
 			if c.counted == spoofedByPod || c.counted == spoofedOnUnderlay {
@@ -46,12 +42,12 @@ func TestPrivilegedNodeCIDRs(t *testing.T) {
 	w := newTopology(t)
 	fw := dualFirewall()
 	fw.NodeCIDRs = prefixes("172.31.9.0/24", "fd00:9::/64")
-	if err := w.Replace(t.Context(), Layout(fw)); err != nil {
-		t.Fatal(err)
-	}
+	w.replace(t, fw)
 	for _, f := range families() {
-		w.crosses(t, f, crossing{name: "pod to an address in a node CIDR", counted: leakNode,
-			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.pod, 5000, f.unlisted, 7) }})
+		w.crosses(t, f, crossing{
+			name: "pod to an address in a node CIDR",
+			from: "pod", packet: "pod:5000 > unlisted:7", counted: leakNode,
+		})
 	}
 }
 
@@ -60,9 +56,7 @@ func TestPrivilegedNoBridge(t *testing.T) {
 	meshtest.Privileged(t)
 	w := newTopology(t)
 	w.node.run(t, "ip link set warren-br0 down")
-	if err := w.Replace(t.Context(), Layout(firewalls()["no-cluster-cidrs"])); err != nil {
-		t.Fatal(err)
-	}
+	w.replace(t, firewalls()["no-cluster-cidrs"])
 	want := w.counters(t)
 	for _, f := range families() {
 		w.mesh.send(t, f.remotePod, 5000, f.pod, 7)
@@ -81,9 +75,7 @@ func TestPrivilegedNoBridge(t *testing.T) {
 func TestPrivilegedNeighbours(t *testing.T) {
 	meshtest.Privileged(t)
 	w := newTopology(t)
-	if err := w.Replace(t.Context(), Layout(firewalls()["no-cluster-cidrs"])); err != nil {
-		t.Fatal(err)
-	}
+	w.replace(t, firewalls()["no-cluster-cidrs"])
 	for _, f := range families() {
 		neighbour := w.neighbour.udp(t, f.neighbour, 7)
 		w.pod.send(t, f.pod, 5000, f.neighbour, 7)
@@ -98,14 +90,16 @@ func TestPrivilegedNeighbours(t *testing.T) {
 func TestPrivilegedOwnSource(t *testing.T) {
 	meshtest.Privileged(t)
 	w := newTopology(t)
-	if err := w.Replace(t.Context(), Layout(firewalls()["no-cluster-cidrs"])); err != nil {
-		t.Fatal(err)
-	}
+	w.replace(t, firewalls()["no-cluster-cidrs"])
 	for _, f := range families() {
-		w.crosses(t, f, crossing{name: f.name + ": pod to the outside, unknown to connection tracking", counted: leakSource,
-			send: func(t *testing.T, w *topology, f family) { w.pod.sendInvalid(t, f) }})
-		w.crosses(t, f, crossing{name: f.name + ": spoofed on the underlay, in the name of a pod of this node", counted: spoofedOnUnderlay,
-			send: func(t *testing.T, w *topology, f family) { w.underlay.send(t, f.neighbour, 5000, f.node, 7) }})
+		w.crosses(t, f, crossing{
+			name: f.name + ": pod to the outside, unknown to connection tracking",
+			from: "pod", packet: "pod:5000 > outside:7", invalid: true, counted: leakSource,
+		})
+		w.crosses(t, f, crossing{
+			name: f.name + ": spoofed on the underlay, in the name of a pod of this node",
+			from: "underlay", packet: "neighbour:5000 > node:7", counted: spoofedOnUnderlay,
+		})
 	}
 }
 
@@ -121,12 +115,12 @@ nft add chain inet kube-proxy translate { type nat hook postrouting priority 101
 nft add rule inet kube-proxy translate meta mark and 0x4000 != 0 snat ip to 203.0.113.5
 nft add rule inet kube-proxy translate meta mark and 0x4000 != 0 snat ip6 to 2001:db8:5::5
 `)
-	if err := w.Replace(t.Context(), Layout(dualFirewall())); err != nil {
-		t.Fatal(err)
-	}
+	w.replace(t, dualFirewall())
 	for _, f := range families() {
-		w.crosses(t, f, crossing{name: f.name + ": pod to the outside, marked", underlay: []string{"17 secondary:5000 > outside:7"},
-			send: func(t *testing.T, w *topology, f family) { w.pod.send(t, f.pod, 5000, f.outside, 7) }})
+		w.crosses(t, f, crossing{
+			name: f.name + ": pod to the outside, marked", mark: 0x4000, source: "secondary:5000",
+			from: "pod", packet: "pod:5000 > outside:7", underlay: "17 secondary:5000 > outside:7",
+		})
 	}
 }
 
@@ -134,9 +128,7 @@ nft add rule inet kube-proxy translate meta mark and 0x4000 != 0 snat ip6 to 200
 func TestPrivilegedUnaddressed(t *testing.T) {
 	meshtest.Privileged(t)
 	w := newTopology(t)
-	if err := w.Replace(t.Context(), Layout(dualFirewall())); err != nil {
-		t.Fatal(err)
-	}
+	w.replace(t, dualFirewall())
 	want := w.counters(t)
 
 	neighbour := w.node.udp(t, netip.IPv6Unspecified(), 7000)
@@ -162,9 +154,7 @@ func TestPrivilegedEgress(t *testing.T) {
 		fw := dualFirewall()
 		fw.Port = port
 		w.node.enter(t)
-		if err := w.Replace(t.Context(), Layout(fw)); err != nil {
-			t.Fatal(err)
-		}
+		w.replace(t, fw)
 		for _, f := range families() {
 			outside, pod := w.underlay.udp(t, f.outside, port), w.pod.udp(t, f.pod, port)
 			write(t, pod, netip.AddrPortFrom(f.outside, port))
@@ -194,17 +184,21 @@ nft add rule inet portmap hostport udp dport 8080 dnat ip to 10.244.1.2:80
 nft add rule inet portmap hostport udp dport 8080 dnat ip6 to [fd00:10:244:1::2]:80
 `)
 	for _, v := range []string{"-4", "-6"} {
-		w.node.run(t, "ip %[1]s rule add pref 98 fwmark 0x800000/0x800000 lookup main\nip %[1]s rule add pref 101 iif warren0 lookup 51820", v)
+		w.node.run(t, `
+ip %[1]s rule add pref 98 fwmark 0x800000/0x800000 lookup main
+ip %[1]s rule add pref 101 iif warren0 lookup 51820
+`, v)
 	}
-	w.node.run(t, "ip rule add pref 100 from 10.244.1.0/24 lookup 51820\nip -6 rule add pref 100 from fd00:10:244:1::/64 lookup 51820")
+	w.node.run(t, `
+ip rule add pref 100 from 10.244.1.0/24 lookup 51820
+ip -6 rule add pref 100 from fd00:10:244:1::/64 lookup 51820
+`)
 	for _, f := range families() {
 		for _, ip := range []netip.Addr{f.otherNode, f.thirdNode} {
 			w.node.run(t, "ip route add %v dev warren0 table 51820", ip)
 		}
 	}
-	if err := w.Replace(t.Context(), Layout(dualFirewall())); err != nil {
-		t.Fatal(err)
-	}
+	w.replace(t, dualFirewall())
 	before := w.counters(t)
 	for _, f := range families() {
 		pod := w.pod.udp(t, f.pod, 80)

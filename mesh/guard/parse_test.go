@@ -23,7 +23,8 @@ type tampering struct {
 func ruleOf(chain string, index int) *knftables.Rule {
 	for _, c := range Layout(dualFirewall()).Chains {
 		if c.Name == chain {
-			return &knftables.Rule{Chain: chain, Rule: c.Rules[index].Text, Comment: knftables.PtrTo(c.Rules[index].Comment())}
+			r := c.Rules[index]
+			return &knftables.Rule{Chain: chain, Rule: r.Text, Comment: knftables.PtrTo(r.Comment())}
 		}
 	}
 	panic("no chain " + chain)
@@ -31,6 +32,11 @@ func ruleOf(chain string, index int) *knftables.Rule {
 
 func deleteRule(tx *knftables.Transaction, r *knftables.Rule) {
 	tx.Delete(&knftables.Rule{Chain: r.Chain, Handle: r.Handle})
+}
+
+// identify gives the table another identity; r is the rule that holds it.
+func identify(tx *knftables.Transaction, r *knftables.Rule, identity string) {
+	tx.Replace(&knftables.Rule{Chain: r.Chain, Handle: r.Handle, Rule: "return", Comment: &identity})
 }
 
 func tamperings() []tampering {
@@ -107,14 +113,12 @@ func tamperings() []tampering {
 		{name: "made from something else", do: func(_ *testing.T, tx transaction, rules byChain) {
 			fw := dualFirewall()
 			fw.Port++
-			r := rules["about"][0]
-			tx.Replace(&knftables.Rule{Chain: r.Chain, Handle: r.Handle, Rule: "return", Comment: knftables.PtrTo(Layout(fw).Identity())})
+			identify(tx, rules["about"][0], Layout(fw).Identity())
 		}},
 		{name: "made by another version", do: func(_ *testing.T, tx transaction, rules byChain) {
 			other := Layout(dualFirewall())
 			other.Chains[0].Priority = "mangle"
-			r := rules["about"][0]
-			tx.Replace(&knftables.Rule{Chain: r.Chain, Handle: r.Handle, Rule: "return", Comment: knftables.PtrTo(other.Identity())})
+			identify(tx, rules["about"][0], other.Identity())
 		}},
 		{name: "identity gone", do: func(_ *testing.T, tx transaction, rules byChain) {
 			deleteRule(tx, rules["about"][0])

@@ -25,7 +25,10 @@ func (r ruleset) guardSpoof() nft.Chain {
 		Rules: slices.Concat(
 			[]nft.Rule{
 				{Text: pod + " ip saddr != 0.0.0.0 ip saddr != @local-pods4" + drop(spoofedByPod), Reason: spoofed},
-				{Text: pod + " ip6 saddr != { ::, fe80::/10 } ip6 saddr != @local-pods6" + drop(spoofedByPod), Reason: spoofed},
+				{
+					Text:   pod + " ip6 saddr != { ::, fe80::/10 } ip6 saddr != @local-pods6" + drop(spoofedByPod),
+					Reason: spoofed,
+				},
 			},
 			r.ofPods("IP saddr @PODS iifname != "+r.near+drop(spoofedOnUnderlay), reason),
 		),

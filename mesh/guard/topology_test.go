@@ -1,10 +1,18 @@
 package guard
 
 import (
+	"maps"
+	"net"
 	"net/netip"
+	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"warren.mesh/mesh"
 	"warren.mesh/mesh/nft"
+	"warren.mesh/mesh/nft/nfttest"
 	"warren.mesh/test/lab/namespace"
 )
 
@@ -15,6 +23,8 @@ import (
 type topology struct {
 	node, pod, neighbour, underlay, mesh place
 	*nft.Table
+	// tracer follows virtual packets through the layout in force.
+	tracer *nfttest.Tracer
 	// onUnderlay and inMesh see what leaves the node.
 	onUnderlay, inMesh inbound
 }
@@ -37,11 +47,13 @@ func families() []family {
 	ip := netip.MustParseAddr
 	return []family{
 		{"IPv4", "ip4:tcp",
-			ip("10.244.1.2"), ip("10.244.1.3"), ip("10.244.9.9"), ip("10.244.1.1"), ip("172.31.9.1"), ip("203.0.113.5"), ip("192.168.5.2"),
+			ip("10.244.1.2"), ip("10.244.1.3"), ip("10.244.9.9"), ip("10.244.1.1"),
+			ip("172.31.9.1"), ip("203.0.113.5"), ip("192.168.5.2"),
 			ip("172.31.9.2"), ip("198.51.100.1"), ip("172.31.9.77"),
 			ip("10.244.2.2"), ip("172.31.9.3"), ip("10.244.7.7")},
 		{"IPv6", "ip6:tcp",
-			ip("fd00:10:244:1::2"), ip("fd00:10:244:1::3"), ip("fd00:10:244:9::9"), ip("fd00:10:244:1::1"), ip("fd00:9::1"), ip("2001:db8:5::5"), ip("fd00:5::2"),
+			ip("fd00:10:244:1::2"), ip("fd00:10:244:1::3"), ip("fd00:10:244:9::9"), ip("fd00:10:244:1::1"),
+			ip("fd00:9::1"), ip("2001:db8:5::5"), ip("fd00:5::2"),
 			ip("fd00:9::2"), ip("2001:db8::1"), ip("fd00:9::77"),
 			ip("fd00:10:244:2::2"), ip("fd00:9::3"), ip("fd00:10:244:7::7")},
 	}
@@ -142,4 +154,82 @@ ip route add default via fd00:9::2
 	w.node.enter(t)
 	w.Table = openTable(t)
 	return w
+}
+
+// replace puts the table for fw in force on the node, and in the tracer.
+func (w *topology) replace(t *testing.T, fw mesh.Firewall) {
+	t.Helper()
+	w.node.enter(t)
+	if err := w.Replace(t.Context(), Layout(fw)); err != nil {
+		t.Fatal(err)
+	}
+	w.tracer = tracerOf(t, fw)
+}
+
+// send sends the crossing's packet.
+func (w *topology) send(t *testing.T, f family, c crossing) {
+	t.Helper()
+	from, to := c.ends(f)
+	place := map[string]place{"pod": w.pod, "node": w.node, "underlay": w.underlay, "mesh": w.mesh}[c.from]
+	if c.invalid {
+		place.sendInvalid(t, f, from, to)
+		return
+	}
+	place.send(t, from.Addr(), from.Port(), to.Addr(), to.Port())
+}
+
+// sendInvalid sends a TCP header with SYN and RST.
+func (n place) sendInvalid(t *testing.T, f family, from, to netip.AddrPort) {
+	t.Helper()
+	n.enter(t)
+	conn, err := net.ListenIP(f.raw, &net.IPAddr{IP: from.Addr().AsSlice()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	header := []byte{
+		byte(from.Port() >> 8), byte(from.Port()), byte(to.Port() >> 8), byte(to.Port()),
+		0, 0, 0, 1, 0, 0, 0, 0, 5 << 4, 0x02 | 0x04, 0, 0, 0, 0, 0, 0,
+	}
+	if _, err := conn.WriteTo(header, &net.IPAddr{IP: to.Addr().AsSlice()}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// finish sends the last packets: from the pod, on the longest way to both captures.
+func (w *topology) finish(t *testing.T, f family) {
+	t.Helper()
+	w.pod.send(t, f.pod, 0, f.outside, 9)
+	w.pod.send(t, f.pod, 0, f.remotePod, 9)
+}
+
+// crosses sends the packet, and compares what the kernel does with what is wanted and with what the tracer says.
+func (w *topology) crosses(t *testing.T, f family, c crossing) {
+	t.Helper()
+	before := w.counters(t)
+	w.send(t, f, c)
+	w.finish(t, f)
+	got := effect{Underlay: w.onUnderlay.until(t, c.name), Mesh: w.inMesh.until(t, c.name)}
+	now := w.counters(t)
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		for range now[name] - before[name] {
+			got.Counted = append(got.Counted, name)
+		}
+	}
+	if diff := cmp.Diff(c.effect(f), got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", c.name, diff)
+	}
+	if diff := cmp.Diff(c.predict(w.tracer, f), got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("%s: the tracer and the kernel differ (-tracer +kernel):\n%s", c.name, diff)
+	}
+}
+
+func (w *topology) counters(t *testing.T) map[string]uint64 {
+	t.Helper()
+	w.node.enter(t)
+	counters, err := w.Counters(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return counters
 }

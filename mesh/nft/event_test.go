@@ -41,6 +41,7 @@ func TestTableEvents(t *testing.T) {
 	ours := notification(unix.NFT_MSG_NEWRULE, unix.NFPROTO_INET, "warren")
 	others := notification(unix.NFT_MSG_NEWRULE, unix.NFPROTO_INET, "kube-proxy")
 	namesake := notification(unix.NFT_MSG_NEWRULE, unix.NFPROTO_IPV4, "warren")
+	numberless := netlink.Message{Header: endOf(7).Header, Data: make([]byte, 4)}
 	conntrack := netlink.Message{Header: netlink.Header{Type: unix.NFNL_SUBSYS_CTNETLINK << 8}, Data: ours.Data}
 	for name, c := range map[string]struct {
 		messages []netlink.Message
@@ -55,7 +56,7 @@ func TestTableEvents(t *testing.T) {
 		"not ended yet":               {[]netlink.Message{ours}, nil},
 		"another subsystem":           {[]netlink.Message{conntrack, endOf(7)}, nil},
 		"too short to have a family":  {[]netlink.Message{{Header: ours.Header, Data: []byte{1}}, endOf(7)}, nil},
-		"a generation without number": {[]netlink.Message{ours, {Header: endOf(7).Header, Data: make([]byte, 4)}}, []uint32{0}},
+		"a generation without number": {[]netlink.Message{ours, numberless}, []uint32{0}},
 	} {
 		var got []uint32
 		events := newTableEvents([]ID{guardID}, func(_ int, generation uint32) { got = append(got, generation) })
@@ -74,7 +75,8 @@ func FuzzTableEvents(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, typ uint16, data []byte) {
 		events := newTableEvents([]ID{guardID}, func(int, uint32) {})
 		events.touched[0] = true
-		events.add(netlink.Message{Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | netlink.HeaderType(typ&0xff)}, Data: data})
+		header := netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | netlink.HeaderType(typ&0xff)}
+		events.add(netlink.Message{Header: header, Data: data})
 	})
 }
 
@@ -84,6 +86,7 @@ func TestTableEventsOfSeveral(t *testing.T) {
 	guard := notification(unix.NFT_MSG_NEWRULE, unix.NFPROTO_INET, "warren")
 	bridge := notification(unix.NFT_MSG_DELRULE, unix.NFPROTO_BRIDGE, "warren")
 	policy := notification(unix.NFT_MSG_NEWSETELEM, unix.NFPROTO_INET, "warren-policy")
+	type all = []netlink.Message
 	type change struct {
 		Table      int
 		Generation uint32
@@ -93,13 +96,15 @@ func TestTableEventsOfSeveral(t *testing.T) {
 		lost     bool
 		want     []change
 	}{
-		"one":                    {messages: []netlink.Message{bridge, endOf(7)}, want: []change{{1, 7}}},
-		"one after the other":    {messages: []netlink.Message{policy, endOf(7), guard, endOf(8)}, want: []change{{2, 7}, {0, 8}}},
-		"two in one transaction": {messages: []netlink.Message{policy, guard, policy, endOf(7)}, want: []change{{0, 7}, {2, 7}}},
-		"notifications lost":     {messages: []netlink.Message{guard}, lost: true, want: []change{{0, 0}, {1, 0}, {2, 0}}},
+		"one":                    {all{bridge, endOf(7)}, false, []change{{1, 7}}},
+		"one after the other":    {all{policy, endOf(7), guard, endOf(8)}, false, []change{{2, 7}, {0, 8}}},
+		"two in one transaction": {all{policy, guard, policy, endOf(7)}, false, []change{{0, 7}, {2, 7}}},
+		"notifications lost":     {all{guard}, true, []change{{0, 0}, {1, 0}, {2, 0}}},
 	} {
 		var got []change
-		events := newTableEvents(ids, func(table int, generation uint32) { got = append(got, change{table, generation}) })
+		events := newTableEvents(ids, func(table int, generation uint32) {
+			got = append(got, change{table, generation})
+		})
 		for _, m := range c.messages {
 			events.add(m)
 		}

@@ -18,13 +18,15 @@ func TestOwnWrites(t *testing.T) {
 		own    []uint32
 		others []uint32
 	}{
-		"one change":                        {run: commits(1, nil), own: []uint32{1}, others: []uint32{1, 2}},
-		"a change that changes nothing":     {run: commits(0, nil), others: []uint32{0, 1}},
-		"another table's meanwhile":         {run: commits(2, nil), own: []uint32{1}, others: []uint32{2, 3}},
-		"another's of ours meanwhile":       {run: commits(2, nil), own: []uint32{2}, others: []uint32{1, 3}},
-		"failed":                            {run: commits(1, errors.New("nft")), others: []uint32{1}},
-		"generation unreadable":             {run: commits(1, nil), broken: errors.New("netlink"), others: []uint32{1}},
-		"the last generation and the first": {from: 1<<32 - 1, run: commits(2, nil), own: []uint32{1}, others: []uint32{1<<32 - 1, 2}},
+		"one change":                    {run: commits(1, nil), own: []uint32{1}, others: []uint32{1, 2}},
+		"a change that changes nothing": {run: commits(0, nil), others: []uint32{0, 1}},
+		"another table's meanwhile":     {run: commits(2, nil), own: []uint32{1}, others: []uint32{2, 3}},
+		"another's of ours meanwhile":   {run: commits(2, nil), own: []uint32{2}, others: []uint32{1, 3}},
+		"failed":                        {run: commits(1, errors.New("nft")), others: []uint32{1}},
+		"generation unreadable":         {run: commits(1, nil), broken: errors.New("netlink"), others: []uint32{1}},
+		"the last generation and the first": {
+			from: 1<<32 - 1, run: commits(2, nil), own: []uint32{1}, others: []uint32{1<<32 - 1, 2},
+		},
 	} {
 		generation, unreadable = c.from, c.broken
 		writes := ownWrites{generation: func() (uint32, error) { return generation, unreadable }}

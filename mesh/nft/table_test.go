@@ -22,10 +22,13 @@ func testLayout() Layout {
 		},
 		Maps: []Map{{Name: "verdicts", Type: "ipv4_addr : verdict", Comment: "what applies to whom"}},
 		Chains: []Chain{
-			{Name: "guard-out", Comment: "where packets enter", Type: "filter", Hook: "postrouting", Priority: "srcnat-10", Rules: []Rule{
-				{Text: "ip daddr @ranges jump profile", Reason: "in a range"},
-				{Text: "ip saddr vmap @verdicts", Reason: "by source"},
-			}},
+			{
+				Name: "guard-out", Comment: "packets come", Type: "filter", Hook: "postrouting", Priority: "srcnat-10",
+				Rules: []Rule{
+					{Text: "ip daddr @ranges jump profile", Reason: "in a range"},
+					{Text: "ip saddr vmap @verdicts", Reason: "by source"},
+				},
+			},
 			{Name: "profile", Comment: "others jump here", Rules: []Rule{
 				{Text: `ip saddr @nodes4 counter name "dropped" drop`, Reason: "from a node"},
 			}},
@@ -64,7 +67,7 @@ add map inet warren verdicts { type ipv4_addr : verdict ; comment "what applies 
 add chain inet warren about { comment "what the table was made from; no packet comes here" ; }
 add rule inet warren about return comment "` + identity + `"
 add chain inet warren profile { comment "others jump here" ; }
-add chain inet warren guard-out { type filter hook postrouting priority 90 ; policy accept ; comment "where packets enter" ; }
+add chain inet warren guard-out { type filter hook postrouting priority 90 ; policy accept ; comment "packets come" ; }
 add rule inet warren guard-out ip daddr @ranges jump profile comment "in a range #07337604"
 add rule inet warren guard-out ip saddr vmap @verdicts comment "by source #772f07e9"
 add rule inet warren profile ip saddr @nodes4 counter name "dropped" drop comment "from a node #0850f768"
@@ -137,7 +140,8 @@ func TestEdit(t *testing.T) {
 	if err := table.Replace(t.Context(), testLayout()); err != nil {
 		t.Fatal(err)
 	}
-	if err := table.Edit(t.Context(), node("172.31.9.4"), append(node("172.31.9.1"), node("172.31.9.99")...)); err != nil {
+	remove := append(node("172.31.9.1"), node("172.31.9.99")...)
+	if err := table.Edit(t.Context(), node("172.31.9.4"), remove); err != nil {
 		t.Fatal(err)
 	}
 	want := `add element inet warren nodes4 { 172.31.9.4 }

@@ -81,7 +81,8 @@ func (w watched) noticed(t *testing.T, what string, want, wantPolicy int) {
 		got[c.table]++
 	}
 	if got[w.Table] != want || got[w.policy] != wantPolicy {
-		t.Errorf("%s: %d changes noticed and %d of the other table, want %d and %d", what, got[w.Table], got[w.policy], want, wantPolicy)
+		t.Errorf("%s: %d changes noticed and %d of the other table, want %d and %d",
+			what, got[w.Table], got[w.policy], want, wantPolicy)
 	}
 }
 
@@ -162,7 +163,8 @@ func TestPrivilegedEditIsIncremental(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := table.Edit(t.Context(), append(node("172.31.9.9"), node("172.31.9.10")...), node("172.16.0.7")); err != nil {
+	add := append(node("172.31.9.9"), node("172.31.9.10")...)
+	if err := table.Edit(t.Context(), add, node("172.16.0.7")); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
