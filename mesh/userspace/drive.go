@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.zx2c4.com/wireguard/device"
+
+	"warren.mesh/mesh/userspace/iface"
 )
 
 // Drive runs the device of an interface until ctx ends. It is what the child process of Run must call: Run passes the
@@ -20,7 +22,7 @@ import (
 // The error wraps ErrInUse if another process has the UAPI socket.
 func Drive(ctx context.Context, name string, log *slog.Logger) error {
 	log = log.With("iface", name)
-	l, err := inherit(name)
+	l, err := iface.Inherit(name, TUNFile)
 	if err != nil {
 		return err
 	}
@@ -36,10 +38,10 @@ func Drive(ctx context.Context, name string, log *slog.Logger) error {
 }
 
 // drive runs a device between the interface, the UDP sockets and the UAPI socket, until ctx or one of them ends.
-func drive(ctx context.Context, log *slog.Logger, l *link, u *uapi) error {
+func drive(ctx context.Context, log *slog.Logger, l *iface.Link, u *uapi) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	dev := newDevice(l, l.up, newLogger(log))
+	dev := newDevice(l, l.Retry, newLogger(log))
 	r := &reporter{dev: dev, supervisor: os.NewFile(supervisorFile, "supervisor")}
 	defer r.close()
 	settings := r.begin()
@@ -49,7 +51,7 @@ func drive(ctx context.Context, log *slog.Logger, l *link, u *uapi) error {
 	if restored {
 		parts.Go(func() { initiateHandshakes(ctx, dev, settings) })
 	}
-	parts.Go(func() { l.watch(ctx) })
+	parts.Go(func() { l.Watch(ctx) })
 	served := make(chan error, 1)
 	clients := server{dev: dev, log: newLogger(log), changed: r.report}
 	parts.Go(func() { served <- u.serve(ctx, log, clients.handle) })
@@ -60,7 +62,7 @@ func drive(ctx context.Context, log *slog.Logger, l *link, u *uapi) error {
 	case <-ctx.Done():
 	case err = <-served:
 	case <-dev.Wait():
-		err = l.ended()
+		err = l.Ended()
 	}
 	cancel()
 	dev.Close()
@@ -70,7 +72,7 @@ func drive(ctx context.Context, log *slog.Logger, l *link, u *uapi) error {
 
 // restore configures the device with the settings of the process before it, and sets it up if its link is up. It
 // reports whether the device is up with these settings.
-func restore(log *slog.Logger, dev *device.Device, l *link, settings []byte) bool {
+func restore(log *slog.Logger, dev *device.Device, l *iface.Link, settings []byte) bool {
 	if len(settings) == 0 {
 		return false
 	}
@@ -78,7 +80,7 @@ func restore(log *slog.Logger, dev *device.Device, l *link, settings []byte) boo
 		log.Warn("cannot restore the device's configuration", "err", redact(err.Error()))
 		return false
 	}
-	if !l.look(status{}).up {
+	if !l.IsUp() {
 		return false
 	}
 	if err := dev.Up(); err != nil {

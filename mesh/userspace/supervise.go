@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"warren.mesh/mesh/loop"
+	"warren.mesh/mesh/userspace/iface"
 )
 
 // The file descriptors that a device process inherits, beyond the standard three.
@@ -30,9 +31,9 @@ const stopPatience = 2 * time.Second
 // supervisor runs device processes, one after another. It does not hold their UDP sockets: what peers send between two
 // processes belongs to sessions that ended with the first.
 type supervisor struct {
-	cfg    Config
-	tunnel *tunnel
-	saved  *savedConfig
+	cfg   Config
+	tun   *iface.TUN
+	saved *savedConfig
 	// succeeded says that a device process has been ready.
 	succeeded bool
 }
@@ -47,7 +48,7 @@ func (s *supervisor) supervise(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // The process had to end.
-		case !s.tunnel.exists():
+		case !s.tun.Exists():
 			return errors.Join(ErrGone, s.saved.forget())
 		case !s.succeeded:
 			return fmt.Errorf("the device process did not start: %w", err)
@@ -69,7 +70,7 @@ func (s *supervisor) device(ctx context.Context) error {
 	defer ours.Close()
 	cmd := exec.CommandContext(ctx, s.cfg.Command[0], s.cfg.Command[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.ExtraFiles = []*os.File{s.tunnel.file, theirs}
+	cmd.ExtraFiles = []*os.File{s.tun.File, theirs}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopPatience
 	// A device process that outlives its supervisor would keep the interface busy. The kernel sends the signal when the
@@ -117,7 +118,7 @@ func (s *supervisor) ready() error {
 		s.cfg.Ready()
 	}
 	// Only now: an interface that did not exist before goes away with a start that fails.
-	return s.tunnel.persist()
+	return s.tun.Persist()
 }
 
 // Delays between the end of a device process and the start of the next one. A process that ran for at least longEnough

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/mesh/loop"
+	"warren.mesh/mesh/userspace/iface"
 )
 
 func TestRestartDelay(t *testing.T) {
@@ -34,7 +35,7 @@ func TestOperatorsLimits(t *testing.T) {
 	}
 	defer tun.Close()
 	told := filepath.Join(t.TempDir(), "told")
-	s := supervisor{tunnel: &tunnel{file: tun}, saved: &savedConfig{}, cfg: Config{
+	s := supervisor{tun: &iface.TUN{File: tun}, saved: &savedConfig{}, cfg: Config{
 		Log:     slog.New(slog.DiscardHandler),
 		Command: []string{"sh", "-c", `echo "$GOMEMLIMIT $GOGC" > "$0"`, told},
 	}}

@@ -13,24 +13,24 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.zx2c4.com/wireguard/device"
+
 	"warren.mesh/mesh/loop"
+	"warren.mesh/mesh/userspace/iface"
 )
 
 // Errors of Run, which refuses to start. The text of the error that wraps one of them names the remedy.
 var (
 	// ErrInUse says that another process has the interface or its UAPI socket.
-	ErrInUse = errors.New("in use by another process")
+	ErrInUse = iface.ErrInUse
 	// ErrNotTUN says that an interface of that name exists and is no TUN interface.
-	ErrNotTUN = errors.New("not a TUN interface")
+	ErrNotTUN = iface.ErrNotTUN
 	// ErrNoTUN says that the host has no TUN interfaces.
-	ErrNoTUN = errors.New("TUN is not available")
+	ErrNoTUN = iface.ErrNoTUN
 )
 
 // ErrGone says that a running device ended because its interface was deleted.
-var ErrGone = errors.New("interface was deleted")
-
-// errKernelDevice says that the interface is a WireGuard device of the kernel, which the daemon deletes.
-var errKernelDevice = errors.New("a WireGuard device of the kernel has the name")
+var ErrGone = iface.ErrGone
 
 // Config configures Run.
 type Config struct {
@@ -66,10 +66,10 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	saved := &savedConfig{path: StatePath(cfg.Name), log: cfg.Log.With("iface", cfg.Name)}
-	if err := saved.begin(t.fresh); err != nil {
+	if err := saved.begin(t.Fresh); err != nil {
 		return errors.Join(err, t.Close())
 	}
-	s := supervisor{cfg: cfg, tunnel: t, saved: saved}
+	s := supervisor{cfg: cfg, tun: t, saved: saved}
 	return errors.Join(s.supervise(ctx), t.Close())
 }
 
@@ -83,13 +83,13 @@ const (
 )
 
 // acquire opens the interface when no other process has it. It returns nil if ctx ends before.
-func acquire(ctx context.Context, cfg Config) (*tunnel, error) {
+func acquire(ctx context.Context, cfg Config) (*iface.TUN, error) {
 	begin, waiting := time.Now(), false
 	for {
 		t, err := tryAcquire(cfg)
 		pause := exitInterval
 		switch {
-		case errors.Is(err, errKernelDevice):
+		case errors.Is(err, iface.ErrKernelDevice):
 			if !waiting {
 				const message = "waiting for the daemon to delete the kernel's device: start it with this --wireguard"
 				cfg.Log.Info(message, "iface", cfg.Name)
@@ -105,8 +105,8 @@ func acquire(ctx context.Context, cfg Config) (*tunnel, error) {
 }
 
 // tryAcquire opens the interface if no other process has it or its UAPI socket.
-func tryAcquire(cfg Config) (*tunnel, error) {
-	t, err := openTunnel(cfg)
+func tryAcquire(cfg Config) (*iface.TUN, error) {
+	t, err := iface.Open(cfg.Name, mtu(cfg))
 	if err != nil {
 		return nil, err
 	}
@@ -114,4 +114,12 @@ func tryAcquire(cfg Config) (*tunnel, error) {
 		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
+}
+
+// mtu returns the MTU of an interface that is to be created.
+func mtu(cfg Config) int {
+	if cfg.MTU == 0 {
+		return device.DefaultMTU
+	}
+	return cfg.MTU
 }

@@ -1,4 +1,4 @@
-package userspace
+package iface
 
 import (
 	"errors"
@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-	"golang.zx2c4.com/wireguard/device"
 )
 
 func TestRefuseOpen(t *testing.T) {
@@ -31,13 +30,5 @@ func TestSetInterfaceName(t *testing.T) {
 	}
 	if err := setInterface(-1, "warren0"); !errors.Is(err, unix.EBADF) {
 		t.Errorf("no file: %v, want EBADF", err)
-	}
-}
-
-func TestMTU(t *testing.T) {
-	for give, want := range map[int]int{0: device.DefaultMTU, 1380: 1380} {
-		if got := mtu(Config{MTU: give}); got != want {
-			t.Errorf("MTU of Config.MTU %d = %d, want %d", give, got, want)
-		}
 	}
 }

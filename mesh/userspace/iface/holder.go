@@ -1,4 +1,4 @@
-package userspace
+package iface
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// tunHolder describes the process that holds the TUN interface of this name in this network namespace, for error
+// holder describes the process that holds the TUN interface of this name in this network namespace, for error
 // messages. proc is /proc, which does not show the processes of other PID namespaces.
-func tunHolder(proc fs.ReadLinkFS, name string) string {
+func holder(proc fs.ReadLinkFS, name string) string {
 	own, _ := proc.ReadLink("thread-self/ns/net")
 	infos, _ := fs.Glob(proc, "[0-9]*/fdinfo/*")
 	for _, info := range infos {

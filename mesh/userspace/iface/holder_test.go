@@ -1,4 +1,4 @@
-package userspace
+package iface
 
 import (
 	"io/fs"
@@ -12,7 +12,7 @@ func symlink(target string) *fstest.MapFile {
 	return &fstest.MapFile{Data: []byte(target), Mode: fs.ModeSymlink}
 }
 
-func TestTUNHolder(t *testing.T) {
+func TestHolder(t *testing.T) {
 	const here, elsewhere = "net:[1]", "net:[2]"
 	proc := fstest.MapFS{
 		"thread-self/ns/net": symlink(here),
@@ -35,11 +35,11 @@ func TestTUNHolder(t *testing.T) {
 		"tun9":    "PID 8, vpn",
 		"tun":     "PID not found",
 	} {
-		if got := tunHolder(proc, name); got != want {
+		if got := holder(proc, name); got != want {
 			t.Errorf("holder of %s = %q, want %q", name, got, want)
 		}
 	}
-	if got := tunHolder(fstest.MapFS{}, "warren0"); got != "PID not found" {
+	if got := holder(fstest.MapFS{}, "warren0"); got != "PID not found" {
 		t.Errorf("without /proc: %q", got)
 	}
 }

@@ -1,4 +1,4 @@
-package userspace
+package iface
 
 import (
 	"context"
@@ -14,12 +14,12 @@ import (
 	"golang.zx2c4.com/wireguard/tun"
 )
 
-// interval is how often watch reads the link's state without a notification: a burst of notifications overruns the
+// interval is how often Watch reads the link's state without a notification: a burst of notifications overruns the
 // socket, and some are lost.
 const interval = time.Second
 
-// watch sends changes of the link to the device, until ctx ends or the link is closed.
-func (l *link) watch(ctx context.Context) {
+// Watch sends changes of the link to the device, until ctx ends or the link is closed.
+func (l *Link) Watch(ctx context.Context) {
 	defer close(l.events)
 	changed, stop := notifications()
 	defer stop()
@@ -47,7 +47,7 @@ func (l *link) watch(ctx context.Context) {
 }
 
 // tell reports whether the device took the events.
-func (l *link) tell(ctx context.Context, events []tun.Event) bool {
+func (l *Link) tell(ctx context.Context, events []tun.Event) bool {
 	for _, e := range events {
 		select {
 		case l.events <- e:
@@ -66,9 +66,12 @@ type status struct {
 	mtu int
 }
 
+// IsUp reports whether the link is up. It is false if its state cannot be read.
+func (l *Link) IsUp() bool { return l.look(status{}).up }
+
 // look reads the link's state. It returns last if the state cannot be read: a deleted link ends the device through
 // Read.
-func (l *link) look(last status) status {
+func (l *Link) look(last status) status {
 	found, err := netlink.LinkByIndex(l.index)
 	if err != nil {
 		return last

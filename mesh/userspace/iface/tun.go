@@ -1,4 +1,7 @@
-package userspace
+// Package iface owns the TUN interface of the userspace device. The supervisor opens and holds it (TUN); the device
+// process takes it over and follows the state of its link (Link). It owns neither addresses and routes, which the
+// daemon sets, nor packets.
+package iface
 
 import (
 	"errors"
@@ -8,85 +11,72 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-	"golang.zx2c4.com/wireguard/device"
-	"golang.zx2c4.com/wireguard/tun"
+)
+
+// Errors of Open. The text of the error that wraps one of them names the remedy.
+var (
+	// ErrInUse says that another process has the interface.
+	ErrInUse = errors.New("in use by another process")
+	// ErrNotTUN says that an interface of that name exists and is no TUN interface.
+	ErrNotTUN = errors.New("not a TUN interface")
+	// ErrNoTUN says that the host has no TUN interfaces.
+	ErrNoTUN = errors.New("TUN is not available")
+	// ErrKernelDevice says that the interface is a WireGuard device of the kernel.
+	ErrKernelDevice = errors.New("a WireGuard device of the kernel has the name")
 )
 
 // clonePath is the device node through which processes open TUN interfaces.
 const clonePath = "/dev/net/tun"
 
-// tunnel is the TUN interface as the supervisor holds it. While it does, the interface has a carrier and a queue.
-type tunnel struct {
-	file  *os.File
+// TUN is the interface as the supervisor holds it. While it does, the interface has a carrier and a queue.
+type TUN struct {
+	// File is the open interface, for the device process.
+	File *os.File
+	// Fresh says that the interface did not exist before Open.
+	Fresh bool
+
 	index int
-	// fresh says that the interface did not exist before openTunnel.
-	fresh bool
 }
 
-// openTunnel opens the interface, and creates it if it does not exist.
-func openTunnel(cfg Config) (*tunnel, error) {
-	existed, err := check(cfg.Name)
+// Open opens the interface of this name. If it does not exist, Open creates it with this MTU, in bytes; it does not
+// outlive the process before Persist. The error wraps ErrInUse, ErrNotTUN, ErrNoTUN or ErrKernelDevice.
+func Open(name string, mtu int) (*TUN, error) {
+	existed, err := check(name)
 	if err != nil {
 		return nil, err
 	}
-	fd, err := openTUN(cfg.Name)
+	fd, err := openTUN(name)
 	if err != nil {
 		return nil, err
 	}
-	t := &tunnel{file: os.NewFile(uintptr(fd), clonePath), fresh: !existed}
-	found, err := netlink.LinkByName(cfg.Name)
+	t := &TUN{File: os.NewFile(uintptr(fd), clonePath), Fresh: !existed}
+	found, err := netlink.LinkByName(name)
 	if err == nil && !existed {
-		err = netlink.LinkSetMTU(found, mtu(cfg))
+		err = netlink.LinkSetMTU(found, mtu)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("set the MTU of %s: %w", cfg.Name, err), t.Close())
+		return nil, errors.Join(fmt.Errorf("set the MTU of %s: %w", name, err), t.Close())
 	}
 	t.index = found.Attrs().Index
 	return t, nil
 }
 
-// exists reports whether the interface still exists. It is true if the kernel cannot tell.
-func (t *tunnel) exists() bool {
+// Exists reports whether the interface still exists. It is true if the kernel cannot tell.
+func (t *TUN) Exists() bool {
 	_, err := netlink.LinkByIndex(t.index)
 	return !errors.As(err, &netlink.LinkNotFoundError{})
 }
 
-// persist makes the interface outlive this process, with its addresses and routes.
-func (t *tunnel) persist() error {
-	if err := unix.IoctlSetInt(int(t.file.Fd()), unix.TUNSETPERSIST, 1); err != nil {
+// Persist makes the interface outlive this process, with its addresses and routes.
+func (t *TUN) Persist() error {
+	if err := unix.IoctlSetInt(int(t.File.Fd()), unix.TUNSETPERSIST, 1); err != nil {
 		return fmt.Errorf("make the TUN interface persistent: %w", err)
 	}
 	return nil
 }
 
 // Close detaches from the interface. The kernel deletes it unless it is persistent.
-func (t *tunnel) Close() error { return t.file.Close() }
-
-// inherit takes over the interface, which the supervisor passes as TUNFile.
-func inherit(name string) (*link, error) {
-	// Not tun.CreateTUN: it sets the MTU of an interface that exists, and its listener ends the device when a burst of
-	// netlink messages overruns its socket.
-	dev, found, err := tun.CreateUnmonitoredTUNFromFD(TUNFile)
-	if err == nil && found != name {
-		err = errors.Join(fmt.Errorf("descriptor %d is %s", TUNFile, found), dev.Close())
-	}
-	if err != nil {
-		return nil, fmt.Errorf("take over %s from the supervisor: %w", name, err)
-	}
-	l, err := netlink.LinkByName(name)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("look for interface %s: %w", name, err), dev.Close())
-	}
-	return newLink(dev, l.Attrs().Index), nil
-}
-
-// mtu returns the MTU of an interface that is to be created.
-func mtu(cfg Config) int {
-	if cfg.MTU == 0 {
-		return device.DefaultMTU
-	}
-	return cfg.MTU
-}
+func (t *TUN) Close() error { return t.File.Close() }
 
 // check returns whether the interface exists, and an error if it is not a TUN of one queue: attaching to it would fail
 // with a mere EINVAL.
@@ -99,7 +89,7 @@ func check(name string) (exists bool, err error) {
 		return false, fmt.Errorf("look for interface %s: %w", name, err)
 	}
 	if _, ok := found.(*netlink.Wireguard); ok {
-		return true, errKernelDevice
+		return true, ErrKernelDevice
 	}
 	kind := found.Type()
 	if t, ok := found.(*netlink.Tuntap); ok {
@@ -147,8 +137,8 @@ func setInterface(fd int, name string) error {
 	err = unix.IoctlIfreq(fd, unix.TUNSETIFF, ifreq)
 	switch {
 	case errors.Is(err, unix.EBUSY):
-		holder := tunHolder(os.DirFS("/proc").(fs.ReadLinkFS), name)
-		return fmt.Errorf("%s is %w (%s): stop it first", name, ErrInUse, holder)
+		by := holder(os.DirFS("/proc").(fs.ReadLinkFS), name)
+		return fmt.Errorf("%s is %w (%s): stop it first", name, ErrInUse, by)
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("attach to %s: %w: give the process CAP_NET_ADMIN", name, err)
 	case err != nil:

@@ -1,4 +1,4 @@
-package userspace
+package iface
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 // patience is for what happens at once, or is broken.
 const patience = 10 * time.Second
 
-func TestStateUntil(t *testing.T) {
+func TestStatusUntil(t *testing.T) {
 	tests := map[string]struct {
 		from, to status
 		want     []tun.Event
@@ -77,7 +77,7 @@ func TestWatchEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		l := newLink(tuntest.NewChannelTUN().TUN(), -1)
-		l.watch(ctx)
+		l.Watch(ctx)
 		if _, open := <-l.Events(); open {
 			t.Error("events are still open")
 		}
@@ -85,7 +85,7 @@ func TestWatchEnds(t *testing.T) {
 	t.Run("close", func(t *testing.T) {
 		l := newLink(tuntest.NewChannelTUN().TUN(), 1) // Of loopback, which is up: nobody takes the event.
 		done := make(chan struct{})
-		go func() { defer close(done); l.watch(t.Context()) }()
+		go func() { defer close(done); l.Watch(t.Context()) }()
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
@@ -93,10 +93,10 @@ func TestWatchEnds(t *testing.T) {
 	})
 }
 
-// TestLinkUp shows that a device which lost its port is told to come up again.
-func TestLinkUp(t *testing.T) {
+// TestLinkRetry shows that a device which lost its port is told to come up again.
+func TestLinkRetry(t *testing.T) {
 	l := newLink(tuntest.NewChannelTUN().TUN(), 1)
-	go l.watch(t.Context())
+	go l.Watch(t.Context())
 	for _, want := range []tun.Event{tun.EventMTUUpdate, tun.EventUp, tun.EventUp} {
 		select {
 		case got := <-l.Events():
@@ -107,18 +107,18 @@ func TestLinkUp(t *testing.T) {
 			t.Fatalf("no event, want %v", want)
 		}
 		if want == tun.EventUp {
-			l.up()
-			l.up() // Does not block.
+			l.Retry()
+			l.Retry() // Does not block.
 		}
 	}
 }
 
 func TestLinkEnded(t *testing.T) {
 	dev := tuntest.NewChannelTUN().TUN()
-	if err := newLink(dev, 1<<30).ended(); !errors.Is(err, ErrGone) {
+	if err := newLink(dev, 1<<30).Ended(); !errors.Is(err, ErrGone) {
 		t.Errorf("of a link that does not exist: %v, want %v", err, ErrGone)
 	}
-	if err := newLink(dev, 1).ended(); err == nil || errors.Is(err, ErrGone) {
+	if err := newLink(dev, 1).Ended(); err == nil || errors.Is(err, ErrGone) {
 		t.Errorf("of a link that exists: %v, want another error than %v", err, ErrGone)
 	}
 }
