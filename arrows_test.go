@@ -9,8 +9,8 @@ import (
 
 const module = "warren.mesh/"
 
-// inside is which packages of this module a package may import, and why no others. What a package reaches through another
-// is that one's business, which has its own line.
+// inside lists the packages of this module that a package may import, and why no others. What a package reaches through
+// another has a line of its own.
 var inside = []struct{ From, To, Reason string }{
 	{"internal/atomicfile", "", "keys rest on it"},
 	{"keys", "internal/atomicfile", "what holds secrets is small enough to read"},
@@ -28,7 +28,8 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/status", "keys mesh", "what is told of a mesh does not depend on who tells it"},
 	{"mesh/agent", "keys mesh mesh/loop mesh/status", "the passes consume interfaces; cmd/warren says whose"},
 	{"mesh/meshtest", "keys mesh", "fakes model the interfaces, not their implementations"},
-	{"mesh/userspace", "mesh/loop mesh/userspace/iface mesh/userspace/limit mesh/userspace/udp internal/atomicfile", "the device process knows no mesh"},
+	{"mesh/userspace", "mesh/loop mesh/userspace/iface mesh/userspace/limit mesh/userspace/udp internal/atomicfile",
+		"the device process knows no mesh"},
 	{"mesh/userspace/iface", "", "an interface is the same whatever drives it"},
 	{"mesh/userspace/limit", "", "it counts packets between two interfaces of wireguard-go"},
 	{"mesh/userspace/udp", "", "it goes when upstream is mended"},
@@ -108,8 +109,8 @@ func TestArrows(t *testing.T) {
 }
 
 // TestKeysDependencies allows keys the standard library, internal/atomicfile and, for signatures with X25519 keys, the
-// arithmetic of Edwards curves that the standard library keeps internal. It forbids everything else: what holds secrets must
-// be small enough to read.
+// arithmetic of Edwards curves that the standard library keeps internal. It forbids everything else: what holds secrets
+// must be small enough to read.
 func TestKeysDependencies(t *testing.T) {
 	for _, dependency := range dependencies(t, "Deps")["keys"] {
 		first, _, _ := strings.Cut(dependency, "/")
@@ -153,8 +154,8 @@ func TestPureImports(t *testing.T) {
 	}
 }
 
-// dependencies lists, for each package of this module, its Imports or, through them, its Deps. Those of its tests are not among
-// them.
+// dependencies lists, for each package of this module, its Imports or, through them, its Deps. Those of its tests are
+// not among them.
 func dependencies(t *testing.T, field string) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
