@@ -44,7 +44,7 @@ func hexOf(key keys.Private) string {
 	return hex.EncodeToString(b[:])
 }
 
-// testDevice is a device of this package's parts on a TUN of channels.
+// testDevice is a device made by newDevice on a TUN of channels.
 type testDevice struct {
 	*device.Device
 	tun  *tuntest.ChannelTUN
@@ -76,14 +76,14 @@ func (d *testDevice) set(t *testing.T, format string, args ...any) {
 	}
 }
 
-// add makes other a peer of d; host is the loopback address to reach it by.
+// add makes other a peer of d, with a loopback address as endpoint.
 func (d *testDevice) add(t *testing.T, other *testDevice, host string) {
 	t.Helper()
 	public := other.key.Public()
 	d.set(t, "public_key=%x\nendpoint=%s\nallowed_ip=%s/32", public[:], net.JoinHostPort(host, other.port(t)), other.addr)
 }
 
-// port is the device's UDP port, as it tells it.
+// port returns the device's UDP port.
 func (d *testDevice) port(t *testing.T) string {
 	t.Helper()
 	config, err := d.IpcGet()

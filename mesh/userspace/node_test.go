@@ -131,7 +131,7 @@ func (n *node) ready(t *testing.T) {
 	}
 }
 
-// refused runs the device process, which must fail, and gives what it says.
+// refused runs the device process, which must fail, and returns what it prints.
 func (n *node) refused(t *testing.T) string {
 	t.Helper()
 	err := n.net.Do(n.command(t).Run)
@@ -203,7 +203,7 @@ func (n *node) peer(host string, allowed ...string) wgtypes.PeerConfig {
 	return cfg
 }
 
-// ping sends so many pings at 50 a second and fails where one is not answered.
+// ping sends this many pings at 50 a second, and fails if one is not answered.
 func (n *node) ping(t *testing.T, count int, addr string) {
 	t.Helper()
 	out := n.run(t, "ping", "-q", "-n", "-c", fmt.Sprint(count), "-i", "0.02", "-W", "5", addr)
@@ -270,12 +270,12 @@ func (n *node) transfer(t *testing.T, to *node, addr string, bytes int64) time.D
 	return time.Since(start)
 }
 
-// zeros is a source of nothing in particular.
+// zeros is an endless source of bytes.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-// waitUntil looks again and again until it is so; the test's own deadline ends it.
+// waitUntil polls until so returns true, and fails after 30 seconds.
 func waitUntil(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(10 * time.Millisecond) {

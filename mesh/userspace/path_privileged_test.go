@@ -14,7 +14,7 @@ func TestPrivilegedMixedPeers(t *testing.T) {
 	hub := newNode(t)
 	hub.ip(t, "link add br0 type bridge")
 	hub.address(t, "br0", "192.0.2.1/24 2001:db8::1/64")
-	// What goes astray must go out, to be counted.
+	// Datagrams with a wrong address must leave the host, to be counted.
 	hub.ip(t, "route add default dev br0")
 	hub.ip(t, "-6 route add default dev br0")
 	hub.start(t)
@@ -58,7 +58,7 @@ func TestPrivilegedMixedPeers(t *testing.T) {
 	}
 }
 
-// counted is the number of packets that the only counter of the namespace has.
+// counted returns the number of packets in the only counter of the namespace.
 func counted(t *testing.T, n *node) string {
 	t.Helper()
 	out := n.run(t, "nft", "list", "ruleset")
@@ -94,7 +94,7 @@ func TestPrivilegedNarrowPath(t *testing.T) {
 	}
 }
 
-// routed is two nodes with devices, behind two routers. setMTU is of the link between those.
+// routed returns two nodes with devices, behind two routers. setMTU sets the MTU of the link between the routers.
 func routed(t *testing.T) (a, b *node, setMTU func(int)) {
 	t.Helper()
 	a, b = newNode(t), newNode(t)
@@ -132,7 +132,7 @@ func TestPrivilegedSource(t *testing.T) {
 		t.Run(test.family, func(t *testing.T) {
 			a, b := newNode(t), newNode(t)
 			connect(t, a, "eth0", test.a+test.prefix, b, "eth0", test.first+test.prefix)
-			// On loopback the kernel never prefers it for what leaves by eth0.
+			// The kernel never prefers an address of loopback as source of what leaves by eth0.
 			b.address(t, "lo", test.second+"/"+fmt.Sprint(netip.MustParseAddr(test.second).BitLen()))
 			for _, n := range []*node{a, b} {
 				n.start(t)
@@ -156,7 +156,7 @@ func TestPrivilegedSource(t *testing.T) {
 	}
 }
 
-// endpointOf is the address at which the device reaches its only peer.
+// endpointOf returns the address at which the device reaches its only peer.
 func endpointOf(t *testing.T, n *node) string {
 	t.Helper()
 	return n.device(t).Peers[0].Endpoint.AddrPort().Addr().Unmap().String()

@@ -21,7 +21,7 @@ func TestFrames(t *testing.T) {
 	if _, err := readFrame(&b); !errors.Is(err, io.EOF) {
 		t.Errorf("after the last: %v, want io.EOF", err)
 	}
-	// Of a process that was killed while it wrote, nothing may be kept.
+	// A frame of a process that was killed while it wrote it is an error.
 	for _, torn := range [][]byte{{0}, {0, 0, 0, 2, 'x'}, {0xff, 0, 0, 0}} {
 		if got, err := readFrame(bytes.NewReader(torn)); err == nil || errors.Is(err, io.EOF) {
 			t.Errorf("of %x: %q, %v", torn, got, err)

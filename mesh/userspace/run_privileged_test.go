@@ -45,7 +45,7 @@ func TestPrivilegedTraffic(t *testing.T) {
 	}
 }
 
-// TestPrivilegedKill kills the process: nothing of the link may go with it, and a new process takes it up.
+// TestPrivilegedKill kills the process: the link stays as it is, and a new process takes it over.
 func TestPrivilegedKill(t *testing.T) {
 	a, b := pair(t, "v4")
 	a.ip(t, "route add 10.1.0.0/16 dev "+a.iface+" proto 87")
@@ -100,8 +100,8 @@ func TestPrivilegedStop(t *testing.T) {
 	}
 }
 
-// linkOf is what of the link must survive its process: flags, MTU, addresses and routes, without what the kernel adds
-// while nobody drives it.
+// linkOf returns what must survive the process: the link's flags, MTU, addresses and routes, without what the kernel
+// adds while no process has the interface.
 func linkOf(t *testing.T, n *node) string {
 	t.Helper()
 	link := n.ip(t, "-o address show "+n.iface) + n.ip(t, "-o link show "+n.iface) +
@@ -117,7 +117,7 @@ func diffLinks(before, after string) string {
 	return "before:\n" + before + "after:\n" + after
 }
 
-// TestPrivilegedRefusals starts on what is not to be had.
+// TestPrivilegedRefusals starts on names that cannot be used.
 func TestPrivilegedRefusals(t *testing.T) {
 	tests := map[string]struct {
 		prepare func(t *testing.T, n *node)
@@ -214,7 +214,8 @@ func TestPrivilegedSocketRemoved(t *testing.T) {
 	}
 }
 
-// TestPrivilegedPortInUse takes the device's port: whoever sets it must hear of it, whether the link is up or was down.
+// TestPrivilegedPortInUse takes the device's port: a client that sets it gets the error, whether the link was up or
+// down.
 func TestPrivilegedPortInUse(t *testing.T) {
 	a, b := pair(t, "v4")
 	a.ip(t, "link set "+a.iface+" down")

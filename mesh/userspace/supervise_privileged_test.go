@@ -62,7 +62,7 @@ func (n *node) handshake(t *testing.T, peer *node) time.Time {
 	return time.Time{}
 }
 
-// configured is what of a device must survive its process: all but counters and times.
+// configured returns what must survive the process: all of the device but counters and times.
 func configured(t *testing.T, n *node) *wgtypes.Device {
 	t.Helper()
 	d := n.device(t)
@@ -82,8 +82,8 @@ func (n *node) update(t *testing.T, peer *node, change wgtypes.PeerConfig) {
 	}
 }
 
-// TestPrivilegedCrash kills device processes: nobody configures the next ones, who have the keys, the peers and where
-// those are.
+// TestPrivilegedCrash kills device processes. The next ones have the keys, the peers and their endpoints, without
+// anybody to configure them.
 func TestPrivilegedCrash(t *testing.T) {
 	for _, family := range []string{"v4", "v6"} {
 		t.Run(family, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestPrivilegedCrash(t *testing.T) {
 				if diff := cmp.Diff(device, configured(t, a)); diff != "" {
 					t.Errorf("the device changed with the process (-before +now):\n%s", diff)
 				}
-				// Its carrier too: nobody who watches links is told anything.
+				// Its carrier too: the kernel sends no notification.
 				if now := a.ip(t, "-d address show "+a.iface); now != link {
 					t.Errorf("the link changed with the process:\n%s", diffLinks(link, now))
 				}
@@ -110,7 +110,7 @@ func TestPrivilegedCrash(t *testing.T) {
 	}
 }
 
-// TestPrivilegedCrashOfWhatRoamed kills the device process of a node whose peer has moved.
+// TestPrivilegedCrashOfWhatRoamed kills the device process of a node whose peer has roamed.
 func TestPrivilegedCrashOfWhatRoamed(t *testing.T) {
 	a, b := pair(t, "v4")
 	a.ping(t, 3, "10.0.0.2")
@@ -123,7 +123,7 @@ func TestPrivilegedCrashOfWhatRoamed(t *testing.T) {
 	if got := device.Peers[0].Endpoint.String(); got != "192.0.2.3:51820" {
 		t.Fatalf("the peer is at %s, want 192.0.2.3:51820", got)
 	}
-	a.setUp(t) // Whatever is set, all is kept; otherwise it would be some seconds later.
+	a.setUp(t) // Each request saves the whole configuration; otherwise the endpoint is saved some seconds later.
 	a.crash(t, b)
 	if diff := cmp.Diff(device, configured(t, a)); diff != "" {
 		t.Errorf("the device changed with the process (-before +now):\n%s", diff)

@@ -48,7 +48,7 @@ type failing struct {
 
 func (f failing) Read([][]byte, []int, int) (int, error) { return 0, f.err }
 
-// TestLinkRead tells apart what ends the device and what must not: one packet that nobody can cut.
+// TestLinkRead shows which errors end the device, and that a packet which cannot be cut does not.
 func TestLinkRead(t *testing.T) {
 	for name, test := range map[string]struct {
 		err     error
@@ -71,7 +71,7 @@ func TestLinkRead(t *testing.T) {
 	}
 }
 
-// TestWatchEnds shows that neither an absent device nor an absent link keeps watch from ending.
+// TestWatchEnds shows that Watch ends although no device takes its events, and although the link does not exist.
 func TestWatchEnds(t *testing.T) {
 	t.Run("context", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -93,7 +93,7 @@ func TestWatchEnds(t *testing.T) {
 	})
 }
 
-// TestLinkRetry shows that a device which lost its port is told to come up again.
+// TestLinkRetry shows that Retry sends EventUp once more.
 func TestLinkRetry(t *testing.T) {
 	l := newLink(tuntest.NewChannelTUN().TUN(), 1)
 	go l.Watch(t.Context())

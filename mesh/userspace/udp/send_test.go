@@ -15,16 +15,16 @@ import (
 	"golang.zx2c4.com/wireguard/conn"
 )
 
-// kernel is a small model of sendmmsg on a UDP socket: it takes messages in order, and the first one that it refuses is
-// the result of the call where it is the first, of the next call where it is not.
+// kernel is a small model of sendmmsg on a UDP socket. It takes messages in order, up to the first one that it refuses,
+// for which it returns an error only if it is the first of the call.
 type kernel struct {
-	// mtu is of the path, in bytes of UDP payload: what is cut into longer datagrams is refused. Others are fragmented,
-	// or refused as well where the path allows no fragments.
+	// mtu is the path's, in bytes of UDP payload. A payload to be cut into longer datagrams is refused. A longer
+	// datagram by itself is fragmented, or refused if noFragments is set.
 	mtu         int
 	noFragments bool
-	// cutError is what the kernel says to payloads to be cut that don't fit, EMSGSIZE where it is nil.
+	// cutError is the error for a payload to be cut that does not fit; nil is EMSGSIZE.
 	cutError error
-	// noChecksums is an interface that computes none, without which nothing can be cut.
+	// noChecksums stands for an interface that computes none, without which no payload can be cut.
 	noChecksums bool
 	// gone is a source address that is no longer the host's.
 	gone netip.Addr
@@ -191,7 +191,7 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// TestSendMixed is what the stock bind fails: the addresses of one family end up in those of the other.
+// TestSendMixed sends to both families at once, which the stock bind fails: it mixes up their addresses.
 func TestSendMixed(t *testing.T) {
 	k := &kernel{mtu: 1 << 16}
 	b := newBind()
