@@ -11,6 +11,17 @@ import (
 // Not the network address: in IPv6 that is the subnet-router anycast address of the bridge (RFC 4291, section 2.6.1).
 func Gateway(podCIDR netip.Prefix) netip.Addr { return podCIDR.Masked().Addr().Next() }
 
+// Gateway returns the gateway address of the peer's first pod CIDR, which its node holds; the zero value if the peer has no
+// pod CIDR. One packet to it begins a handshake, whatever its address family.
+func (p Peer) Gateway() netip.Addr {
+	for _, allowed := range p.AllowedIPs {
+		if !allowed.IsSingleIP() {
+			return Gateway(allowed)
+		}
+	}
+	return netip.Addr{}
+}
+
 // Announce is the text of what self publishes: the first node IP of each family as endpoint, and the rest as the Node
 // has it. It announces nothing while Desired would be waiting.
 func Announce(cfg Config, self Self) Announcement {

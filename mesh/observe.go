@@ -38,6 +38,15 @@ func (s PeerStatus) connected(now time.Time) bool {
 	return !s.LastHandshake.IsZero() && now.Sub(s.LastHandshake) < sessionLife
 }
 
+// NeverConnected returns those of peers that the device has, and that have never completed a handshake with it.
+func NeverConnected(peers []Peer, statuses []PeerStatus) []Peer {
+	never := map[keys.Public]bool{}
+	for _, s := range statuses {
+		never[s.PublicKey] = s.LastHandshake.IsZero()
+	}
+	return slices.DeleteFunc(slices.Clone(peers), func(p Peer) bool { return !never[p.PublicKey] })
+}
+
 // Sort sorts the state, and the statuses by key, in place.
 func (o *Observation) Sort() {
 	o.State.Sort()

@@ -24,6 +24,16 @@ func TestGateway(t *testing.T) {
 	}
 }
 
+func TestPeerGateway(t *testing.T) {
+	for ips, want := range map[string]string{
+		"10.244.2.0/24,fd00::/64,192.0.2.2/32": "10.244.2.1", "2001:db8::2/128,fd00::/64": "fd00::1", "192.0.2.2/32": "invalid IP",
+	} {
+		if got := (mesh.Peer{AllowedIPs: prefixes(t, ips)}).Gateway(); got.String() != want {
+			t.Errorf("gateway of a peer with %s = %v, want %s", ips, got, want)
+		}
+	}
+}
+
 // TestAnnounceIsRead: what a node says of itself is what the others read.
 func TestAnnounceIsRead(t *testing.T) {
 	for i := range 300 {

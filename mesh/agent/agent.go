@@ -37,8 +37,9 @@ type Host interface {
 	Apply(ctx context.Context, c mesh.Change) error
 	// UnderlayMTU is the MTU in bytes of the interface that holds the first of these addresses it finds.
 	UnderlayMTU(addrs []netip.Addr) (int, error)
-	// Kick starts a handshake with the peers of these pod addresses, jittered, without waiting for any.
-	Kick(ctx context.Context, gateways []netip.Addr)
+	// InitiateHandshakes has the device begin a handshake with each of the peers, jittered, and again with those that never
+	// complete one. It returns when all have, after some seconds, or when ctx ends.
+	InitiateHandshakes(ctx context.Context, peers []mesh.Peer)
 	// Watch calls poke whenever somebody else changed what Observe reads, until ctx ends. What Apply does pokes nobody.
 	Watch(ctx context.Context, poke func()) error
 	// Leaks are the firewall's counters by name, in packets.

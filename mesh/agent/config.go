@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"log/slog"
+	"sync"
 	"time"
 
 	"warren.mesh/keys"
@@ -45,6 +46,8 @@ type Agent struct {
 	host   *reconciler
 	// status is what the worker and the watch write, and log, metrics and health read.
 	status *status.Board
+	// handshakes are under way; Run waits for them.
+	handshakes sync.WaitGroup
 
 	// The worker alone touches what follows.
 	announced pendingWrite[announcement]

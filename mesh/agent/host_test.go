@@ -6,6 +6,8 @@ import (
 	"maps"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
@@ -22,6 +24,8 @@ type host struct {
 	observeErr, applyErr, watchErr error
 	// gate, where not nil, holds Observe until it is closed.
 	gate chan struct{}
+	// handshakes is how many calls of InitiateHandshakes are under way.
+	handshakes atomic.Int32
 }
 
 // newHost is a fresh host with these addresses on an underlay of Ethernet.
@@ -45,6 +49,15 @@ func (h *host) Observe(ctx context.Context) (mesh.Observation, error) {
 		return mesh.Observation{}, fmt.Errorf("observe the host: %w", err) // as every Host says it
 	}
 	return h.Kernel.Observe(ctx)
+}
+
+// InitiateHandshakes goes on until ctx ends, as with peers that never answer.
+func (h *host) InitiateHandshakes(ctx context.Context, peers []mesh.Peer) {
+	h.handshakes.Add(1)
+	defer h.handshakes.Add(-1)
+	h.Kernel.InitiateHandshakes(ctx, peers)
+	<-ctx.Done()
+	time.Sleep(time.Millisecond)
 }
 
 func (h *host) Apply(ctx context.Context, c mesh.Change) error {

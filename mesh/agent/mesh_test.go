@@ -58,19 +58,19 @@ func TestNodesJoinAndLeave(t *testing.T) {
 	})
 }
 
-func TestKickReachesNewPeersOnly(t *testing.T) {
+func TestHandshakesWithNewPeersOnly(t *testing.T) {
 	cluster(t, 2, func(t *testing.T, api *meshtest.API, machines []*machine) {
 		api.Create(announced(9))
 		settle()
-		if kicked := machines[0].host.Kicked(); len(kicked) != 1 || kicked[0] != mesh.Gateway(object(9).PodCIDRs[0]) {
-			t.Errorf("kicked %v", kicked)
+		if peers := machines[0].host.Initiated(); len(peers) != 1 || peers[0].Gateway() != mesh.Gateway(object(9).PodCIDRs[0]) {
+			t.Errorf("handshakes with %v", peers)
 		}
 		machines[0].host.activity()
 		api.Update(name(9), func(n *meshtest.Node) { n.Overrides.ForceEndpoint = "198.51.100.9:1" })
 		settle()
 		_, wrote := machines[0].host.activity()
-		if kicked := machines[0].host.Kicked(); len(kicked) != 0 || !maps.Equal(wrote, map[string]uint64{"peer-set": 1}) {
-			t.Errorf("after another endpoint: kicked %v, wrote %v", kicked, wrote)
+		if peers := machines[0].host.Initiated(); len(peers) != 0 || !maps.Equal(wrote, map[string]uint64{"peer-set": 1}) {
+			t.Errorf("after another endpoint: handshakes with %v, wrote %v", peers, wrote)
 		}
 	})
 }
@@ -109,8 +109,8 @@ func TestRestartChangesNothing(t *testing.T) {
 		a.start()
 		settle()
 		observed, wrote := a.host.activity()
-		if kicked := a.host.Kicked(); observed != 1 || len(wrote)+len(kicked) != 0 {
-			t.Errorf("observed %d times, wrote %v, kicked %v", observed, wrote, kicked)
+		if peers := a.host.Initiated(); observed != 1 || len(wrote)+len(peers) != 0 {
+			t.Errorf("observed %d times, wrote %v, handshakes with %v", observed, wrote, peers)
 		}
 		if writes := a.cluster.Writes(); len(writes) != 0 {
 			t.Errorf("wrote %v", writes)

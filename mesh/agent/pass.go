@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/netip"
-	"slices"
 	"time"
 
 	"warren.mesh/mesh"
@@ -121,20 +119,15 @@ func (a *Agent) program(ctx context.Context, want mesh.State) bool {
 	return err == nil
 }
 
-// changed logs the changes and starts handshakes with the peers that were added: a node that has forgotten its sessions
+// changed logs the changes and initiates handshakes with the peers that were added: a node that has forgotten its sessions
 // must speak first, or what its peers send it stays black until they give up on theirs, 15 seconds later.
 func (a *Agent) changed(ctx context.Context, changes []mesh.Change, err error) {
-	var gateways []netip.Addr
+	var added []mesh.Peer
 	for _, change := range changes {
 		a.changes.add(change, err)
-		for _, peer := range change.Peers.Add {
-			// One packet starts the handshake, whatever its family.
-			if i := slices.IndexFunc(peer.AllowedIPs, func(p netip.Prefix) bool { return !p.IsSingleIP() }); i >= 0 {
-				gateways = append(gateways, mesh.Gateway(peer.AllowedIPs[i]))
-			}
-		}
+		added = append(added, change.Peers.Add...)
 	}
-	if len(gateways) > 0 {
-		a.cfg.Host.Kick(ctx, gateways)
+	if len(added) > 0 {
+		a.handshakes.Go(func() { a.cfg.Host.InitiateHandshakes(ctx, added) })
 	}
 }

@@ -27,6 +27,7 @@ func (a *Agent) Run(ctx context.Context) {
 	watching.Go(func() { a.watch(ctx) })
 	a.worker.Run(ctx)
 	watching.Wait()
+	a.handshakes.Wait()
 }
 
 // Poke asks for a pass because the cluster has changed. It never blocks, and many pokes make one pass.

@@ -127,12 +127,15 @@ func cluster(t *testing.T, count int, test func(t *testing.T, api *meshtest.API,
 		for _, m := range machines {
 			m.log.read()
 			m.host.activity()
-			m.host.Kicked()
+			m.host.Initiated()
 			m.cluster.Writes()
 		}
 		test(t, &api, machines)
 		for _, m := range machines {
 			m.end()
+			if n := m.host.handshakes.Load(); n != 0 {
+				t.Errorf("%s has ended, but not %d handshakes", m.name, n)
+			}
 		}
 	})
 }

@@ -91,7 +91,7 @@ const numberAt = 20 + 8
 // newNumbered must be called on the machine's thread.
 func newNumbered(t *testing.T, to netip.Addr) *numbered {
 	t.Helper()
-	socket, err := net.Dial("udp", netip.AddrPortFrom(to, discard).String())
+	socket, err := net.Dial("udp", netip.AddrPortFrom(to, 9 /* discard, RFC 863 */).String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ type Host interface {
 	Observe(ctx context.Context) (mesh.Observation, error)
 	Apply(ctx context.Context, c mesh.Change) error
 	UnderlayMTU(addrs []netip.Addr) (int, error)
-	Kick(ctx context.Context, gateways []netip.Addr)
+	InitiateHandshakes(ctx context.Context, peers []mesh.Peer)
 	Watch(ctx context.Context, poke func()) error
 	Leaks(ctx context.Context) (map[string]uint64, error)
 	Operations() map[string]uint64

@@ -37,7 +37,7 @@ type Kernel struct {
 	leaks     map[string]uint64
 	faults    map[string]error
 	counts    map[string]uint64
-	kicked    []netip.Addr
+	initiated []mesh.Peer
 	watchers  map[*func()]bool
 	// meddled is whether others changed anything since it was last observed.
 	meddled bool
@@ -151,19 +151,19 @@ func (k *Kernel) UnderlayMTU(addrs []netip.Addr) (int, error) {
 	return 0, fmt.Errorf("find the underlay's MTU: no interface has any of the addresses %s", addrs)
 }
 
-// Kick notes the addresses for Kicked.
-func (k *Kernel) Kick(_ context.Context, gateways []netip.Addr) {
+// InitiateHandshakes notes the peers for Initiated.
+func (k *Kernel) InitiateHandshakes(_ context.Context, peers []mesh.Peer) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.kicked = append(k.kicked, gateways...)
+	k.initiated = append(k.initiated, peers...)
 }
 
-// Kicked are the addresses that were kicked since it was last asked for.
-func (k *Kernel) Kicked() []netip.Addr {
+// Initiated returns the peers that InitiateHandshakes was called with since Initiated was last called.
+func (k *Kernel) Initiated() []mesh.Peer {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	defer func() { k.kicked = nil }()
-	return k.kicked
+	defer func() { k.initiated = nil }()
+	return k.initiated
 }
 
 // Watch calls poke for everything that is done by other means than Apply, since the last observation. As on Linux it

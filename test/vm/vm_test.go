@@ -24,7 +24,7 @@ const (
 
 // device are the tests of mesh/linux that are about WireGuard's device.
 var device = []string{
-	"HostContract", "AllowedIPs", "Sessions", "Kick", "UnderlayChanges", "Golden", "OddRoutes",
+	"HostContract", "AllowedIPs", "Sessions", "InitiateHandshakes", "UnderlayChanges", "Golden", "OddRoutes",
 	"ForeignKey", "Remove", "Refusals", "Choose",
 }
 
@@ -36,7 +36,7 @@ var (
 		{
 			dir: "mesh/linux", tests: append([]string{"SwitchToBest"}, device...),
 			without: []string{
-				"KickWhileBusy", "/a bridge", "/one failure", "/one node costs",
+				"InitiateHandshakesWhileBusy", "/a bridge", "/one failure", "/one node costs",
 				"/what others change/address", "/what others change/route", "/what others change/rule",
 				"/what others change/node address",
 			},
@@ -45,7 +45,8 @@ var (
 	}
 	oldest = []selection{
 		{
-			dir: "mesh/linux", tests: device, without: []string{"KickMany", "KickWhileBusy", "ChooseTriesNothingTwice"},
+			dir: "mesh/linux", tests: device,
+			without: []string{"InitiateHandshakesMany", "InitiateHandshakesWhileBusy", "ChooseTriesNothingTwice"},
 			subtests: []string{
 				"an empty host", "a second application", "a restart", "the mesh changes", "the node gets",
 				"only what is stale",

@@ -1,4 +1,4 @@
-package linux
+package handshake
 
 import (
 	"context"
@@ -9,9 +9,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"warren.mesh/mesh"
 )
 
-func gateways(n int) []netip.Addr {
+func numbers(n int) []netip.Addr {
 	addrs := make([]netip.Addr, n)
 	for i := range addrs {
 		addrs[i] = netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1})
@@ -19,24 +21,24 @@ func gateways(n int) []netip.Addr {
 	return addrs
 }
 
-// kicks are when each address was kicked, after the begin.
-func kicks(t *testing.T, now, later []netip.Addr) map[netip.Addr]time.Duration {
+// asked returns when each address was sent to, after the begin.
+func asked(t *testing.T, now, later []netip.Addr) map[netip.Addr]time.Duration {
 	t.Helper()
 	begin, all := time.Now(), map[netip.Addr]time.Duration{}
 	takeTurns(t.Context(), now, later, func(a netip.Addr) {
 		if _, again := all[a]; again {
-			t.Errorf("%v is kicked again", a)
+			t.Errorf("%v is sent to again", a)
 		}
 		all[a] = time.Since(begin)
 	})
 	if len(all) != len(now)+len(later) {
-		t.Errorf("%d of %d kicked", len(all), len(now)+len(later))
+		t.Errorf("%d of %d sent to", len(all), len(now)+len(later))
 	}
 	return all
 }
 
-// All are kicked in time, however they are divided.
-func TestKicksInTime(t *testing.T) {
+// All are asked in time, however they are divided.
+func TestHandshakesInTime(t *testing.T) {
 	for _, tt := range []struct {
 		peers  int
 		within time.Duration
@@ -44,14 +46,14 @@ func TestKicksInTime(t *testing.T) {
 		for _, lower := range []int{0, 1, tt.peers / 2, tt.peers} {
 			t.Run(fmt.Sprintf("%d peers, %d lower", tt.peers, lower), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					all := gateways(tt.peers)
-					at := slices.Sorted(maps.Values(kicks(t, all[lower:], all[:lower])))
+					all := numbers(tt.peers)
+					at := slices.Sorted(maps.Values(asked(t, all[lower:], all[:lower])))
 					if last := at[len(at)-1]; last > tt.within {
-						t.Errorf("the last is kicked after %v", last)
+						t.Errorf("the last is asked after %v", last)
 					}
 					// No tenth of the time has more than its share, but for a few.
-					for i := kickAtOnce + tt.peers/5; i < len(at); i++ {
-						if took := at[i] - at[i-kickAtOnce-tt.peers/5]; took < spreadOf(tt.peers)/10 {
+					for i := atOnce + tt.peers/5; i < len(at); i++ {
+						if took := at[i] - at[i-atOnce-tt.peers/5]; took < spreadOf(tt.peers)/10 {
 							t.Errorf("a fifth of all within %v", took)
 						}
 					}
@@ -61,33 +63,33 @@ func TestKicksInTime(t *testing.T) {
 	}
 }
 
-// Two nodes that learn of each other at the same moment never kick each other at the same moment.
-func TestKicksOfTwo(t *testing.T) {
+// Two nodes that learn of each other at the same moment never begin at the same moment.
+func TestHandshakesOfTwo(t *testing.T) {
 	for _, n := range []int{2, 9, 1000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			all := gateways(n)
+			all := numbers(n)
 			lowest, highest := all[0], all[n-1]
 			var there, back time.Duration
 			synctest.Test(t, func(t *testing.T) {
 				now, later := turns([]netip.Addr{lowest}, all[1:])
-				there = kicks(t, now, later)[highest]
+				there = asked(t, now, later)[highest]
 			})
 			synctest.Test(t, func(t *testing.T) {
 				now, later := turns([]netip.Addr{highest}, all[:n-1])
-				back = kicks(t, now, later)[lowest]
+				back = asked(t, now, later)[lowest]
 			})
-			if back-there < kickTurn {
-				t.Errorf("kicked after %v, and back after %v", there, back)
+			if back-there < turnAfter {
+				t.Errorf("begun after %v, and from the other side after %v", there, back)
 			}
 		})
 	}
 }
 
-func TestKicksEndWithTheirContext(t *testing.T) {
+func TestHandshakesEndWithTheirContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		sent := 0
-		takeTurns(ctx, gateways(100), nil, func(netip.Addr) {
+		takeTurns(ctx, numbers(100), nil, func(netip.Addr) {
 			if sent++; sent == 10 {
 				cancel()
 			}
@@ -98,8 +100,8 @@ func TestKicksEndWithTheirContext(t *testing.T) {
 	})
 }
 
-// Only those without a session are kicked again, a few times, and nobody once all have one.
-func TestKicksAgain(t *testing.T) {
+// Only peers without a handshake are asked again, a few times, and none once all have one.
+func TestHandshakesAgain(t *testing.T) {
 	for name, tt := range map[string]struct{ remaining, want []int }{
 		"all answer":  {[]int{0}, []int{5}},
 		"some answer": {[]int{2, 0}, []int{5, 2}},
@@ -107,15 +109,15 @@ func TestKicksAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var kicked []int
+				var asked []int
 				begin := time.Now()
-				insist(t.Context(), gateways(5), func(all []netip.Addr) []netip.Addr {
+				retry(t.Context(), make([]mesh.Peer, 5), func(all []mesh.Peer) []mesh.Peer {
 					left := all[:tt.remaining[0]]
 					tt.remaining = tt.remaining[1:]
 					return left
-				}, func(some []netip.Addr) { kicked = append(kicked, len(some)) })
-				if !slices.Equal(kicked, tt.want) || time.Since(begin) > 15*time.Second {
-					t.Errorf("kicked %d in %v, want %d", kicked, time.Since(begin), tt.want)
+				}, func(some []mesh.Peer) { asked = append(asked, len(some)) })
+				if !slices.Equal(asked, tt.want) || time.Since(begin) > 15*time.Second {
+					t.Errorf("asked %d in %v, want %d", asked, time.Since(begin), tt.want)
 				}
 			})
 		})

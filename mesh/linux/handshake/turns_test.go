@@ -1,4 +1,4 @@
-package linux
+package handshake
 
 import (
 	"net/netip"

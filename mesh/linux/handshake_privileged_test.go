@@ -3,8 +3,8 @@ package linux
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -13,9 +13,9 @@ import (
 	"warren.mesh/mesh/meshtest"
 )
 
-// The endpoint of a peer that was kicked receives the first message of a handshake, although no packet was for the peer
+// The endpoint of a new peer receives the first message of a handshake, although no packet was for the peer
 // and no route leads to it.
-func TestPrivilegedKick(t *testing.T) {
+func TestPrivilegedInitiateHandshakes(t *testing.T) {
 	meshtest.Privileged(t)
 	m := newMachine(t)
 	endpoint, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IP(meshtest.UnderlayIPs[0].AsSlice())})
@@ -31,10 +31,17 @@ func TestPrivilegedKick(t *testing.T) {
 	if err := m.Apply(t.Context(), change); err != nil {
 		t.Fatal(err)
 	}
-	m.Kick(t.Context(), []netip.Addr{mesh.Gateway(want.Peers[0].AllowedIPs[0])})
+	m.initiateHandshakes(want.Peers[:1])
 	if err := initiated(endpoint); err != nil {
 		t.Error(err)
 	}
+}
+
+// initiateHandshakes does so until the test ends.
+func (m *machine) initiateHandshakes(peers []mesh.Peer) {
+	var group sync.WaitGroup
+	m.Cleanup(group.Wait)
+	m.in(&group, func() { m.InitiateHandshakes(m.Context(), peers) })
 }
 
 // UnderlayMTU's interface is watched from then on.
@@ -57,8 +64,7 @@ func TestPrivilegedUnderlayChanges(t *testing.T) {
 
 // crowd are many peers, each of which waits to be asked for a handshake.
 type crowd struct {
-	peers    []mesh.Peer
-	gateways []netip.Addr
+	peers []mesh.Peer
 	// asked gives a value for each peer that was.
 	asked chan error
 }
@@ -75,7 +81,6 @@ func newCrowd(t *testing.T, size int) *crowd {
 		t.Cleanup(func() { _ = endpoint.Close() })
 		at := endpoint.LocalAddr().(*net.UDPAddr).AddrPort()
 		c.peers = append(c.peers, mesh.Peer{PublicKey: n.PublicKey, Endpoint: at, AllowedIPs: n.PodCIDRs})
-		c.gateways = append(c.gateways, mesh.Gateway(n.PodCIDRs[0]))
 		go func() { c.asked <- initiated(endpoint) }()
 	}
 	return c
@@ -106,7 +111,7 @@ func initiated(endpoint *net.UDPConn) error {
 
 // A fresh device of a large mesh asks every peer for a handshake: nobody has to send before, or to wait until it notices that its
 // session has ended.
-func TestPrivilegedKickMany(t *testing.T) {
+func TestPrivilegedInitiateHandshakesMany(t *testing.T) {
 	meshtest.Privileged(t)
 	t.Parallel()
 	m := newMachine(t)
@@ -118,14 +123,14 @@ func TestPrivilegedKickMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	begin := time.Now()
-	m.Kick(t.Context(), c.gateways)
+	m.initiateHandshakes(c.peers)
 	c.awaitAsked(t)
 	t.Logf("all of %d peers were asked after %v", len(c.peers), time.Since(begin).Round(time.Millisecond))
 }
 
 // A device that has no processor for a while, as on a host that boots, loses what its interface's queue does not hold. Its peers are
 // asked all the same.
-func TestPrivilegedKickWhileBusy(t *testing.T) {
+func TestPrivilegedInitiateHandshakesWhileBusy(t *testing.T) {
 	meshtest.Privileged(t)
 	m := newBareMachine(t, Userspace)
 	process := startDevice(t, m.cfg.Link)
@@ -137,7 +142,7 @@ func TestPrivilegedKickWhileBusy(t *testing.T) {
 		t.Fatal(err)
 	}
 	process.signal(syscall.SIGSTOP)
-	m.Kick(t.Context(), c.gateways)
+	m.initiateHandshakes(c.peers)
 	for m.dropped() == 0 && t.Context().Err() == nil {
 		runtime.Gosched()
 	}

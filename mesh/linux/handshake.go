@@ -1,0 +1,22 @@
+package linux
+
+import (
+	"context"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux/handshake"
+)
+
+// InitiateHandshakes has the device begin a handshake with each of the peers, jittered, and again with those that never
+// complete one. It returns when all have, after its last try (less than 20 seconds), or when ctx ends.
+func (h *Host) InitiateHandshakes(ctx context.Context, peers []mesh.Peer) {
+	handshake.Initiate(ctx, h.cfg.Link, peers, h.statuses)
+}
+
+// statuses returns what is seen of the device's peers; none if there is no device.
+func (h *Host) statuses() ([]mesh.PeerStatus, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	device, err := h.readOwned()
+	return toStatuses(device), err
+}
