@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"slices"
 
-	"warren.mesh/mesh"
 	"warren.mesh/mesh/status"
 )
 
@@ -32,8 +31,8 @@ func logStatus(log *slog.Logger, before, after status.Snapshot) {
 			"pods", fmt.Sprint(pods.Strays), "cidrs", fmt.Sprint(pods.CIDRs))
 	}
 	if after.Policies == status.PoliciesMissing && before.Policies != status.PoliciesMissing {
-		log.Warn("warren's admission policies are missing: the token of any node's daemon may write the annotations of all nodes; apply the manifests",
-			"node", after.Node)
+		log.Warn("warren's admission policies are missing: the token of any node's daemon may write the annotations of "+
+			"all nodes; apply the manifests", "node", after.Node)
 	}
 }
 
@@ -46,42 +45,9 @@ func logBegan(log *slog.Logger, c status.Condition) {
 }
 
 func logEnded(log *slog.Logger, c status.Condition) {
-	message := "recovered"
 	if c.State == status.Waiting {
-		message = "no longer waiting"
-	}
-	log.Info(message, "step", c.Step, "after", c.Reason)
-}
-
-// maxLines is how many things a single change may log one by one. A node that joins a large mesh logs their number.
-const maxLines = 50
-
-// changeLog logs what is changed on the host.
-type changeLog struct {
-	log *slog.Logger
-	// attempted are the lines of changes that have not succeeded yet: each retry would repeat them.
-	attempted map[string]bool
-}
-
-// add logs a change to the host, or the attempt at one if err is not nil.
-func (l *changeLog) add(c mesh.Change, err error) {
-	var fresh []mesh.Line
-	attempted := map[string]bool{}
-	for _, line := range c.Lines() {
-		text := fmt.Sprint(line.Message, line.Args)
-		attempted[text] = true
-		if !l.attempted[text] {
-			fresh = append(fresh, line)
-		}
-	}
-	if l.attempted = attempted; err == nil {
-		l.attempted = nil
-	}
-	if len(fresh) > maxLines {
-		l.log.Info("host changed", "changes", len(fresh))
+		log.Info("no longer waiting", "step", c.Step, "after", c.Reason)
 		return
 	}
-	for _, line := range fresh {
-		l.log.Info(line.Message, line.Args...)
-	}
+	log.Info("recovered", "step", c.Step, "after", c.Reason)
 }
