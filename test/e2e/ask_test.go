@@ -25,7 +25,7 @@ func want(what string, got, least int) error {
 	return nil
 }
 
-// send sends one datagram, whoever listens.
+// send sends one datagram; nobody need listen.
 func send(t *testing.T, from *host.Host, to netip.AddrPort) {
 	t.Helper()
 	conn, err := from.Dial(t.Context(), "udp", to.String())

@@ -51,7 +51,7 @@ func (f failure) name() string {
 	return name
 }
 
-// has goes by the name: functions cannot be compared.
+// has compares names, because functions cannot be compared.
 func (f failure) has(wanted fault) bool {
 	return slices.ContainsFunc(f, func(have fault) bool { return have.name == wanted.name })
 }

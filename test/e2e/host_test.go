@@ -28,7 +28,7 @@ type hosts struct {
 type variant struct {
 	name   string
 	filter lab.RPFilter
-	// proxyFirst has kube-proxy's chains come before warren's: of NAT chains with the same priority, the kernel begins
+	// proxyFirst puts kube-proxy's chains before warren's: of NAT chains with the same priority, the kernel begins
 	// with the one that was there first.
 	proxyFirst bool
 	daemonArgs []string
@@ -64,7 +64,7 @@ func newHosts(t *testing.T, m variant) *hosts {
 	return h
 }
 
-// renewFirewalls has every daemon make its table anew, behind what others have made meanwhile.
+// renewFirewalls makes every daemon create its table anew, behind the tables that others have made meanwhile.
 func (h *hosts) renewFirewalls(t *testing.T) {
 	t.Helper()
 	for _, n := range h.Nodes() {

@@ -54,7 +54,7 @@ func (l *Lab) stop() error {
 	return errors.Join(errs...)
 }
 
-// keep has all machines outlive this process.
+// keep makes all machines outlive this process.
 func (l *Lab) keep() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

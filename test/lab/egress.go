@@ -50,7 +50,7 @@ type inheritable interface {
 	File() (*os.File, error)
 }
 
-// relay has a process on the host serve the listener.
+// relay starts a process on the host that serves the listener.
 func (l *Lab) relay(h *host.Host, name string, listener inheritable, r inside.Relay) error {
 	file, err := listener.File()
 	if err != nil {

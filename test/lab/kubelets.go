@@ -61,7 +61,7 @@ func (l *Lab) WireGuardGo(t TB) string {
 // Authority is the cluster's certificate authority.
 func (l *Lab) Authority() *pki.Authority { return l.authority }
 
-// Server is the API server's URL, for who is on the underlay.
+// Server is the API server's URL on the underlay.
 func (l *Lab) Server() string { return l.server() }
 
 // Issue makes a certificate and a kubeconfig for s, and returns the kubeconfig's path.

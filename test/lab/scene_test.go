@@ -137,7 +137,8 @@ func testFlows(t *testing.T, l *Lab) {
 	}
 }
 
-// Whoever is plugged into the underlay, its router stays the one that nodes have in their neighbour tables.
+// The underlay's router keeps the hardware address that nodes have in their neighbour tables when other cables are
+// plugged in.
 func testRouter(t *testing.T, l *Lab) {
 	testReach(t, l.Node(2), l.Outside)
 	l.Control.MustExec(t, "ip", "link", "add", "low", "address", "02:00:00:00:00:01", "master", bridgeName, "type",

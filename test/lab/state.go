@@ -82,7 +82,7 @@ func load(name string) (state, error) {
 	return s, nil
 }
 
-// Down ends the lab of that name, whoever started it, and removes its files. That there is none is no error.
+// Down ends the lab of that name, also another process's, and removes its files. It succeeds where there is none.
 func Down(name string) error {
 	s, err := load(name)
 	if errors.Is(err, fs.ErrNotExist) {

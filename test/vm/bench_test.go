@@ -35,7 +35,7 @@ func BenchmarkKernel(b *testing.B) {
 	report(b, outcome)
 }
 
-// report has each of the guest's benchmarks be one of b's.
+// report makes each of the guest's benchmarks one of b's.
 func report(b *testing.B, outcome []byte) {
 	b.Helper()
 	sections, done := sections(outcome)

@@ -46,7 +46,7 @@ func (r *result) find(name string) *result {
 	return sub.find(rest)
 }
 
-// replay has each of the guest's tests be a subtest of t, with its output, and its end.
+// replay makes each of the guest's tests a subtest of t, with its output and its end.
 func (r *result) replay(t *testing.T) {
 	t.Helper()
 	for _, sub := range r.subs {

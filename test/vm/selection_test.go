@@ -35,7 +35,7 @@ type selection struct {
 	subtests []string
 }
 
-// suite has the package's test binary run what is selected, or what the flag says.
+// suite runs the package's test binary with what is selected, or with what the flag says.
 func (s selection) suite(timeout time.Duration) suite {
 	args := []string{"-test.run=" + cmp.Or(*pattern, s.run()), "-test.skip=" + s.skip(),
 		"-test.timeout=" + timeout.String()}

@@ -64,7 +64,7 @@ func listen[L io.Closer](t tb.TB, h *Host, open func() (L, error)) (l L, err err
 	if err != nil {
 		return l, fmt.Errorf("on %s: %w", h.Name, err)
 	}
-	// Whoever listens may close it earlier.
+	// The caller may close it earlier.
 	t.Cleanup(func() { _ = l.Close() })
 	return l, nil
 }

@@ -27,7 +27,7 @@ type Machine struct {
 	Set *namespace.Set
 
 	process *exec.Cmd
-	// lifeline ends the machine when it is closed, by whoever or whatever, unless inside.Keep was written.
+	// lifeline ends the machine when it is closed, also by the end of this process, unless inside.Keep was written.
 	lifeline *os.File
 }
 
@@ -117,7 +117,7 @@ func (m *Machine) Kill() error {
 	return errors.Join(err, m.Set.Close())
 }
 
-// Keep has the machine outlive this process.
+// Keep makes the machine outlive this process.
 func (m *Machine) Keep() error {
 	_, err := io.WriteString(m.lifeline, inside.Keep)
 	// Until this process waits for it, it would linger as a zombie, whoever ends it.

@@ -29,7 +29,7 @@ func interfaces(t *testing.T) string {
 	return strings.Join(names, " ")
 }
 
-// Whoever makes a namespace stays outside until it enters one; two are joined by a path.
+// A test that makes a namespace stays outside until it enters one; ip(8) joins two by a path.
 func TestPrivilegedNet(t *testing.T) {
 	meshtest.Privileged(t)
 	before := interfaces(t)

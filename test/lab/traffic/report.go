@@ -37,7 +37,7 @@ func (r Report) String() string {
 	return text
 }
 
-// Report is how the flow has done so far; it may be asked while it runs, and what is on its way then counts as lost.
+// Report returns the counts so far. While the flow runs, packets that are on their way count as lost.
 func (f *Flow) Report() Report {
 	f.mu.Lock()
 	defer f.mu.Unlock()
