@@ -1,8 +1,6 @@
 package guard
 
 import (
-	"fmt"
-	"net"
 	"net/netip"
 	"testing"
 
@@ -202,22 +200,18 @@ ip -6 rule add pref 100 from fd00:10:244:1::/64 lookup 51820
 	before := w.counters(t)
 	for _, f := range families() {
 		pod := w.pod.udp(t, f.pod, 80)
-		for name, c := range map[string]struct {
-			client *net.UDPConn
-			to     netip.Addr
-		}{
-			"over the underlay": {w.underlay.udp(t, f.otherNode, 5000), f.node},
-			"through the mesh":  {w.mesh.udp(t, f.thirdNode, 5000), f.gateway},
-		} {
-			name = fmt.Sprintf("%s, %s", f.name, name)
-			write(t, c.client, netip.AddrPortFrom(c.to, 8080))
-			from := receive(t, pod)
-			if local := c.client.LocalAddr().(*net.UDPAddr).AddrPort(); from != local {
-				t.Errorf("%s: the pod saw %v, want %v", name, from, local)
+		for _, e := range exchanges() {
+			from, to := f.endpoint(e.from), f.endpoint(e.to)
+			client := w.place(e.client).udp(t, from.Addr(), from.Port())
+			write(t, client, to)
+			got := seen{ByPod: receive(t, pod)}
+			write(t, pod, got.ByPod)
+			got.ByClient = receive(t, client)
+			if got != e.want(f) {
+				t.Errorf("%s, %s: seen %v, want %v", f.name, e.name, got, e.want(f))
 			}
-			write(t, pod, from)
-			if got := receive(t, c.client); got != netip.AddrPortFrom(c.to, 8080) {
-				t.Errorf("%s: the answer came from %v", name, got)
+			if says := e.predict(t, w.tracer, f); got != says {
+				t.Errorf("%s, %s: seen %v, and the tracer says %v", f.name, e.name, got, says)
 			}
 		}
 	}

@@ -170,12 +170,15 @@ func (w *topology) replace(t *testing.T, fw mesh.Firewall) {
 func (w *topology) send(t *testing.T, f family, c crossing) {
 	t.Helper()
 	from, to := c.ends(f)
-	place := map[string]place{"pod": w.pod, "node": w.node, "underlay": w.underlay, "mesh": w.mesh}[c.from]
 	if c.invalid {
-		place.sendInvalid(t, f, from, to)
+		w.place(c.from).sendInvalid(t, f, from, to)
 		return
 	}
-	place.send(t, from.Addr(), from.Port(), to.Addr(), to.Port())
+	w.place(c.from).send(t, from.Addr(), from.Port(), to.Addr(), to.Port())
+}
+
+func (w *topology) place(name string) place {
+	return map[string]place{"pod": w.pod, "node": w.node, "underlay": w.underlay, "mesh": w.mesh}[name]
 }
 
 // sendInvalid sends a TCP header with SYN and RST.
