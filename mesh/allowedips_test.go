@@ -8,7 +8,8 @@ import (
 	"warren.mesh/mesh"
 )
 
-// TestAllowedIPsMove checks at every step that an allowed IP that somebody had and somebody is to have is never nobody's.
+// TestAllowedIPsMove checks at every step that an allowed IP that somebody had and somebody is to have is never
+// nobody's.
 func TestAllowedIPsMove(t *testing.T) {
 	peer := func(name string, ips ...string) mesh.Peer {
 		p := mesh.Peer{PublicKey: key(name), Node: name}

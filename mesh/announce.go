@@ -5,14 +5,15 @@ import (
 	"strings"
 )
 
-// Gateway is the first host address of a pod CIDR: the pods' default gateway, held by the bridge and by the WireGuard
-// interface, so that IPAM never hands it out.
+// Gateway returns the first host address of a pod CIDR: the pods' default gateway. The bridge and the WireGuard
+// interface hold it, so IPAM never hands it out.
 //
-// Not the network address: in IPv6 that is the subnet-router anycast address of the bridge (RFC 4291, section 2.6.1).
+// It is not the network address, which in IPv6 is the subnet-router anycast address of the bridge (RFC 4291, section
+// 2.6.1).
 func Gateway(podCIDR netip.Prefix) netip.Addr { return podCIDR.Masked().Addr().Next() }
 
-// Gateway returns the gateway address of the peer's first pod CIDR, which its node holds; the zero value if the peer has no
-// pod CIDR. One packet to it begins a handshake, whatever its address family.
+// Gateway returns the gateway address of the peer's first pod CIDR, which its node holds; the zero value if the peer
+// has no pod CIDR. One packet to it begins a handshake, whatever its address family.
 func (p Peer) Gateway() netip.Addr {
 	for _, allowed := range p.AllowedIPs {
 		if !allowed.IsSingleIP() {
@@ -22,8 +23,8 @@ func (p Peer) Gateway() netip.Addr {
 	return netip.Addr{}
 }
 
-// Announce is the text of what self publishes: the first node IP of each family as endpoint, and the rest as the Node
-// has it. It announces nothing while Desired would be waiting.
+// Announce returns the text of what self publishes: the first node IP of each address family as endpoint, and the rest
+// as the Node has it. It returns the zero value while Desired returns ErrWaiting.
 func Announce(cfg Config, self Self) Announcement {
 	own, _ := self.parse()
 	if own.waiting() != nil {
@@ -37,7 +38,7 @@ func Announce(cfg Config, self Self) Announcement {
 	}
 }
 
-// endpoints returns the first node IP of each family with port.
+// endpoints returns the first node IP of each address family, with port.
 func endpoints(nodeIPs []netip.Addr, port uint16) []netip.AddrPort {
 	var all []netip.AddrPort
 	for _, ip := range nodeIPs {
@@ -47,6 +48,7 @@ func endpoints(nodeIPs []netip.Addr, port uint16) []netip.AddrPort {
 	return all
 }
 
+// join returns the texts of the values, comma-separated.
 func join[T any](list []T, text func(T) string) string {
 	var b strings.Builder
 	for i, value := range list {

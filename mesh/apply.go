@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// Apply returns the state that s becomes when c is applied and nothing fails: Diff(want, have) applied to have gives want. s
-// stays as it is, and shares with the result what c does not change. What a host loses besides, such as the routes through an
-// interface that goes down, is not in a Change: only an observation tells.
+// Apply returns the state that s becomes when c is applied and nothing fails: Diff(want, have) applied to have gives
+// want. s stays as it is, and shares with the result what c does not change. What a host loses besides, such as the
+// routes through an interface that goes down, is not in a Change: only an observation tells.
 //
-// Apply copies the lists that c edits and finds each place by binary search. With 5,000 nodes a change of one node copies
-// 4 MB in a few milliseconds, a few hundredths of what Desired takes.
+// Apply copies the lists that c edits and finds each place by binary search. With 5,000 nodes a change of one node
+// copies 4 MB in a few milliseconds, a few hundredths of what Desired takes.
 //
 // c gives each allowed IP to one peer at most, as Diff does.
 func (s State) Apply(c Change) State {
@@ -57,8 +57,8 @@ func (b Bridge) apply(c Change) Bridge {
 	return b
 }
 
-// apply returns list, which is sorted by order, with the edits made: an added value replaces the one that it compares equal
-// to, and a removed value that is absent is no failure.
+// apply returns list, which is sorted by order, with the edits made: an added value replaces the one that it compares
+// equal to, and a removed value that is absent is no failure.
 func (e Edits[T]) apply(list []T, order func(a, b T) int) []T {
 	list = merge(list, e.Add, order, true)
 	return merge(list, e.Remove, order, false)
@@ -84,8 +84,8 @@ func merge[T any](list, values []T, order func(a, b T) int, present bool) []T {
 	return append(merged, list...)
 }
 
-// apply returns list, which is sorted by key, with the edits made as WireGuard makes them: an allowed IP that a peer is given is
-// taken from the peer that had it, an endpoint is never forgotten, and an update does not create a peer.
+// apply returns list, which is sorted by key, with the edits made as WireGuard makes them: an allowed IP that a peer is
+// given is taken from the peer that had it, an endpoint is never forgotten, and an update does not create a peer.
 func (e PeerEdits) apply(list []Peer) []Peer {
 	if e.empty() {
 		return list

@@ -119,7 +119,8 @@ func TestApplyOneByOne(t *testing.T) {
 	}
 }
 
-// randomState is a state with a part of everything, all of it from so few values that any two states have much in common.
+// randomState is a state with a part of everything, all of it from so few values that any two states have much in
+// common.
 func randomState(random *rand.Rand) mesh.State {
 	number := func(n int) byte { return byte(1 + random.IntN(n)) }
 	addr := func(i byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, i}) }

@@ -7,40 +7,42 @@ import (
 	"warren.mesh/keys"
 )
 
-// Edits are additions and removals of one kind, each sorted. Additions are made first.
+// Edits are additions and removals of values of one kind, each sorted. Additions are made first.
 type Edits[T any] struct{ Add, Remove []T }
 
-// Change is what turns one State into another: only what differs. The zero value changes nothing.
+// Change turns one State into another: it has only what differs. The zero value changes nothing. State.Apply says what
+// it means.
 type Change struct {
 	Sysctls []Sysctl
 	// Firewall replaces the whole table in one transaction; nil keeps it.
 	Firewall *Firewall
-	// NodeIPs edits the table's set of node addresses; empty where Firewall is set.
+	// NodeIPs edits the table's set of node addresses. It is empty if Firewall is set.
 	NodeIPs Edits[netip.Addr]
-	// Link creates the interface, sets its MTU or brings it up; nil keeps it. Its Addresses are in Addresses.
+	// Link creates the interface, sets its MTU or brings it up; nil keeps it. Addresses edits its addresses.
 	Link      *Link
 	Addresses Edits[netip.Prefix]
-	// BridgeMTU sets the bridge's MTU in bytes; zero keeps it. Neither it nor BridgeAddresses creates the bridge: where it
-	// is absent, there is nothing to do.
+	// BridgeMTU sets the bridge's MTU in bytes; zero keeps it. Neither BridgeMTU nor BridgeAddresses creates the
+	// bridge: if it is absent, they do nothing.
 	BridgeMTU       int
 	BridgeAddresses Edits[netip.Prefix]
-	// Device sets key and port; nil keeps them. OldKey is the public key that it replaces, and ends all sessions of; zero where the
-	// device has no other key.
+	// Device sets key and port; nil keeps them. OldKey is the public key that it replaces, which ends all sessions;
+	// zero if the device has no other key.
 	Device *Device
 	OldKey keys.Public
 	Peers  PeerEdits
-	// Routes are identified by their RouteKey: one that is added replaces the one with the same key, which is not in Remove
-	// then.
+	// Routes are identified by RouteKey: an added route replaces the route with the same key, which is then not in
+	// Remove.
 	Routes Edits[Route]
 	Rules  Edits[Rule]
 }
 
-// PeerEdits are the changes to the device's peers. An allowed IP that moves is only given, to the peer that is to have it: WireGuard takes
-// it from the other in the same step, so that there is no moment at which nobody has it, or the wrong peer.
+// PeerEdits are the changes to the device's peers. An allowed IP that moves is only added, to the peer that should have
+// it. WireGuard takes it from the other peer in the same step, so there is no moment at which no peer, or the wrong
+// peer, has it.
 type PeerEdits struct {
 	Add    []Peer
 	Update []PeerUpdate
-	// Remove are the peers as they were, so that the log can name the node; the key says which to remove.
+	// Remove has the peers as they were, so that the log can name their nodes; the key says which to remove.
 	Remove []Peer
 }
 
@@ -50,7 +52,7 @@ type PeerUpdate struct {
 	// Node is the peer's new name, or the one that it has.
 	Node     string
 	Endpoint *netip.AddrPort
-	// AllowedIPs are added to those that the peer has, before any are removed. Those that move to another peer are not in Remove.
+	// AllowedIPs edits those that the peer has. Those that move to another peer are not in Remove.
 	AllowedIPs Edits[netip.Prefix]
 	Keepalive  *time.Duration
 }
@@ -58,11 +60,12 @@ type PeerUpdate struct {
 // Empty reports whether the change changes nothing.
 func (c Change) Empty() bool {
 	return c.Firewall == nil && c.Link == nil && c.BridgeMTU == 0 && c.Device == nil && len(c.Sysctls) == 0 &&
-		c.NodeIPs.empty() && c.Addresses.empty() && c.BridgeAddresses.empty() && c.Peers.empty() && c.Routes.empty() && c.Rules.empty()
+		c.NodeIPs.empty() && c.Addresses.empty() && c.BridgeAddresses.empty() &&
+		c.Peers.empty() && c.Routes.empty() && c.Rules.empty()
 }
 
-// Sets reports whether the update sets anything on the device. One that does not has only allowed IPs to remove, or tells
-// the node's new name.
+// Sets reports whether the update sets or adds anything on the device. An update that does not only removes allowed IPs
+// or tells the node's new name.
 func (u PeerUpdate) Sets() bool {
 	return u.Endpoint != nil || u.Keepalive != nil || len(u.AllowedIPs.Add) > 0
 }
@@ -71,7 +74,8 @@ func (e Edits[T]) empty() bool { return len(e.Add)+len(e.Remove) == 0 }
 
 func (e PeerEdits) empty() bool { return len(e.Add)+len(e.Update)+len(e.Remove) == 0 }
 
-// WithoutRemovals is the change with only what it adds and replaces: for as long as not all nodes are known.
+// WithoutRemovals returns the change with only what it adds and replaces. The agent applies this while it does not know
+// all nodes.
 func (c Change) WithoutRemovals() Change {
 	c.NodeIPs.Remove = nil
 	c.Addresses.Remove = nil

@@ -20,8 +20,8 @@ func familyOf(ip netip.Addr) family {
 	return ipv6
 }
 
-// checkUnicast refuses what cannot be the address of one node on an underlay. Link-local addresses mean another thing
-// on every link; IPv4 in IPv6 would name one node in two ways.
+// checkUnicast returns an error if ip cannot be the address of one node on an underlay. A link-local address means
+// another host on every link; IPv4 written as IPv6 would give one address two names.
 func checkUnicast(ip netip.Addr) error {
 	var kind string
 	switch {
@@ -47,6 +47,7 @@ func checkUnicast(ip netip.Addr) error {
 	return fmt.Errorf("%s is %s, not one of a node", quote(ip.String()), kind)
 }
 
+// checkEndpoint returns an error if no node can listen there.
 func checkEndpoint(e netip.AddrPort) error {
 	if e.Port() == 0 {
 		return fmt.Errorf("%s has no port", quote(e.String()))
@@ -54,10 +55,11 @@ func checkEndpoint(e netip.AddrPort) error {
 	return checkUnicast(e.Addr())
 }
 
-// Lengths of pod CIDRs. The longest is host-local's ("too small to allocate from"): gateway and one pod. The shortest
-// keeps one node from claiming the Internet where no cluster CIDRs are configured.
+// Prefix lengths of pod CIDRs. The longest is host-local's limit ("too small to allocate from"): the gateway and one
+// pod. The shortest keeps one node from taking the whole Internet if no cluster CIDRs are configured.
 var shortest, longest = [...]int{ipv4: 8, ipv6: 16}, [...]int{ipv4: 30, ipv6: 126}
 
+// checkPodCIDR returns an error if p cannot be the pods' range of one node.
 func checkPodCIDR(p netip.Prefix) error {
 	if err := checkUnicast(p.Addr()); err != nil {
 		return err

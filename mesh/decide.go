@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// decision is which nodes are in the mesh, as this node sees it.
+// decision says which nodes are in the mesh, as this node sees it.
 type decision struct {
-	// peers are the members but for self, in the order of their creation.
+	// peers are the members without the own node, in the order of their creation.
 	peers []Node
-	// ips and pods are what is guarded of nodes that were left out.
+	// ips and pods are the addresses and pod CIDRs of nodes that were left out. They stay fail-closed.
 	ips, pods ranges
 	problems  []Problem
 }
 
-// decide accepts or leaves out each node. They are asked in the order of creation, so that every node that reads the
-// same list decides alike, whatever the order it came in, and a newcomer never harms an incumbent.
+// decide accepts each node or leaves it out. It goes through the nodes in the order of their creation, so that all
+// nodes decide alike, whatever the order of their lists, and a newcomer never harms an incumbent.
 func decide(cfg Config, own Node, nodes []Node) decision {
 	own, others := own.among(nodes)
 	all := append([]Node{own}, others...)
@@ -44,17 +44,18 @@ func decide(cfg Config, own Node, nodes []Node) decision {
 		m, out = d.keepSelf(cfg, own, out)
 	}
 	for _, n := range out {
-		m.guard(n, &d.ips, &d.pods)
+		m.addFailClosed(n, &d.ips, &d.pods)
 	}
 	return d
 }
 
-// keepSelf is for a node that all others leave out: it keeps what is its own, because pods already use it, and leaves
-// out locally whoever that conflicts with. The Problems are its own; the others are in the right. Its endpoint does not
-// count: nothing is sent there from here.
+// keepSelf decides again for a node that all others leave out. It keeps its own pod CIDRs and addresses, because pods
+// already use them, and leaves out locally every node in conflict with them. The Problems name the own node: the others
+// are in the right. Its endpoint does not count, because nothing is sent there from here.
 //
-// With another's key it leaves out everybody. Whoever heard from it would take it for that other node, as WireGuard knows
-// nodes by their keys and follows them wherever they roam, and would send that node's traffic here.
+// If it has the key of another node, it leaves out all nodes. Peers that hear from it would take it for that other
+// node, as WireGuard knows nodes by their keys and follows them wherever they roam, and would send that node's traffic
+// here.
 func (d *decision) keepSelf(cfg Config, own Node, out []Node) (*members, []Node) {
 	own.Endpoints = nil
 	m := newMembers(cfg)
@@ -79,7 +80,7 @@ func (d *decision) keepSelf(cfg Config, own Node, out []Node) (*members, []Node)
 	return m, out
 }
 
-// refuse is why n cannot be a member.
+// refuse returns the reasons why n cannot be a member; none if it can.
 func (m *members) refuse(n Node) []Problem {
 	if len(n.Malformed) > 0 {
 		return n.Malformed
@@ -90,8 +91,8 @@ func (m *members) refuse(n Node) []Problem {
 	return nil
 }
 
-// among returns the own node with the administrator's part of its entry in nodes, and the other nodes that have announced
-// something. The rest of the own entry does not count: what the daemon publishes may not have arrived there yet.
+// among returns the own node, n, with the administrator's part of its entry in nodes, and the other nodes that have
+// announced something. The rest of n's entry does not count: what the daemon publishes may not have arrived there yet.
 func (n Node) among(nodes []Node) (own Node, others []Node) {
 	own = n
 	for _, n := range nodes {
@@ -112,6 +113,7 @@ func (n Node) among(nodes []Node) (own Node, others []Node) {
 	return own, others
 }
 
+// byAge orders nodes by creation, then by UID.
 func byAge(a, b Node) int {
 	return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.UID, b.UID), cmp.Compare(a.Name, b.Name))
 }

@@ -6,16 +6,17 @@ import (
 	"slices"
 )
 
-// Desired is what the host should look like. It is a function of the set of nodes: their order does not matter, nor
-// whether the own one is among them.
+// Desired returns what the host should look like. It is a function of the set of nodes: neither their order matters nor
+// whether the own node is among them.
 //
-// What is wrong with a node becomes a Problem. The node is left out (but its addresses stay guarded: nothing may go there
-// in plain text) and the others are not affected. Of two nodes in conflict the one created earlier stays, then the one
-// with the lower UID, on every node alike. If that leaves self out, self keeps what is its own and does without those it
-// is in conflict with, or without any peers if it has the key of one. One kind of Problem leaves nobody out: a peer with no endpoint in a family that self has.
+// A node with something wrong becomes a Problem. It is left out, and the others are not affected; its addresses stay
+// fail-closed, so that nothing goes there in plain text. Of two nodes in conflict the one created earlier stays, then
+// the one with the lower UID, on every node alike. If that leaves out self, self keeps its own pod CIDRs and addresses
+// and leaves out the nodes in conflict with them, or all nodes if one has its key. One kind of Problem leaves nobody
+// out: a peer with no endpoint in an address family of self.
 //
-// The error is about self or the configuration; it wraps ErrWaiting where self has yet to be given something. Problems of
-// self come with it.
+// The error is about self or the configuration. It wraps ErrWaiting while self lacks a pod CIDR or a node IP. Problems
+// of self come with the error.
 func Desired(cfg Config, self Self, nodes []Node) (State, []Problem, error) {
 	own, ownProblems := self.parse()
 	for _, check := range []func() error{cfg.Validate, own.waiting, func() error { return own.check(cfg) }} {
@@ -40,7 +41,7 @@ func Desired(cfg Config, self Self, nodes []Node) (State, []Problem, error) {
 	return state, slices.Compact(problems), nil
 }
 
-// Bootstrap is what can be made fail-closed from the configuration alone, before anything is known of the cluster:
+// Bootstrap returns what can be made fail-closed from the configuration alone, before anything is known of the cluster:
 // unreachable routes. Apply Diff(Bootstrap(cfg), observed).WithoutRemovals().
 func Bootstrap(cfg Config) State {
 	b := builder{cfg: cfg, used: cfg.familiesWith(nil)}
@@ -54,8 +55,8 @@ type builder struct {
 	cfg Config
 	// own is the node the daemon runs on.
 	own Node
-	// used are the address families of the cluster and of this node's pods. In others nothing is touched: the kernel may
-	// have no IPv6.
+	// used are the address families of the cluster CIDRs and of this node's pods. Nothing is done in another family:
+	// the kernel may have no IPv6.
 	used [2]bool
 	decision
 }
@@ -86,7 +87,7 @@ func (b *builder) peers() []Peer {
 		}
 		if !peer.Endpoint.IsValid() {
 			b.problems = append(b.problems, Problem{Node: n.Name, Field: FieldEndpoint,
-				Reason: "no address family in common with this node: only " + n.Name + " can begin"})
+				Reason: "no address family in common with this node: only node " + n.Name + " can initiate a handshake"})
 		}
 		peers = append(peers, peer)
 	}
@@ -123,7 +124,7 @@ func (b *builder) firewall() Firewall {
 	return f
 }
 
-// clusterCIDRs are the configured ones, or else all pod CIDRs known.
+// clusterCIDRs returns the configured ranges, or else all known pod CIDRs.
 func (b *builder) clusterCIDRs() []netip.Prefix {
 	if len(b.cfg.ClusterCIDRs) > 0 {
 		return slices.Clone(b.cfg.ClusterCIDRs)
@@ -135,8 +136,8 @@ func (b *builder) clusterCIDRs() []netip.Prefix {
 	return all
 }
 
-// sysctls are those without which nothing is forwarded or, with strict rp_filter, answers that are marked to go back on
-// the underlay are dropped (ip-sysctl.rst of the kernel).
+// sysctls returns the parameters without which the kernel forwards nothing or, with strict rp_filter, drops answers
+// that are marked to go back on the underlay (ip-sysctl.rst of the kernel).
 func (b *builder) sysctls() []Sysctl {
 	var all []Sysctl
 	if b.used[ipv4] {

@@ -8,8 +8,8 @@ import (
 )
 
 // Diff returns the change that turns have into want, and touches nothing that is right already. A part that is the zero
-// value in want (Link, Bridge, Device, Firewall) is left as it is; the lists are meant in full. The bridge is compared only
-// if have has it, because the CNI plugin creates it with the first pod.
+// value in want (Link, Bridge, Device, Firewall) is left as it is; the lists are meant in full. The bridge is compared
+// only if have has it, because the CNI plugin creates it with the first pod.
 //
 // An observed state passes through Observation.KeepEndpoints first, or Diff sends roaming peers back.
 func Diff(want, have State) Change {
@@ -66,13 +66,14 @@ func (c *Change) diffFirewall(want, have Firewall) {
 	}
 }
 
-// sameTable reports whether the two differ in nothing but NodeIPs, which are edited in place.
+// sameTable reports whether the two differ at most in NodeIPs, which are edited in place.
 func (f Firewall) sameTable(other Firewall) bool {
 	return f.Link == other.Link && f.Bridge == other.Bridge && f.Port == other.Port && f.Mark == other.Mark &&
 		slices.Equal(f.ClusterCIDRs, other.ClusterCIDRs) && slices.Equal(f.NodeCIDRs, other.NodeCIDRs) &&
 		slices.Equal(f.OwnCIDRs, other.OwnCIDRs) && slices.Equal(f.OwnIPs, other.OwnIPs)
 }
 
+// diffRoutes leaves out of Remove what Add replaces: removing it by its key would remove the new route.
 func diffRoutes(want, have []Route) Edits[Route] {
 	edits := diffList(want, have)
 	replaced := map[RouteKey]bool{}
@@ -107,7 +108,7 @@ func diffPeers(want, have []Peer) PeerEdits {
 	return edits
 }
 
-// allowedIPs are those of all peers.
+// allowedIPs returns the allowed IPs of all peers.
 func allowedIPs(peers []Peer) map[netip.Prefix]struct{} {
 	all := make(map[netip.Prefix]struct{}, 2*len(peers))
 	for _, p := range peers {
@@ -119,8 +120,8 @@ func allowedIPs(peers []Peer) map[netip.Prefix]struct{} {
 }
 
 // updateFrom returns the update that makes old into p, and whether they differ. wanted are the allowed IPs that any
-// peer should have: p loses those to the other peers, by what these are given. The endpoint stays if p has none: a device
-// cannot forget one, and it does no harm.
+// peer should have: p loses those to the other peers, by what these are given. The endpoint stays if p has none: a
+// device cannot forget one, and it does no harm.
 func (p Peer) updateFrom(old Peer, wanted map[netip.Prefix]struct{}) (update PeerUpdate, differs bool) {
 	update = PeerUpdate{PublicKey: p.PublicKey, Node: p.Node, AllowedIPs: diffList(p.AllowedIPs, old.AllowedIPs)}
 	update.AllowedIPs.Remove = slices.DeleteFunc(update.AllowedIPs.Remove, func(ip netip.Prefix) bool {
@@ -137,11 +138,12 @@ func (p Peer) updateFrom(old Peer, wanted map[netip.Prefix]struct{}) (update Pee
 	return update, renamed || update.Sets() || len(update.AllowedIPs.Remove) > 0
 }
 
+// diffList returns the edits that turn have into want.
 func diffList[T comparable](want, have []T) Edits[T] {
 	return Edits[T]{Add: without(want, have), Remove: without(have, want)}
 }
 
-// without are the elements of list that are not in other, in the order of list.
+// without returns the values of list that are not in other, in the order of list.
 func without[T comparable](list, other []T) []T {
 	known := make(map[T]struct{}, len(other))
 	for _, value := range other {

@@ -21,8 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "write the goldens anew")
 
-// TestGolden reads meshes from testdata and compares what Desired makes of them. A file has three sections to be written
-// by hand: what it shows, "config" and "nodes"; the rest is written by -update.
+// TestGolden reads meshes from testdata and compares what Desired makes of them. A file has three sections to be
+// written by hand: what it shows, "config" and "nodes"; the rest is written by -update.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {

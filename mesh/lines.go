@@ -8,8 +8,8 @@ type Line struct {
 	Args    []any
 }
 
-// Lines describes the change for the log, one line for each thing that changes, in the order of application. A new mesh of
-// N nodes has several times N of them; they are made only when asked for.
+// Lines describes the change for the log, one line for each thing that changes, in the order of application. A new mesh
+// of N nodes has several times N lines.
 func (c Change) Lines() []Line {
 	var l lines
 	for _, s := range c.Sysctls {
@@ -45,7 +45,7 @@ func (c Change) linkLines(l *lines) {
 	c.deviceLine(l)
 }
 
-// deviceLine names the old key where there was one: all peers lose their sessions with it, and must know the new one.
+// deviceLine names the old key if there was one: it ends all sessions, and all peers must learn the new key.
 func (c Change) deviceLine(l *lines) {
 	d := c.Device
 	if d == nil {
@@ -60,7 +60,8 @@ func (c Change) deviceLine(l *lines) {
 
 func (c Change) peerLines(l *lines) {
 	for _, p := range c.Peers.Add {
-		l.add("peer added", "node", p.Node, "peer", p.PublicKey.String(), "endpoint", p.Endpoint.String(), "allowed_ips", fmt.Sprint(p.AllowedIPs))
+		l.add("peer added", "node", p.Node, "peer", p.PublicKey.String(), "endpoint", p.Endpoint.String(),
+			"allowed_ips", fmt.Sprint(p.AllowedIPs))
 	}
 	for _, u := range c.Peers.Update {
 		args := []any{"node", u.Node, "peer", u.PublicKey.String()}
@@ -84,7 +85,7 @@ type lines []Line
 
 func (l *lines) add(message string, args ...any) { *l = append(*l, Line{message, args}) }
 
-// edits adds "KIND added" and "KIND removed" with the value under "value".
+// edits adds lines "KIND added" and "KIND removed", with the value under "value".
 func edits[T any](l *lines, kind string, e Edits[T]) {
 	for _, value := range e.Add {
 		l.add(kind+" added", "value", fmt.Sprint(value))

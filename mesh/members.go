@@ -7,7 +7,7 @@ import (
 	"warren.mesh/keys"
 )
 
-// members are the nodes accepted so far, indexed by everything that only one of them may have.
+// members are the nodes that were accepted so far, indexed by everything that only one node may have.
 type members struct {
 	cfg       Config
 	keys      map[keys.Public]string
@@ -31,14 +31,15 @@ func (m *members) add(n Node) {
 	}
 }
 
-// conflict is why n cannot be added: with the configuration, with itself or with a member; nil if it can. It is
-// symmetric: of two nodes that cannot be members together, either conflicts with the other.
+// conflict returns why n cannot be added: a conflict with the configuration, with itself or with a member; nil if it
+// can be. It is symmetric: if two nodes cannot be members together, each conflicts with the other.
 func (m *members) conflict(n Node) *Problem {
 	problem := func(field Field, format string, args ...any) *Problem {
 		return &Problem{Node: n.Name, Field: field, Reason: fmt.Sprintf(format, args...)}
 	}
 	if other, taken := m.keys[n.PublicKey]; taken {
-		return problem(FieldPublicKey, "%v is the key of node %s too: give this node a key of its own", n.PublicKey, other)
+		return problem(FieldPublicKey, "%v is the key of node %s too: give this node a key of its own",
+			n.PublicKey, other)
 	}
 	for _, p := range n.PodCIDRs {
 		if reason := m.podCIDRConflict(p); reason != "" {
@@ -61,6 +62,7 @@ func (m *members) conflict(n Node) *Problem {
 	return nil
 }
 
+// podCIDRConflict returns why p cannot be the pod CIDR of a new member; empty if it can.
 func (m *members) podCIDRConflict(p netip.Prefix) string {
 	if len(m.cfg.ClusterCIDRs) > 0 && !within(m.cfg.ClusterCIDRs, p) {
 		return fmt.Sprintf("%v is not inside the cluster CIDRs %s", p, join(m.cfg.ClusterCIDRs, netip.Prefix.String))
@@ -80,7 +82,8 @@ func (m *members) podCIDRConflict(p netip.Prefix) string {
 	return ""
 }
 
-// addressConflict is why ip cannot be an address of n on the underlay: what goes to pod CIDRs goes into the mesh.
+// addressConflict returns why ip cannot be an address of n on the underlay, empty if it can: packets to pod CIDRs go
+// into the mesh.
 func (m *members) addressConflict(ip netip.Addr, n Node) string {
 	if cidr, ok := overlapping(m.cfg.ClusterCIDRs, host(ip)); ok {
 		return fmt.Sprintf("%v is inside the cluster CIDR %v", ip, cidr)
@@ -94,8 +97,8 @@ func (m *members) addressConflict(ip netip.Addr, n Node) string {
 	return ""
 }
 
-// guard is what to keep fail-closed of a node that was left out: addresses and pod CIDRs that are no member's.
-func (m *members) guard(n Node, ips, pods *ranges) {
+// addFailClosed adds the addresses and pod CIDRs of a node that was left out, unless they belong to members.
+func (m *members) addFailClosed(n Node, ips, pods *ranges) {
 	for _, ip := range n.NodeIPs {
 		if _, taken := m.ips.holds(ip); !taken && m.addressConflict(ip, Node{}) == "" {
 			ips.add(host(ip), n.Name)

@@ -24,8 +24,8 @@ type PeerStatus struct {
 	Endpoint netip.AddrPort
 	// LastHandshake is the time of the last completed handshake; the zero value if there was none.
 	LastHandshake time.Time
-	// Received and Sent count the bytes of the tunnel's UDP payload, handshakes and keepalives included, since the peer was
-	// added to the device.
+	// Received and Sent count the bytes of the tunnel's UDP payload, handshakes and keepalives included, since the peer
+	// was added to the device.
 	Received, Sent uint64
 }
 
@@ -53,13 +53,13 @@ func (o *Observation) Sort() {
 	slices.SortFunc(o.Statuses, func(a, b PeerStatus) int { return bytes.Compare(a.PublicKey[:], b.PublicKey[:]) })
 }
 
-// KeepEndpoints returns the observed state as Diff should see it, so that peers may roam: an endpoint that WireGuard has
-// learnt is better than the announced one for as long as it works. previous is the state that was set last (zero after a
-// restart), want the state to be set, now the time.
+// KeepEndpoints returns the observed state as Diff should see it, so that peers may roam: an endpoint that WireGuard
+// has learnt is better than the announced one for as long as it works. previous is the state that was set last (zero
+// after a restart), want the state to be set, now the time.
 //
-// A connected peer gets the endpoint that previous asked for, so that Diff sees a changed announcement and nothing else. If
-// previous does not know the peer, it gets want's endpoint, and Diff sees no difference. Any other peer keeps the observed
-// endpoint: if it has roamed to where nobody answers any more, Diff sets the announced endpoint again.
+// A connected peer gets the endpoint that previous asked for, so that Diff sees a changed announcement and nothing
+// else. If previous does not know the peer, it gets want's endpoint, and Diff sees no difference. Any other peer keeps
+// the observed endpoint: if it has roamed to where nobody answers any more, Diff sets the announced endpoint again.
 func (o Observation) KeepEndpoints(previous, want State, now time.Time) State {
 	set := endpointsOf(want.Peers)
 	for key, endpoint := range endpointsOf(previous.Peers) {

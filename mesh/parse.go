@@ -13,68 +13,67 @@ import (
 	"warren.mesh/keys"
 )
 
-// MaxNodeIPs is how many of its InternalIPs a node announces, and others accept. The admission policy on annotations
-// has the same limit.
+// MaxNodeIPs is how many InternalIPs a node announces at most, and how many other nodes accept. The admission policy on
+// annotations has the same limit.
 const MaxNodeIPs = 8
 
-// Bounds on what others write, so that a hostile value costs neither memory nor a readable log.
+// Bounds on what others write: a hostile value fills neither the memory nor the log.
 const (
-	// maxText is the longest value that is looked at, in bytes: eight IPv6 addresses need 319.
+	// maxText is the length of the longest value that is parsed, in bytes: eight IPv6 addresses need 319.
 	maxText = 512
-	// maxQuoted is how much of a refused value a Problem repeats, in bytes.
+	// maxQuoted is how much of a refused value a Problem quotes, in bytes.
 	maxQuoted = 64
 )
 
-// Identity tells one Node object from another, and which of two came first.
+// Identity says which Node object this is, and which of two came first.
 type Identity struct {
 	Name, UID string
 	// Created is the Node's creationTimestamp.
 	Created time.Time
 }
 
-// Overrides is the text of the two annotations that an administrator sets on a Node; empty where not set.
+// Overrides is the text of the two annotations that an administrator sets on a Node; empty if not set.
 type Overrides struct{ ForceEndpoint, Keepalive string }
 
-// ParseNode reads what a node announces. It never fails: what cannot be read is in the Node's Malformed, what can be
-// is in the Node all the same, because the addresses of a node that is left out stay guarded. A node that announces
-// nothing has no Problems, whatever the overrides say; one that announces some of the four fields lacks the others.
-// Where ForceEndpoint is set, the announced endpoint is not looked at.
+// ParseNode returns what a node announces. It never fails: Malformed says what cannot be read, and what can be is in
+// the Node all the same, because the addresses of a node that is left out stay fail-closed. A node that announces
+// nothing has no Problems, whatever the overrides say; a node that announces some of the four fields has one for each
+// missing field. If ForceEndpoint is set, the announced endpoint is not parsed.
 func ParseNode(id Identity, a Announcement, o Overrides) Node {
 	n := Node{Name: id.Name, UID: id.UID, Created: id.Created}
 	if a == (Announcement{}) {
 		return n
 	}
-	n.read(FieldPublicKey, a.PublicKey, func(text string) (err error) { n.PublicKey, err = keys.ParsePublic(text); return err })
-	endpoint := func(text string) (err error) { n.Endpoints, err = parseEndpoints(text); return err }
+	read(&n, FieldPublicKey, a.PublicKey, &n.PublicKey, keys.ParsePublic)
 	if o.ForceEndpoint != "" {
-		n.read(FieldForceEndpoint, o.ForceEndpoint, endpoint)
+		read(&n, FieldForceEndpoint, o.ForceEndpoint, &n.Endpoints, parseEndpoints)
 	} else {
-		n.read(FieldEndpoint, a.Endpoint, endpoint)
+		read(&n, FieldEndpoint, a.Endpoint, &n.Endpoints, parseEndpoints)
 	}
-	n.read(FieldPodCIDRs, a.PodCIDRs, func(text string) (err error) { n.PodCIDRs, err = parsePodCIDRs(text); return err })
-	n.read(FieldNodeIPs, a.NodeIPs, func(text string) (err error) { n.NodeIPs, err = parseNodeIPs(text); return err })
+	read(&n, FieldPodCIDRs, a.PodCIDRs, &n.PodCIDRs, parsePodCIDRs)
+	read(&n, FieldNodeIPs, a.NodeIPs, &n.NodeIPs, parseNodeIPs)
 	if o.Keepalive != "" {
-		n.read(FieldKeepalive, o.Keepalive, func(text string) (err error) { n.Keepalive, err = parseKeepalive(text); return err })
+		read(&n, FieldKeepalive, o.Keepalive, &n.Keepalive, parseKeepalive)
 	}
 	return n
 }
 
-// read hands text to parse and turns what is wrong with it into a Problem.
-func (n *Node) read(field Field, text string, parse func(string) error) {
+// read parses text into value, and turns what is wrong with it into a Problem of n.
+func read[T any](n *Node, field Field, text string, value *T, parse func(string) (T, error)) {
 	err := errors.New("missing: all four annotations are published together")
 	switch {
 	case len(text) > maxText:
 		err = fmt.Errorf("%d bytes long, at most %d are read", len(text), maxText)
 	case text != "":
-		err = parse(text)
+		*value, err = parse(text)
 	}
 	if err != nil {
 		n.Malformed = append(n.Malformed, Problem{Node: n.Name, Field: field, Reason: err.Error()})
 	}
 }
 
-// parseEndpoints reads "192.0.2.10:51820,[2001:db8::10]:51820": literals only, because a name would have to be resolved
-// by every node, each with an answer of its own.
+// parseEndpoints parses text like "192.0.2.10:51820,[2001:db8::10]:51820". It accepts literals only: every node would
+// resolve a name by itself, each with another answer.
 func parseEndpoints(text string) ([]netip.AddrPort, error) {
 	endpoints, err := parseList(text, func(item string) (netip.AddrPort, error) {
 		e, err := netip.ParseAddrPort(item)
@@ -86,7 +85,7 @@ func parseEndpoints(text string) ([]netip.AddrPort, error) {
 	return onePerFamily(endpoints, err, netip.AddrPort.Addr)
 }
 
-// parsePodCIDRs reads "10.244.1.0/24,2001:db8:1::/64".
+// parsePodCIDRs parses text like "10.244.1.0/24,2001:db8:1::/64".
 func parsePodCIDRs(text string) ([]netip.Prefix, error) {
 	cidrs, err := parseList(text, func(item string) (netip.Prefix, error) {
 		p, err := netip.ParsePrefix(item)
@@ -98,7 +97,7 @@ func parsePodCIDRs(text string) ([]netip.Prefix, error) {
 	return onePerFamily(cidrs, err, netip.Prefix.Addr)
 }
 
-// parseNodeIPs reads "192.0.2.10,2001:db8::10". An address listed twice counts once.
+// parseNodeIPs parses text like "192.0.2.10,2001:db8::10". An address that is listed twice counts once.
 func parseNodeIPs(text string) ([]netip.Addr, error) {
 	ips, err := parseList(text, func(item string) (netip.Addr, error) {
 		ip, err := netip.ParseAddr(item)
@@ -114,7 +113,7 @@ func parseNodeIPs(text string) ([]netip.Addr, error) {
 	return ips, err
 }
 
-// parseKeepalive reads whole seconds, 0 to 65535, as `wg set … persistent-keepalive` takes them.
+// parseKeepalive parses whole seconds, 0 to 65535, as `wg set … persistent-keepalive` takes them.
 func parseKeepalive(text string) (time.Duration, error) {
 	seconds, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
@@ -123,7 +122,7 @@ func parseKeepalive(text string) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// parseList reads comma-separated items: all that can be read, and the error of the first that cannot.
+// parseList parses comma-separated items. It returns all that can be parsed, and the error of the first that cannot.
 func parseList[T any](text string, parse func(string) (T, error)) ([]T, error) {
 	var list []T
 	var first error
@@ -139,7 +138,8 @@ func parseList[T any](text string, parse func(string) (T, error)) ([]T, error) {
 	return list, first
 }
 
-// onePerFamily cuts list down, in place, to the first of each address family. err is passed on before what is found here.
+// onePerFamily cuts list down, in place, to the first value of each address family. It returns err or, if that is nil,
+// an error that names the first value that it left out.
 func onePerFamily[T any](list []T, err error, addr func(T) netip.Addr) ([]T, error) {
 	var seen [2]bool
 	kept := list[:0]
@@ -166,7 +166,7 @@ func unique[T comparable](list []T) []T {
 	return kept
 }
 
-// quote makes text of unknown origin fit for a log line.
+// quote returns text of unknown origin in a form that is fit for a log line.
 func quote(text string) string {
 	if len(text) <= maxQuoted {
 		return strconv.QuoteToASCII(text)

@@ -5,10 +5,12 @@ import (
 	"slices"
 )
 
-// ranges are disjoint prefixes, by address family, each with the name of its node. Sorted slices and not a trie: nodes
-// come in the order of their creation, which is nearly that of their addresses, so that adding is mostly appending.
+// ranges are disjoint prefixes, by address family, each with the name of its node. They are sorted slices and not a
+// trie: nodes come in the order of their creation, which is nearly the order of their addresses, so adding is mostly
+// appending.
 type ranges [2][]claim
 
+// claim is a prefix that belongs to a node.
 type claim struct {
 	prefix netip.Prefix
 	node   string
@@ -26,10 +28,10 @@ func (r *ranges) find(p netip.Prefix) (claim, bool) {
 	return claim{}, false
 }
 
-// holds is find for one address.
+// holds returns the claim that contains ip.
 func (r *ranges) holds(ip netip.Addr) (claim, bool) { return r.find(host(ip)) }
 
-// add claims p for node, unless it overlaps with what is claimed already.
+// add claims p for node, unless p overlaps with an earlier claim.
 func (r *ranges) add(p netip.Prefix, node string) (added bool) {
 	if _, taken := r.find(p); taken {
 		return false
@@ -39,7 +41,8 @@ func (r *ranges) add(p netip.Prefix, node string) (added bool) {
 	return true
 }
 
-// after is the index of the first claim that starts behind the start of p. Only its neighbours can overlap with p.
+// after returns the index of the first claim that starts behind the start of p. Only that claim and the one before it
+// can overlap with p.
 func after(claims []claim, p netip.Prefix) int {
 	i, _ := slices.BinarySearchFunc(claims, p.Addr(), func(c claim, start netip.Addr) int {
 		if c.prefix.Addr().Compare(start) <= 0 {
@@ -50,7 +53,7 @@ func after(claims []claim, p netip.Prefix) int {
 	return i
 }
 
-// prefixes are all that are claimed, sorted.
+// prefixes returns all claimed prefixes, sorted.
 func (r *ranges) prefixes() []netip.Prefix {
 	var all []netip.Prefix
 	for _, claims := range r {
@@ -61,5 +64,5 @@ func (r *ranges) prefixes() []netip.Prefix {
 	return all
 }
 
-// host is the /32 or /128 of ip.
+// host returns the /32 or /128 of ip.
 func host(ip netip.Addr) netip.Prefix { return netip.PrefixFrom(ip, ip.BitLen()) }

@@ -2,23 +2,27 @@ package mesh
 
 import "net/netip"
 
-// Priorities of the policy-routing rules: before the main table's (32766) and, by convention, other CNIs' at 100 and up.
+// Priorities of the policy-routing rules. They come before the rule of the main table (32766) and, by convention,
+// before those of other CNIs, at 100 and up.
 const (
-	// priorityUnderlay sends answers to what came in on the underlay back there.
+	// priorityUnderlay is the rule that sends answers to packets from the underlay back to the underlay.
 	priorityUnderlay = 98
-	// priorityPods sends what comes from pods to mesh nodes through the mesh. It selects by address and not by mark, so
-	// that it holds with the firewall flushed.
+	// priorityPods is the rule that sends packets from pods to mesh nodes through the mesh. It selects by address and
+	// not by mark, so it holds while the firewall is flushed.
 	priorityPods = 100
-	// priorityMesh is for what came out of the mesh and goes on to a third node, as a NodePort's second hop does.
+	// priorityMesh is the rule for packets that come out of the mesh and go on to a third node, as those of a NodePort
+	// do.
 	priorityMesh = 101
 )
 
+// routes returns the fail-closed routes, and those into the mesh.
 func (b *builder) routes() []Route {
 	routes := b.unreachable()
 	gateways := b.own.gateways()
 	for _, n := range b.decision.peers {
 		for _, p := range n.PodCIDRs {
-			routes = b.appendRoute(routes, Route{Table: TableMain, Destination: p, Link: b.cfg.Link, Source: gateways[familyOf(p.Addr())]})
+			source := gateways[familyOf(p.Addr())]
+			routes = b.appendRoute(routes, Route{Table: TableMain, Destination: p, Link: b.cfg.Link, Source: source})
 		}
 		for _, ip := range n.NodeIPs {
 			routes = b.appendRoute(routes, Route{Table: TableMesh, Destination: host(ip), Link: b.cfg.Link})
@@ -31,7 +35,7 @@ func (b *builder) routes() []Route {
 	return routes
 }
 
-// unreachable are the routes that hold when those into the mesh are gone, with the device or with the peer.
+// unreachable returns the routes that hold when the routes into the mesh are gone, with the device or with the peer.
 func (b *builder) unreachable() []Route {
 	var routes []Route
 	for _, p := range b.clusterCIDRs() {
@@ -57,6 +61,7 @@ func (b *builder) appendRoute(routes []Route, r Route) []Route {
 	return append(routes, r)
 }
 
+// rules returns the policy-routing rules.
 func (b *builder) rules() []Rule {
 	var rules []Rule
 	for _, f := range []family{ipv4, ipv6} {
@@ -73,8 +78,8 @@ func (b *builder) rules() []Rule {
 	return rules
 }
 
-// podSources are the ranges that pods of this node may send from: all of the cluster's where they are configured, because
-// after a change of pod CIDR there are pods left with addresses of the old one, and they must not lose their rule.
+// podSources returns the ranges that pods of this node may send from: the cluster CIDRs, if they are configured. After
+// a change of the pod CIDR there are still pods with addresses of the old one, which must not lose their rule.
 func (b *builder) podSources() []netip.Prefix {
 	if len(b.cfg.ClusterCIDRs) > 0 {
 		return b.cfg.ClusterCIDRs
@@ -82,7 +87,7 @@ func (b *builder) podSources() []netip.Prefix {
 	return b.own.PodCIDRs
 }
 
-// familiesWith are the address families of the cluster CIDRs and of podCIDRs.
+// familiesWith returns the address families of the cluster CIDRs and of podCIDRs.
 func (c Config) familiesWith(podCIDRs []netip.Prefix) (used [2]bool) {
 	for _, list := range [][]netip.Prefix{c.ClusterCIDRs, podCIDRs} {
 		for _, p := range list {

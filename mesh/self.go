@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// ErrWaiting is wrapped by Desired's error while self has no pod CIDR or no node IP yet. The caller waits and keeps what
-// runs: it is not a failure.
+// ErrWaiting is wrapped by Desired's error while self has no pod CIDR or no node IP yet. The caller waits and keeps
+// what runs: it is not a failure.
 var ErrWaiting = errors.New("waiting")
 
 // parse returns the own node as other nodes see it, and the Problems of self that stop nothing. NodeIPs are those that

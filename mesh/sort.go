@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Sort brings all slices of the state into order, in place: peers by key, addresses by family and number, routes by
-// table and destination, rules by family and priority.
+// Sort sorts all slices of the state, in place: peers by key, addresses by family and number, routes by table and
+// destination, rules by family and priority.
 func (s *State) Sort() {
 	slices.SortFunc(s.Link.Addresses, netip.Prefix.Compare)
 	slices.SortFunc(s.Bridge.Addresses, netip.Prefix.Compare)
@@ -35,12 +35,12 @@ func (p Peer) compareKey(other Peer) int { return bytes.Compare(p.PublicKey[:], 
 
 func (s Sysctl) compareName(other Sysctl) int { return strings.Compare(s.Name, other.Name) }
 
-// Compare orders by key, link and source.
+// Compare orders routes by key, link and source.
 func (r Route) Compare(other Route) int {
 	return cmp.Or(r.compareKey(other), cmp.Compare(r.Link, other.Link), r.Source.Compare(other.Source))
 }
 
-// compareKey orders by table, destination and metric.
+// compareKey orders routes by table, destination and metric.
 func (r Route) compareKey(other Route) int {
 	return cmp.Or(
 		cmp.Compare(r.Table, other.Table),
@@ -48,7 +48,7 @@ func (r Route) compareKey(other Route) int {
 		cmp.Compare(r.Metric, other.Metric))
 }
 
-// Compare orders IPv4 before IPv6, then by priority and what the rule selects.
+// Compare orders IPv4 rules before IPv6 rules, then by priority and by what the rule selects.
 func (r Rule) Compare(other Rule) int {
 	return cmp.Or(
 		compareBool(r.IPv6, other.IPv6),

@@ -8,8 +8,8 @@ import (
 )
 
 // State is everything that warren keeps on a host, as it should be or as it was observed. All slices are sorted. The
-// zero value of a part means that it is absent or, in an observed state, that it is not wholly as warren makes it. What is
-// only seen of a host, and never set, is in PeerStatus.
+// zero value of a part means that it is absent or, in an observed state, that it is not wholly as warren makes it. What
+// is only seen of a host, and never set, is in PeerStatus.
 type State struct {
 	Link     Link
 	Bridge   Bridge
@@ -23,7 +23,7 @@ type State struct {
 
 // Link is the WireGuard interface.
 type Link struct {
-	// Name is empty where the interface is absent.
+	// Name is empty if the interface is absent.
 	Name string
 	// MTU is in bytes.
 	MTU int
@@ -33,19 +33,20 @@ type Link struct {
 	Addresses []netip.Prefix
 }
 
-// Bridge is the pods' bridge. The CNI bridge plugin creates it with the first pod; warren only mends what it finds.
+// Bridge is the pods' bridge. The CNI plugin creates it with the first pod; warren only corrects its MTU and addresses.
 type Bridge struct {
-	// Name is empty where the bridge is absent.
+	// Name is empty if the bridge is absent.
 	Name string
 	// MTU is in bytes.
 	MTU int
-	// Addresses are the gateway address of each own pod CIDR with that CIDR's prefix length. Link-local ones don't count.
+	// Addresses are the gateway address of each own pod CIDR, with that CIDR's prefix length. Link-local addresses do
+	// not count.
 	Addresses []netip.Prefix
 }
 
 // Device is the WireGuard device behind Link.
 type Device struct {
-	// PublicKey belongs to the private key in the device; zero where it has none.
+	// PublicKey belongs to the private key in the device; zero if it has none.
 	PublicKey keys.Public
 	// Port is the UDP port it listens on.
 	Port uint16
@@ -54,11 +55,11 @@ type Device struct {
 // Peer is the configuration of one WireGuard peer.
 type Peer struct {
 	PublicKey keys.Public
-	// Node is the Node's name, by which people know the peer. It is empty on an observed peer, because a device keeps no
-	// names; Diff takes an empty name for unknown, not for different.
+	// Node is the Node's name, by which people know the peer. It is empty on an observed peer, because a device keeps
+	// no names; Diff takes an empty name for unknown, not for different.
 	Node string
-	// Endpoint is where the device sends the peer's packets; the zero value where no endpoint is known (no common address
-	// family). WireGuard changes it when the peer roams; see Observation.KeepEndpoints.
+	// Endpoint is where the device sends the peer's packets; the zero value where no endpoint is known (no common
+	// address family). WireGuard changes it when the peer roams; see Observation.KeepEndpoints.
 	Endpoint netip.AddrPort
 	// AllowedIPs are the peer's pod CIDRs and node IPs, sorted.
 	AllowedIPs []netip.Prefix
@@ -70,7 +71,7 @@ type Peer struct {
 const (
 	// TableMain is RT_TABLE_MAIN of linux/rtnetlink.h.
 	TableMain = 254
-	// TableMesh is for what comes from pods or out of the mesh.
+	// TableMesh is looked up for packets that come from pods or out of the mesh.
 	TableMesh = 51820
 )
 
@@ -81,8 +82,8 @@ const Protocol = 87
 // MetricLast is the metric of unreachable routes: any other route to the same destination wins.
 const MetricLast = 4294967295
 
-// MetricIPv6 is the metric that the kernel gives IPv6 routes added without one (IP6_RT_PRIO_USER of net/ip6_route.h).
-// IPv4 routes get 0.
+// MetricIPv6 is the metric that the kernel gives to IPv6 routes that are added without one (IP6_RT_PRIO_USER of
+// net/ip6_route.h). IPv4 routes get 0.
 const MetricIPv6 = 1024
 
 // Route is one route of warren's (protocol Protocol). It is comparable.
@@ -95,24 +96,24 @@ type Route struct {
 	Link string
 	// Source is the preferred source address; the zero value leaves it to the kernel.
 	Source netip.Addr
-	// Metric is as the kernel reports it: MetricIPv6 for an IPv6 route with no other.
+	// Metric is what the kernel reports: MetricIPv6 for an IPv6 route that is given none.
 	Metric uint32
 }
 
-// RouteKey is what only one route can have: Linux refuses or replaces a second route with the same.
+// RouteKey identifies a route: Linux refuses a second route with the same key, or replaces the first.
 type RouteKey struct {
 	Table       uint32
 	Destination netip.Prefix
 	Metric      uint32
 }
 
-// Key returns what the route is identified by.
+// Key returns the route's key.
 func (r Route) Key() RouteKey { return RouteKey{r.Table, r.Destination, r.Metric} }
 
-// Rule is one policy-routing rule of warren's (protocol Protocol). It is comparable. Mark and Mask, From and Incoming
-// each select when set.
+// Rule is one policy-routing rule of warren's (protocol Protocol). It is comparable. Mark with Mask, From and Incoming
+// each select packets if set.
 type Rule struct {
-	// IPv6 tells the family; the zero value is IPv4.
+	// IPv6 says the address family; false is IPv4.
 	IPv6     bool
 	Priority uint32
 	Mark     uint32
@@ -122,25 +123,26 @@ type Rule struct {
 	Table    uint32
 }
 
-// Firewall is what the nftables table "inet warren" is made of. As an observed value it is either what the table in
-// force was made of, whole and unaltered, or the zero value.
+// Firewall is what the nftables table "inet warren" is made of. An observed Firewall is what the table in force was
+// made of or, unless that is whole and unaltered, the zero value.
 type Firewall struct {
-	// Link and Bridge are interface names; Link is empty where the table is absent or not as warren makes it.
+	// Link and Bridge are interface names. Link is empty if the table is absent or not as warren makes it.
 	Link, Bridge string
 	// Port is WireGuard's UDP port.
 	Port uint16
-	// Mark is the packet mark bit for what goes back the way it came.
+	// Mark is the bit of the packet mark for answers that go back to the underlay.
 	Mark uint32
-	// ClusterCIDRs are guarded: nothing to them leaves but through the mesh.
+	// ClusterCIDRs are fail-closed: packets to them leave through the mesh or not at all.
 	ClusterCIDRs []netip.Prefix
-	// NodeCIDRs are ranges of node addresses from the configuration, guarded like NodeIPs.
+	// NodeCIDRs are ranges of node addresses from the configuration. Packets from pods to them leave through the mesh
+	// or not at all.
 	NodeCIDRs []netip.Prefix
 	// OwnCIDRs are this node's pod CIDRs.
 	OwnCIDRs []netip.Prefix
 	// OwnIPs are this node's InternalIPs.
 	OwnIPs []netip.Addr
-	// NodeIPs are the addresses of all mesh nodes, this one included, and of nodes that were left out. They alone change
-	// with every node that comes and goes, one by one.
+	// NodeIPs are the addresses of all mesh nodes, this one included, and of nodes that were left out, fail-closed like
+	// NodeCIDRs. They alone change one by one, with every node that comes or goes.
 	NodeIPs []netip.Addr
 }
 

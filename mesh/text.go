@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// String is the state as text, in the words of ip(8) and wg(8), for goldens and people. Absent parts are left out.
+// String returns the state as text, in the words of ip(8) and wg(8). It leaves out absent parts.
 func (s State) String() string {
 	var b strings.Builder
 	if s.Link.Name != "" {
@@ -38,7 +38,7 @@ func (s State) String() string {
 	return b.String()
 }
 
-// String reads "KEY node NAME endpoint 192.0.2.2:51820 allowed-ips 10.244.2.0/24,192.0.2.2/32".
+// String returns text like "KEY node NAME endpoint 192.0.2.2:51820 allowed-ips 10.244.2.0/24,192.0.2.2/32".
 func (p Peer) String() string {
 	text := p.PublicKey.String()
 	if p.Node != "" {
@@ -54,8 +54,8 @@ func (p Peer) String() string {
 	return text
 }
 
-// String reads like ip-route(8): "10.244.2.0/24 dev warren0 src 10.244.1.1", "unreachable 192.0.2.2/32 table 51820
-// metric 4294967295". Table main is left out.
+// String returns text like that of ip-route(8): "10.244.2.0/24 dev warren0 src 10.244.1.1", "unreachable 192.0.2.2/32
+// table 51820 metric 4294967295". It leaves out the main table.
 func (r Route) String() string {
 	text := r.Destination.String()
 	if r.Link == "" {
@@ -75,7 +75,7 @@ func (r Route) String() string {
 	return text
 }
 
-// String reads like ip-rule(8): "98: inet fwmark 0x800000/0x800000 lookup main".
+// String returns text like that of ip-rule(8): "98: inet fwmark 0x800000/0x800000 lookup main".
 func (r Rule) String() string {
 	text := fmt.Sprintf("%d: inet", r.Priority)
 	if r.IPv6 {
@@ -96,7 +96,7 @@ func (r Rule) String() string {
 	return text + fmt.Sprintf(" lookup %d", r.Table)
 }
 
-// String is one line for the table and one for each of its lists; empty where there is no table.
+// String returns one line for the table and one for each of its lists; the empty string if there is no table.
 func (f Firewall) String() string {
 	if f.Link == "" {
 		return ""
@@ -109,6 +109,7 @@ func (f Firewall) String() string {
 		line("firewall node-ips", f.NodeIPs)
 }
 
+// line returns list with a newline.
 func line[T netip.Prefix | netip.Addr](name string, values []T) string {
 	if len(values) == 0 {
 		return ""
@@ -116,7 +117,7 @@ func line[T netip.Prefix | netip.Addr](name string, values []T) string {
 	return list(name, values) + "\n"
 }
 
-// list is name, a space and the values with commas; nothing where there are none.
+// list returns name, a space and the values, comma-separated; the empty string if there are none.
 func list[T netip.Prefix | netip.Addr](name string, values []T) string {
 	if len(values) == 0 {
 		return ""

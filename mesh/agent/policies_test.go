@@ -25,7 +25,7 @@ func TestMissingPoliciesAreNamedOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var api meshtest.API
-				api.SetUnguarded(test.unguarded)
+				api.SetPoliciesMissing(test.unguarded)
 				api.Create(announced(1))
 				m := newMachine(&api, 1)
 				m.start()

@@ -96,7 +96,8 @@ func (c *crowd) awaitAsked(t *testing.T) {
 	}
 }
 
-// initiated waits for WireGuard's handshake initiation: 148 bytes, the first of which is 1 (https://www.wireguard.com/protocol/).
+// initiated waits for WireGuard's handshake initiation: 148 bytes, the first of which is 1
+// (https://www.wireguard.com/protocol/).
 func initiated(endpoint *net.UDPConn) error {
 	message := make([]byte, 2000)
 	if err := endpoint.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
@@ -109,8 +110,8 @@ func initiated(endpoint *net.UDPConn) error {
 	return err
 }
 
-// A fresh device of a large mesh asks every peer for a handshake: nobody has to send before, or to wait until it notices that its
-// session has ended.
+// A fresh device of a large mesh asks every peer for a handshake: nobody has to send before, or to wait until it
+// notices that its session has ended.
 func TestPrivilegedInitiateHandshakesMany(t *testing.T) {
 	meshtest.Privileged(t)
 	t.Parallel()
@@ -128,8 +129,8 @@ func TestPrivilegedInitiateHandshakesMany(t *testing.T) {
 	t.Logf("all of %d peers were asked after %v", len(c.peers), time.Since(begin).Round(time.Millisecond))
 }
 
-// A device that has no processor for a while, as on a host that boots, loses what its interface's queue does not hold. Its peers are
-// asked all the same.
+// A device that has no processor for a while, as on a host that boots, loses what its interface's queue does not hold.
+// Its peers are asked all the same.
 func TestPrivilegedInitiateHandshakesWhileBusy(t *testing.T) {
 	meshtest.Privileged(t)
 	m := newBareMachine(t, Userspace)

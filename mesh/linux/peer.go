@@ -36,7 +36,7 @@ func (d device) setPeers(e mesh.PeerEdits) error {
 	return d.configurePeers("set", configs)
 }
 
-// removePeers removes peers, and what peers that stay are no longer to have.
+// removePeers removes peers, and the allowed IPs that peers which stay should no longer have.
 func (d device) removePeers(e mesh.PeerEdits) error {
 	configs := withdraw(e.Update)
 	for _, p := range e.Remove {
@@ -45,8 +45,9 @@ func (d device) removePeers(e mesh.PeerEdits) error {
 	return d.configurePeers("remove", configs)
 }
 
-// withdraw takes allowed IPs from peers by giving them to one that is made for it and goes at once: a peer's list can otherwise only
-// be replaced (but by WGALLOWEDIP_F_REMOVE_ME, which Linux has since 6.16), and meanwhile those that it keeps would be nobody's.
+// withdraw takes allowed IPs from peers by giving them to a new peer that the same message removes. A peer's list can
+// otherwise only be replaced (or edited with WGALLOWEDIP_F_REMOVE_ME, which Linux has since 6.16), and meanwhile no
+// peer would have those that stay.
 func withdraw(updates []mesh.PeerUpdate) []wgtypes.PeerConfig {
 	var gone []netip.Prefix
 	for _, u := range updates {
@@ -55,7 +56,7 @@ func withdraw(updates []mesh.PeerUpdate) []wgtypes.PeerConfig {
 	if len(gone) == 0 {
 		return nil
 	}
-	// Any 32 bytes are a public key; to these nobody has the private one.
+	// Any 32 bytes are a public key; nobody has the private key to these.
 	var nobody keys.Public
 	_, _ = rand.Read(nobody[:]) // never fails
 	return []wgtypes.PeerConfig{{PublicKey: wgtypes.Key(nobody), AllowedIPs: fromPrefixes(gone)}, removePeer(nobody)}
@@ -65,8 +66,8 @@ func removePeer(key keys.Public) wgtypes.PeerConfig {
 	return wgtypes.PeerConfig{PublicKey: wgtypes.Key(key), Remove: true}
 }
 
-// configurePeers sends the configurations in chunks and stops at the first that fails: peers fail alike, for the
-// device's sake.
+// configurePeers sends the configurations in chunks and stops at the first that fails: if one peer fails, the device is
+// at fault and all would.
 func (d device) configurePeers(verb string, configs []wgtypes.PeerConfig) error {
 	for chunk := range chunks(configs) {
 		for _, config := range chunk {
@@ -86,7 +87,8 @@ func kindOf(config wgtypes.PeerConfig) string {
 	return opPeerSet
 }
 
-// chunks cuts the configurations into messages within the limits, a peer with more addresses than that alone.
+// chunks cuts the configurations into messages within the limits. A peer with more addresses than maxAllowedIPs has a
+// message to itself.
 func chunks(configs []wgtypes.PeerConfig) func(yield func([]wgtypes.PeerConfig) bool) {
 	return func(yield func([]wgtypes.PeerConfig) bool) {
 		start, ips := 0, 0
@@ -115,8 +117,8 @@ func addPeer(p mesh.Peer) wgtypes.PeerConfig {
 	}
 }
 
-// updatePeer never makes a peer: one that somebody removed meanwhile is added whole after the next observation. It adds allowed IPs and
-// leaves those alone that the peer has, which replacing would take away for a moment.
+// updatePeer never creates a peer: one that somebody has removed meanwhile is added whole after the next observation.
+// It adds allowed IPs to those that the peer has: replacing would take these away for a moment.
 func updatePeer(u mesh.PeerUpdate) wgtypes.PeerConfig {
 	config := wgtypes.PeerConfig{
 		PublicKey:                   wgtypes.Key(u.PublicKey),
@@ -162,7 +164,7 @@ func toTime(t time.Time) time.Time {
 	return t
 }
 
-// toEndpoint is the zero value for nil.
+// toEndpoint returns the zero value for nil.
 func toEndpoint(a *net.UDPAddr) netip.AddrPort {
 	if a == nil {
 		return netip.AddrPort{}
@@ -171,7 +173,7 @@ func toEndpoint(a *net.UDPAddr) netip.AddrPort {
 	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
 }
 
-// fromEndpoint is nil for the zero value: a device cannot be told to forget an endpoint.
+// fromEndpoint returns nil for the zero value: a device cannot be told to forget an endpoint.
 func fromEndpoint(p netip.AddrPort) *net.UDPAddr {
 	if !p.IsValid() {
 		return nil

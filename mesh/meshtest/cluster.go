@@ -13,40 +13,40 @@ import (
 	"warren.mesh/mesh"
 )
 
-// ErrDown is what writes to an API fail with while it is down.
+// ErrDown is wrapped by the errors of writes to an API that is down.
 var ErrDown = errors.New("connection refused")
 
-// API is a model of an API server with nothing but Nodes. Its zero value is empty and up; it must not be copied.
+// API is a model of an API server that has only Nodes. Its zero value is empty and up. It must not be copied.
 type API struct {
 	mu    sync.Mutex
 	nodes map[string]*Node
 	views []*Cluster
 	down  bool
 	uids  int
-	// unguarded is an API without admission policies.
-	unguarded bool
+	// noPolicies says that the API has no admission policies.
+	noPolicies bool
 }
 
 // Node is one Node object.
 type Node struct {
-	// Name is given, and UID and Created are the API's to set.
+	// Name is given; the API sets UID and Created.
 	Name, UID string
 	Created   time.Time
 	// PodCIDRs is spec.podCIDRs, NodeIPs the InternalIPs of its status.
 	PodCIDRs []netip.Prefix
 	NodeIPs  []netip.Addr
-	// Announcement and Overrides are its annotations, and NetworkAvailable its condition.
+	// Announcement and Overrides are its annotations, NetworkAvailable is its condition.
 	Announcement     mesh.Announcement
 	Overrides        mesh.Overrides
 	NetworkAvailable bool
 }
 
-// identity is what package mesh wants to know of the object itself.
+// identity returns what package mesh wants to know of the object itself.
 func (n Node) identity() mesh.Identity {
 	return mesh.Identity{Name: n.Name, UID: n.UID, Created: n.Created}
 }
 
-// self is the Node as its own daemon reads it.
+// self returns the Node as its own daemon reads it.
 func (n Node) self() mesh.Self {
 	return mesh.Self{
 		Name: n.Name, UID: n.UID, Created: n.Created,
@@ -55,8 +55,8 @@ func (n Node) self() mesh.Self {
 	}
 }
 
-// Create adds Node objects, each a second younger than the one before. A Node that exists is replaced by another of the
-// same name: with a new UID.
+// Create adds Node objects, each a second younger than the one before. It replaces a Node that exists by another with
+// the same name and a new UID.
 func (a *API) Create(nodes ...Node) {
 	a.change(func() {
 		for _, n := range nodes {
@@ -81,7 +81,7 @@ func (a *API) Delete(names ...string) {
 	})
 }
 
-// Node is a copy of a Node; the zero value where there is none.
+// Node returns a copy of a Node; the zero value if there is none.
 func (a *API) Node(name string) Node {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -91,23 +91,23 @@ func (a *API) Node(name string) Node {
 	return Node{}
 }
 
-// SetDown stops the API, or starts it. While it is down everybody who follows it keeps what was read, and those who have
-// not read yet wait.
+// SetDown stops the API, or starts it. While it is down, its followers keep what they have read, and those that have
+// read nothing yet wait.
 func (a *API) SetDown(down bool) {
 	a.change(func() { a.down = down })
 }
 
-// SetUnguarded takes the admission policies away, or puts them back. What they refuse is not part of the model.
-func (a *API) SetUnguarded(unguarded bool) {
-	a.change(func() { a.unguarded = unguarded })
+// SetPoliciesMissing removes the admission policies, or adds them again. What they refuse is not part of the model.
+func (a *API) SetPoliciesMissing(missing bool) {
+	a.change(func() { a.noPolicies = missing })
 }
 
-// change edits the Nodes and shows the result to all who follow them.
+// change edits the Nodes and shows the result to all followers.
 func (a *API) change(edit func()) {
 	_ = a.try(func() error { edit(); return nil })
 }
 
-// try makes a change that may be refused, which nobody notices.
+// try makes a change that may be refused; then the followers notice nothing.
 func (a *API) try(edit func() error) error {
 	a.mu.Lock()
 	if a.nodes == nil {
@@ -128,8 +128,8 @@ func (a *API) try(edit func() error) error {
 	return nil
 }
 
-// Follow is a daemon's view of the cluster from its own node, which calls changed, as kube.Cluster does, when anything in
-// it differs.
+// Follow returns a daemon's view of the cluster from the node of that name. It calls changed when anything in the view
+// has changed, as kube.Cluster does.
 func (a *API) Follow(name string, changed func()) *Cluster {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -145,7 +145,7 @@ type Cluster struct {
 	name    string
 	changed func()
 
-	// What follows is guarded by api.mu.
+	// api.mu protects what follows.
 	synced   bool
 	seen     map[string]Node
 	writes   []string
@@ -163,14 +163,14 @@ func (c *Cluster) refresh() {
 	}
 }
 
-// Synced is as agent.Cluster says.
+// Synced does as agent.Cluster says.
 func (c *Cluster) Synced() bool {
 	c.api.mu.Lock()
 	defer c.api.mu.Unlock()
 	return c.synced
 }
 
-// Waiting is as agent.Cluster says.
+// Waiting does as agent.Cluster says.
 func (c *Cluster) Waiting() string {
 	c.api.mu.Lock()
 	defer c.api.mu.Unlock()
@@ -180,7 +180,7 @@ func (c *Cluster) Waiting() string {
 	return ""
 }
 
-// Nodes is as agent.Cluster says; sorted, which agent.Cluster does not promise.
+// Nodes does as agent.Cluster says. Its result is sorted, which agent.Cluster does not promise.
 func (c *Cluster) Nodes() []mesh.Node {
 	c.api.mu.Lock()
 	defer c.api.mu.Unlock()
@@ -192,7 +192,7 @@ func (c *Cluster) Nodes() []mesh.Node {
 	return nodes
 }
 
-// Self is as agent.Cluster says.
+// Self does as agent.Cluster says.
 func (c *Cluster) Self() (mesh.Self, bool) {
 	c.api.mu.Lock()
 	defer c.api.mu.Unlock()
@@ -200,22 +200,22 @@ func (c *Cluster) Self() (mesh.Self, bool) {
 	return n.self(), ok
 }
 
-// Publish is as agent.Cluster says.
+// Publish does as agent.Cluster says.
 func (c *Cluster) Publish(_ context.Context, uid string, announcement mesh.Announcement) error {
 	return c.write("annotations", uid, func(n *Node) { n.Announcement = announcement })
 }
 
-// SetNetworkAvailable is as agent.Cluster says.
+// SetNetworkAvailable does as agent.Cluster says.
 func (c *Cluster) SetNetworkAvailable(context.Context) error {
 	self, _ := c.Self()
 	return c.write("condition", self.UID, func(n *Node) { n.NetworkAvailable = true })
 }
 
-// PolicyInForce is as agent.Cluster says.
+// PolicyInForce does as agent.Cluster says.
 func (c *Cluster) PolicyInForce(_ context.Context, uid string) (bool, error) {
 	c.api.mu.Lock()
 	defer c.api.mu.Unlock()
-	return !c.api.unguarded, c.refuse(uid)
+	return !c.api.noPolicies, c.refuse(uid)
 }
 
 // write makes one change to the own Node, and counts the attempt.
@@ -230,7 +230,7 @@ func (c *Cluster) write(what, uid string, edit func(n *Node)) error {
 	})
 }
 
-// refuse says why the API does not take a write to the own Node.
+// refuse returns why the API refuses a write to the own Node; nil if it does not.
 func (c *Cluster) refuse(uid string) error {
 	switch n := c.api.nodes[c.name]; {
 	case c.api.down:
@@ -243,14 +243,14 @@ func (c *Cluster) refuse(uid string) error {
 	return nil
 }
 
-// FailWrites makes every write fail with err; nil mends them.
+// FailWrites makes every write fail with err, until it is called with nil.
 func (c *Cluster) FailWrites(err error) {
 	c.api.mu.Lock()
 	defer c.api.mu.Unlock()
 	c.writeErr = err
 }
 
-// Writes are the attempts to write since the last call: "annotations" or "condition".
+// Writes returns the attempts to write since the last call: "annotations" or "condition".
 func (c *Cluster) Writes() []string {
 	c.api.mu.Lock()
 	defer c.api.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"warren.mesh/mesh"
 )
 
-// Host is what agent wants of a host's network, and what RunHostContract is about.
+// Host is what agent consumes of a host's network, and what RunHostContract tests.
 type Host interface {
 	Observe(ctx context.Context) (mesh.Observation, error)
 	Apply(ctx context.Context, c mesh.Change) error
@@ -26,10 +26,10 @@ type Host interface {
 
 var _ Host = (*Kernel)(nil)
 
-// Harness is one fresh host to try the contract on.
+// Harness is one fresh host to test the contract on.
 type Harness struct {
 	Host Host
-	// Restart is the Host of another process on the same kernel, after the first one has ended.
+	// Restart returns the Host of another process on the same kernel, after the first process has ended.
 	Restart func() Host
 	// Meddler is somebody else on that kernel.
 	Meddler Meddler
@@ -37,7 +37,7 @@ type Harness struct {
 	Config mesh.Config
 	// Key belongs to the Host's private key.
 	Key keys.Public
-	// Go runs do on a goroutine of its own that sees the same host, and is waited for at the end of the test.
+	// Go runs do on another goroutine that sees the same host. The test waits for it at its end.
 	Go func(do func())
 }
 
@@ -47,8 +47,8 @@ var (
 	UnderlayMTU = 1400
 )
 
-// RunHostContract tries what every Host must do on hosts from newHarness, each fresh; several at a time, each in a goroutine of its
-// own.
+// RunHostContract tests what every Host must do, on fresh hosts from newHarness. It tests several at a time, each in a
+// goroutine of its own.
 func RunHostContract(t *testing.T, newHarness func(t *testing.T) Harness) {
 	for name, run := range map[string]func(*contract){
 		"an empty host becomes what is desired": (*contract).fromNothing,
@@ -113,7 +113,7 @@ func (c *contract) apply(change mesh.Change) {
 	}
 }
 
-// converge makes the host what is desired, which is what State.Apply predicts of it.
+// converge makes the host look like want, which is also what State.Apply predicts.
 func (c *contract) converge(want mesh.State) {
 	c.t.Helper()
 	have := c.observe()
@@ -123,7 +123,7 @@ func (c *contract) converge(want mesh.State) {
 	c.is(have.Apply(change))
 }
 
-// is fails the test unless the host is what is desired.
+// is fails the test unless the host looks like want.
 func (c *contract) is(want mesh.State) {
 	c.t.Helper()
 	have := c.observe()
@@ -149,7 +149,7 @@ func wording(s, have mesh.State) string {
 	return s.String()
 }
 
-// quiet fails the test when do writes anything.
+// quiet fails the test if do writes anything.
 func (c *contract) quiet(do func()) {
 	c.t.Helper()
 	before := c.Host.Operations()
@@ -159,7 +159,7 @@ func (c *contract) quiet(do func()) {
 	}
 }
 
-// meddle changes the host as another process would.
+// meddle changes the host as another process does.
 func (c *contract) meddle(change mesh.Change) {
 	c.t.Helper()
 	if err := c.Meddler.Change(change); err != nil {

@@ -27,7 +27,7 @@ func (c *contract) twice() {
 	all := mesh.Diff(want, c.observe())
 	c.apply(all)
 	c.quiet(func() { c.apply(mesh.Diff(want, c.observe())) })
-	// As after an Apply that was cut short: what is there already is no failure.
+	// After an Apply that was cut short, what is there already is no failure.
 	c.apply(all)
 	c.is(want)
 	c.apply(mesh.Diff(mesh.State{}, mesh.State{Peers: want.Peers, Routes: want.Routes, Rules: want.Rules}))
@@ -110,7 +110,7 @@ var drifts = map[string]func(c *contract, s mesh.State){
 	},
 }
 
-// moves changes the mesh step by step, as the agent does: against what was last desired.
+// moves changes the mesh step by step as the agent does, each time from what was last desired.
 func (c *contract) moves() {
 	nodes := members(4)
 	last := c.desired(nodes...)
@@ -182,7 +182,7 @@ func (c *contract) bridge() {
 
 func samePrefix(a, b netip.Prefix) bool { return a == b }
 
-// failure has somebody else's routes where warren wants its own.
+// failure puts somebody else's routes where warren wants its own.
 func (c *contract) failure() {
 	want := c.desired(members(3)...)
 	c.converge(c.desired())

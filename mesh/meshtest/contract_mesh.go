@@ -9,16 +9,16 @@ import (
 	"warren.mesh/mesh"
 )
 
-// clusterCIDRs are those of the contract's meshes.
+// clusterCIDRs are the cluster CIDRs of the contract's meshes.
 var clusterCIDRs = []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00:10:244::/48")}
 
-// self is the own node, with the i-th pod CIDRs.
+// self returns the own node, with the i-th pod CIDRs.
 func (c *contract) self(i int) mesh.Self {
 	n := member(i)
 	return mesh.Self{Name: "self", UID: "0", PodCIDRs: n.PodCIDRs, NodeIPs: UnderlayIPs, PublicKey: c.Key}
 }
 
-// members are n other nodes.
+// members returns n other nodes.
 func members(n int) []mesh.Node {
 	nodes := make([]mesh.Node, n)
 	for i := range nodes {
@@ -27,7 +27,7 @@ func members(n int) []mesh.Node {
 	return nodes
 }
 
-// member is the i-th node of a dual-stack mesh, i from 1 to 250.
+// member returns the i-th node of a dual-stack mesh, i from 1 to 250.
 func member(i int) mesh.Node {
 	v4, v6 := netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", i))
 	return mesh.Node{
@@ -44,7 +44,7 @@ func member(i int) mesh.Node {
 	}
 }
 
-// desired is what a host in the mesh of these other nodes should look like, with the first pod CIDRs.
+// desired returns what a host in the mesh of these other nodes should look like, with the first pod CIDRs.
 func (c *contract) desired(nodes ...mesh.Node) mesh.State { return c.desiredOf(c.self(1), nodes) }
 
 func (c *contract) desiredOf(self mesh.Self, nodes []mesh.Node) mesh.State {

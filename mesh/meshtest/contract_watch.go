@@ -7,15 +7,15 @@ import (
 	"warren.mesh/mesh"
 )
 
-// watched are the drifts in the order in which watch tries them. A route's comes first: by the time that is reported, all
-// that Watch subscribes to is subscribed to.
+// watched are the drifts in the order in which watch tries them. Deleted routes come first: once they are reported,
+// Watch has made all of its subscriptions.
 var watched = []string{
-	"routes deleted", "link deleted", "link down", "down and up", "MTU", "ruleset flush", "addresses deleted", "address added",
-	"route without source", "rules deleted", "peer deleted", "peer with another's addresses", "keepalive", "port",
+	"routes deleted", "link deleted", "link down", "down and up", "MTU", "ruleset flush", "addresses deleted",
+	"address added", "route without source", "rules deleted", "peer deleted", "peer with another's addresses", "keepalive", "port",
 	"node address unguarded",
 }
 
-// watch has others change one thing after the other, and waits for each to be reported, for as long as the test may run.
+// watch has others change one thing after the other, and waits until each is reported, for as long as the test may run.
 func (c *contract) watch() {
 	want := c.desired(members(3)...)
 	c.converge(want)
@@ -32,7 +32,7 @@ func (c *contract) watch() {
 	}
 }
 
-// unprovoked applies one change after the other, none of which may be reported. A drift in the end shows that reports
+// unprovoked applies one change after the other, none of which may be reported. A drift at the end shows that reports
 // arrive.
 func (c *contract) unprovoked() {
 	small, large := c.desired(members(2)...), c.desiredOf(c.self(77), members(30))

@@ -1,4 +1,3 @@
-// Package meshtest owns what tests of the other packages stand on: a model of a host's network and of a cluster, one
-// contract suite that keeps the model and Linux alike, and the guard of tests that need root. It is imported by tests
-// only.
+// Package meshtest owns what tests of other packages share: models of a host's network and of a cluster, a contract
+// suite that keeps the host's model and Linux alike, and the check that a test may run as root. Only tests import it.
 package meshtest

@@ -7,27 +7,28 @@ import (
 	"warren.mesh/mesh"
 )
 
-// Garbage is one value of one annotation that a node must be left out for.
+// Garbage is a value of one annotation for which a node must be left out.
 type Garbage struct {
 	// Name is short and unique.
 	Name string
 	// Field is the annotation, and the Field of the Problem that names it.
 	Field mesh.Field
-	// Text is its value; empty means that the annotation is absent while the others are there.
+	// Text is the annotation's value; empty means that the annotation is absent while the others are there.
 	Text string
 }
 
-// Spoil puts the garbage into what is otherwise a sound announcement.
+// Spoil puts the garbage into an announcement that is otherwise sound.
 func (g Garbage) Spoil(a *mesh.Announcement, o *mesh.Overrides) {
 	field := map[mesh.Field]*string{
-		mesh.FieldPublicKey: &a.PublicKey, mesh.FieldEndpoint: &a.Endpoint, mesh.FieldPodCIDRs: &a.PodCIDRs, mesh.FieldNodeIPs: &a.NodeIPs,
+		mesh.FieldPublicKey: &a.PublicKey, mesh.FieldEndpoint: &a.Endpoint,
+		mesh.FieldPodCIDRs: &a.PodCIDRs, mesh.FieldNodeIPs: &a.NodeIPs,
 		mesh.FieldForceEndpoint: &o.ForceEndpoint, mesh.FieldKeepalive: &o.Keepalive,
 	}[g.Field]
 	*field = g.Text
 }
 
-// GarbageCorpus is all the garbage there is: seeds for fuzzing, and cases for tests of whole clusters. All of it can be
-// stored in a Node object.
+// GarbageCorpus returns all garbage: seeds for fuzzing, and cases for tests of whole clusters. A Node object can hold
+// all of it.
 func GarbageCorpus() []Garbage {
 	return slices.Concat(
 		garbage(mesh.FieldPublicKey, garbageKeys),

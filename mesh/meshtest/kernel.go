@@ -13,17 +13,18 @@ import (
 	"warren.mesh/mesh"
 )
 
-// Kernel is a model of a Linux host's network, and the Host on it: what agent wants of mesh/linux, without root. It is a
-// small model and no recorder: an allowed IP given to one peer is taken from the other, an interface takes its addresses,
-// routes and peers with it, and one that goes down its routes and IPv6 addresses. RunHostContract keeps it honest.
+// Kernel is a model of a Linux host's network, and the Host on it: what agent consumes of mesh/linux, without root. It
+// is a small model and not a recorder: an allowed IP that is given to one peer is taken from another, an interface that
+// is deleted loses its addresses, routes and peers, and one that goes down loses its routes and IPv6 addresses.
+// RunHostContract keeps it like Linux.
 //
-// Make one with NewKernel; it must not be copied.
+// Make one with NewKernel. It must not be copied.
 type Kernel struct {
 	mu   sync.Mutex
 	link *link
 	// bridge is nil until somebody adds it.
 	bridge *link
-	// device is nil where none answers.
+	// device is nil if none answers.
 	device   *device
 	routes   map[mesh.RouteKey]route
 	rules    map[rule]bool
@@ -39,7 +40,7 @@ type Kernel struct {
 	counts    map[string]uint64
 	initiated []mesh.Peer
 	watchers  map[*func()]bool
-	// meddled is whether others changed anything since it was last observed.
+	// meddled says that others have changed something since the last observation.
 	meddled bool
 }
 
@@ -54,11 +55,11 @@ type link struct {
 type device struct {
 	mesh.Device
 	peers map[keys.Public]mesh.Peer
-	// handshakes has the time of the last one with each peer that had any.
+	// handshakes has the time of the last handshake with each peer that had one.
 	handshakes map[keys.Public]time.Time
 }
 
-// route is a route, ours or somebody else's.
+// route is a route of warren's or, if foreign, somebody else's.
 type route struct {
 	mesh.Route
 	foreign bool
@@ -66,8 +67,8 @@ type route struct {
 
 type rule = mesh.Rule
 
-// NewKernel is a fresh host whose interfaces will have the configuration's names. With userspace, the device is not the
-// Host's to create: see StartDevice.
+// NewKernel returns a fresh host whose interfaces will have the configuration's names. With userspace, the Host does
+// not create the device: StartDevice does.
 func NewKernel(cfg mesh.Config, userspace bool) *Kernel {
 	return &Kernel{
 		cfg:       cfg,
@@ -83,7 +84,7 @@ func NewKernel(cfg mesh.Config, userspace bool) *Kernel {
 	}
 }
 
-// Observe is the state of everything that is warren's. The operation "observe" can fail.
+// Observe returns the state of everything that is warren's. Fail can make the operation "observe" fail.
 func (k *Kernel) Observe(context.Context) (mesh.Observation, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -116,7 +117,7 @@ func (k *Kernel) Observe(context.Context) (mesh.Observation, error) {
 
 func (l *link) list() []netip.Prefix { return slices.Collect(maps.Keys(l.addresses)) }
 
-// list is a copy: what was observed does not change behind the observer's back.
+// list returns copies: an observation does not change afterwards.
 func (d *device) list() []mesh.Peer {
 	peers := slices.Collect(maps.Values(d.peers))
 	for i := range peers {
@@ -139,7 +140,7 @@ func cloneFirewall(f mesh.Firewall) mesh.Firewall {
 	return f
 }
 
-// UnderlayMTU is what SetUnderlay said of the first address that it knows.
+// UnderlayMTU returns what SetUnderlay set for the first address that it knows.
 func (k *Kernel) UnderlayMTU(addrs []netip.Addr) (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -166,8 +167,8 @@ func (k *Kernel) Initiated() []mesh.Peer {
 	return k.initiated
 }
 
-// Watch calls poke for everything that is done by other means than Apply, since the last observation. As on Linux it
-// calls it on a goroutine of its own and once for several changes.
+// Watch calls poke for every change that others have made since the last observation. As on Linux, it calls poke once
+// for several changes.
 func (k *Kernel) Watch(ctx context.Context, poke func()) error {
 	pokes := make(chan struct{}, 1)
 	notify := func() {
@@ -197,14 +198,14 @@ func (k *Kernel) Watch(ctx context.Context, poke func()) error {
 	}
 }
 
-// Leaks are the counters that SetLeaks set.
+// Leaks returns the counters that SetLeaks set.
 func (k *Kernel) Leaks(context.Context) (map[string]uint64, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return maps.Clone(k.leaks), k.faults["leaks"]
 }
 
-// Operations counts what Apply wrote, by the kinds that mesh/linux has.
+// Operations returns how often Apply has written, by the kinds of mesh/linux.
 func (k *Kernel) Operations() map[string]uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()

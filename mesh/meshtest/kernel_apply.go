@@ -21,7 +21,7 @@ func (k *Kernel) apply(c mesh.Change) error {
 	steps := []func() error{
 		func() error { return each(c.Sysctls, k.setSysctl) },
 		func() error { return each(nowhere(c.Routes.Add), k.addRoute) },
-		func() error { return k.guard(c.Firewall, mesh.Edits[netip.Addr]{Add: c.NodeIPs.Add}) },
+		func() error { return k.setFirewall(c.Firewall, mesh.Edits[netip.Addr]{Add: c.NodeIPs.Add}) },
 		func() error { return k.setLink(c.Link) },
 		func() error { return k.addAddresses(c) },
 		func() error { return k.setBridge(c) },
@@ -33,7 +33,7 @@ func (k *Kernel) apply(c mesh.Change) error {
 		func() error { return each(c.Routes.Remove, k.delRoute) },
 		func() error { return k.delAddresses(c) },
 		func() error { return k.removePeers(c.Peers) },
-		func() error { return k.guard(nil, mesh.Edits[netip.Addr]{Remove: c.NodeIPs.Remove}) },
+		func() error { return k.setFirewall(nil, mesh.Edits[netip.Addr]{Remove: c.NodeIPs.Remove}) },
 	}
 	var errs []error
 	for _, step := range steps {
@@ -58,7 +58,7 @@ func somewhere(routes []mesh.Route) []mesh.Route {
 	return slices.DeleteFunc(slices.Clone(routes), func(r mesh.Route) bool { return r.Link == "" })
 }
 
-// write counts one write of the kind, and fails it when it was told to.
+// write counts one write of the kind, and returns the error that Fail set for it.
 func (k *Kernel) write(kind string) error {
 	k.counts[kind]++
 	return k.faults[kind]
@@ -72,8 +72,8 @@ func (k *Kernel) setSysctl(s mesh.Sysctl) error {
 	return nil
 }
 
-// guard replaces the table or edits its node addresses.
-func (k *Kernel) guard(f *mesh.Firewall, e mesh.Edits[netip.Addr]) error {
+// setFirewall replaces the table or edits its node addresses.
+func (k *Kernel) setFirewall(f *mesh.Firewall, e mesh.Edits[netip.Addr]) error {
 	if f == nil && len(e.Add)+len(e.Remove) == 0 {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (k *Kernel) guard(f *mesh.Firewall, e mesh.Edits[netip.Addr]) error {
 	return nil
 }
 
-// setLink creates the interface unless that is the device process's to do.
+// setLink creates the interface, unless the device process does.
 func (k *Kernel) setLink(want *mesh.Link) error {
 	switch {
 	case want == nil:
@@ -144,7 +144,7 @@ func (k *Kernel) setBridge(c mesh.Change) error {
 	)
 }
 
-// addAddresses has nothing to say of an interface that is not there: setLink has.
+// addAddresses returns no error for an interface that is absent: setLink does.
 func (k *Kernel) addAddresses(c mesh.Change) error {
 	if k.link == nil {
 		return nil
@@ -170,7 +170,7 @@ func (k *Kernel) delAddresses(c mesh.Change) error {
 	return errors.Join(errs...)
 }
 
-// delAddress takes with it what has the address as its source: IPv4 routes altogether, of IPv6 routes the source alone.
+// delAddress also removes what has the address as its source: IPv4 routes as a whole, of IPv6 routes only the source.
 func (k *Kernel) delAddress(l *link, p netip.Prefix) error {
 	if err := k.write("address-del"); err != nil {
 		return fmt.Errorf("remove address %s: %w", p, err)

@@ -16,7 +16,7 @@ func newDevice() *device {
 	return &device{peers: map[keys.Public]mesh.Peer{}, handshakes: map[keys.Public]time.Time{}}
 }
 
-// noDevice is mesh/linux's ErrNoDevice: a state to wait in.
+// noDevice returns an error like mesh/linux's ErrNoDevice: it wraps mesh.ErrWaiting if the device process is absent.
 func (k *Kernel) noDevice() error {
 	if k.userspace {
 		return fmt.Errorf("%w for the userspace device process", mesh.ErrWaiting)
@@ -59,7 +59,7 @@ func (k *Kernel) addPeer(p mesh.Peer) error {
 	return nil
 }
 
-// updatePeer does not make a peer that is not there.
+// updatePeer does not create an absent peer.
 func (k *Kernel) updatePeer(u mesh.PeerUpdate) error {
 	if !u.Sets() {
 		return nil
@@ -82,14 +82,14 @@ func (k *Kernel) updatePeer(u mesh.PeerUpdate) error {
 	return nil
 }
 
-// setPeer takes the peer's allowed IPs from all others.
+// setPeer sets the peer and takes its allowed IPs from all others.
 func (k *Kernel) setPeer(p mesh.Peer) {
 	p.AllowedIPs = slices.Clone(p.AllowedIPs)
 	k.device.take(p.AllowedIPs)
 	k.device.peers[p.PublicKey] = p
 }
 
-// take leaves nobody with these allowed IPs.
+// take removes these allowed IPs from all peers.
 func (d *device) take(ips []netip.Prefix) {
 	for key, p := range d.peers {
 		p.AllowedIPs = without(p.AllowedIPs, ips)
@@ -97,7 +97,7 @@ func (d *device) take(ips []netip.Prefix) {
 	}
 }
 
-// without are the elements of list that are not in other.
+// without returns the prefixes of list that are not in other.
 func without(list, other []netip.Prefix) []netip.Prefix {
 	return slices.DeleteFunc(slices.Clone(list), func(p netip.Prefix) bool { return slices.Contains(other, p) })
 }
@@ -112,7 +112,7 @@ func (k *Kernel) removePeers(e mesh.PeerEdits) error {
 	return errors.Join(each(e.Update, k.withdraw), each(e.Remove, k.removePeer))
 }
 
-// withdraw takes from a peer what nobody is to have.
+// withdraw takes from a peer what no peer should have.
 func (k *Kernel) withdraw(u mesh.PeerUpdate) error {
 	if len(u.AllowedIPs.Remove) == 0 {
 		return nil

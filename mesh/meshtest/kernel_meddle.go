@@ -11,32 +11,32 @@ import (
 	"warren.mesh/mesh"
 )
 
-// Meddler is somebody else with root on a host: another program, an administrator, the network itself.
+// Meddler is somebody else who changes a host: another program, an administrator, the network itself.
 type Meddler interface {
-	// Change changes what is warren's, as another process of warren's would.
+	// Change changes what is warren's, as another process of warren's does.
 	Change(c mesh.Change) error
 	// DeleteLink deletes the WireGuard interface, and the device with it.
 	DeleteLink()
 	// SetLink takes the WireGuard interface down or up.
 	SetLink(up bool)
-	// AddBridge makes the bridge, as the CNI plugin does, with this MTU and no address.
+	// AddBridge creates the bridge, as the CNI plugin does, with this MTU and no address.
 	AddBridge(mtu int)
 	// FlushRuleset removes all of nftables.
 	FlushRuleset()
 	// Block puts somebody else's route in the place of this one.
 	Block(r mesh.Route)
-	// Clutter adds routes, rules and tables of somebody else's wherever warren has its own.
+	// Clutter adds somebody else's routes, rules and tables wherever warren has its own.
 	Clutter()
-	// Foreign is the text of everything that is not warren's.
+	// Foreign returns the text of everything that is not warren's.
 	Foreign() string
 }
 
-// Meddler is whoever else is on the modelled host. What they do pokes who watches.
+// Meddler returns somebody else on the modelled host. Their changes poke the callers of Watch.
 func (k *Kernel) Meddler() Meddler { return meddler{k} }
 
 type meddler struct{ k *Kernel }
 
-// meddle does something behind the Host's back.
+// meddle makes a change that is not the Host's.
 func (k *Kernel) meddle(do func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -110,8 +110,8 @@ func (m meddler) Foreign() string {
 	return b.String() + s.String()
 }
 
-// StartDevice starts the userspace device process: interface and device are there, without key, peers and addresses, but
-// for what a persistent TUN has kept.
+// StartDevice starts the userspace device process. Interface and device are there then, without a key, peers and
+// addresses, except for what a persistent TUN has kept.
 func (k *Kernel) StartDevice() {
 	k.meddle(func() {
 		if k.link == nil {
@@ -138,7 +138,7 @@ func (k *Kernel) SetLeaks(leaks map[string]uint64) {
 	k.leaks = leaks
 }
 
-// Fail makes every operation of the kind fail with err until it is called with nil. Kinds are those of Operations, and
+// Fail makes every operation of the kind fail with err, until it is called with nil. Kinds are those of Operations,
 // "observe" and "leaks".
 func (k *Kernel) Fail(kind string, err error) {
 	k.mu.Lock()
@@ -146,7 +146,7 @@ func (k *Kernel) Fail(kind string, err error) {
 	k.faults[kind] = err
 }
 
-// Handshake notes a handshake with the peer, which came from this endpoint.
+// Handshake records a handshake with the peer at a time, from this endpoint.
 func (k *Kernel) Handshake(key keys.Public, from netip.AddrPort, at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

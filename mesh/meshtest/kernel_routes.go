@@ -7,8 +7,8 @@ import (
 	"warren.mesh/mesh"
 )
 
-// addRoute refuses what Linux refuses: an interface that is absent or down, a source that is nobody's, and a place that
-// somebody else's route has. One of warren's in the place is replaced.
+// addRoute refuses what Linux refuses: an interface that is absent or down, a source that no interface has, and the key
+// of somebody else's route. It replaces a route of warren's with the same key.
 func (k *Kernel) addRoute(r mesh.Route) error {
 	if err := k.write("route-add"); err != nil {
 		return fmt.Errorf("add route %v: %w", r, err)
@@ -30,7 +30,7 @@ func (k *Kernel) addRoute(r mesh.Route) error {
 	return nil
 }
 
-// delRoute leaves somebody else's alone.
+// delRoute leaves somebody else's route alone.
 func (k *Kernel) delRoute(r mesh.Route) error {
 	have, ok := k.routes[r.Key()]
 	if err := k.write("route-del"); err != nil {

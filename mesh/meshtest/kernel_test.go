@@ -26,8 +26,8 @@ func TestKernelContract(t *testing.T) {
 	})
 }
 
-// newHarness is a harness on the model. In userspace the device process runs, and is started again after its interface is
-// deleted.
+// newHarness is a harness on the model. In userspace the device process runs, and is started again after its interface
+// is deleted.
 func newHarness(t *testing.T, userspace bool) meshtest.Harness {
 	cfg := mesh.Defaults()
 	kernel := meshtest.NewKernel(cfg, userspace)
@@ -156,7 +156,7 @@ func TestKernelHandshake(t *testing.T) {
 }
 
 // A lane of privileged tests must not be green for want of a tool.
-func TestGuardMissesTools(t *testing.T) {
+func TestMissingTools(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	text := strings.Join(meshtest.Missing(), "\n")
 	for _, tool := range []string{"nft", "ip"} {

@@ -11,7 +11,7 @@ import (
 // PrivilegedEnv names the environment variable that asks for privileged tests, by the value 1.
 const PrivilegedEnv = "WARREN_PRIVILEGED"
 
-// Privileged skips the test unless privileged tests were asked for. When they were and something that they stand on is
+// Privileged skips the test unless privileged tests were asked for. If they were and something that they need is
 // missing, the test fails: a lane that skips everything would be green for the wrong reason.
 //
 // Tests that call it are named TestPrivileged…; they make network namespaces of their own and leave the root namespace
@@ -29,7 +29,7 @@ func Privileged(t testing.TB) {
 	}
 }
 
-// missing tells what privileged tests need and this machine lacks, one sentence each.
+// missing returns what privileged tests need and this machine lacks, one sentence each.
 func missing() []string {
 	var lacks []string
 	if !may(unix.CAP_NET_ADMIN) || !may(unix.CAP_SYS_ADMIN) {

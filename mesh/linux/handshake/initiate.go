@@ -10,21 +10,21 @@ import (
 	"warren.mesh/mesh/loop"
 )
 
-// Initiate asks again after again, then after twice as long, and so on, tries times in all. The queue of a TUN holds 500
-// packets and drops what comes while its device waits for the processor, as on a host that boots. A device starts no
-// second handshake with a peer within 5 seconds (RekeyTimeout of the protocol). After 15 seconds a peer that sends to this
-// node starts a handshake itself.
+// Initiate asks again after again, then after twice as long, and so on, tries times in all. The queue of a TUN holds
+// 500 packets and drops what comes while its device waits for the processor, as on a host that boots. A device starts
+// no second handshake with a peer within 5 seconds (RekeyTimeout of the protocol). After 15 seconds a peer that sends
+// to this node starts a handshake itself.
 const (
 	again = time.Second
 	tries = 5
 )
 
 // Initiate has the device behind an interface begin a handshake with each of the peers, by a datagram to the peer's
-// gateway, and asks again for those that have never completed one according to statuses. It returns when all have, after
-// the last try, or when ctx ends.
+// gateway, and asks again for those that have never completed one according to statuses. It returns when all have,
+// after the last try, or when ctx ends.
 //
-// It reports nothing: unreachable peers handshake when traffic flows. It opens its sockets on the caller's thread, whose
-// network namespace they are about.
+// It reports nothing: unreachable peers handshake when traffic flows. It opens its sockets on the caller's thread,
+// whose network namespace they are about.
 func Initiate(ctx context.Context, link string, peers []mesh.Peer, statuses func() ([]mesh.PeerStatus, error)) {
 	s, err := newSender(link)
 	if err != nil {

@@ -10,24 +10,24 @@ import (
 	"warren.mesh/mesh/loop"
 )
 
-// Datagrams beyond a few are spread: a device that begins handshakes with 5,000 peers in one instant keeps every core of its
-// host busy, and so do the peers. An initiation takes the userspace device some 100 µs of one core. With turnAfter, all of
-// 1,000 peers are asked within 800 ms, and all of 5,000 within 1.3 s.
+// Datagrams beyond a few are spread: a device that begins handshakes with 5,000 peers in one instant keeps every core
+// of its host busy, and so do the peers. An initiation takes the userspace device some 100 µs of one core. With
+// turnAfter, all of 1,000 peers are asked within 800 ms, and all of 5,000 within 1.3 s.
 const (
 	atOnce    = 8
 	perPeer   = 250 * time.Microsecond
 	maxSpread = 500 * time.Millisecond
 )
 
-// turnAfter is how much later a node asks the peers with lower addresses than its own, after the others. Nodes learn of each
-// other at the same moment, from one event of the API server, and would begin handshakes at the same moment. WireGuard has
-// room for one handshake per peer, so each initiation makes its receiver forget its own, both responses are refused, and
-// nothing passes until one node tries again, 5 seconds later (one start in six of a three-node mesh). A datagram into a
-// session that stands begins nothing.
+// turnAfter is how much later a node asks the peers with lower addresses than its own, after the others. Nodes learn of
+// each other at the same moment, from one event of the API server, and would begin handshakes at the same moment.
+// WireGuard has room for one handshake per peer, so each initiation makes its receiver forget its own, both responses
+// are refused, and nothing passes until one node tries again, 5 seconds later (one start in six of a three-node mesh).
+// A datagram into a session that stands begins nothing.
 const turnAfter = 300 * time.Millisecond
 
-// spreadOf returns how long one turn takes in a mesh of so many peers. Both turns take as long, however the peers are divided
-// between them, so that all nodes agree on when the second begins.
+// spreadOf returns how long one turn takes in a mesh of so many peers. Both turns take as long, however the peers are
+// divided between them, so that all nodes agree on when the second begins.
 func spreadOf(peers int) time.Duration {
 	if peers <= atOnce {
 		return 0
