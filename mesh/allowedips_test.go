@@ -18,20 +18,22 @@ func TestAllowedIPsMove(t *testing.T) {
 		}
 		return p
 	}
+	type peers = []mesh.Peer
 	const x, y = "10.0.1.0/24", "192.0.2.1/32"
-	for name, tt := range map[string]struct{ have, want []mesh.Peer }{
-		"to a new peer from one that goes":  {[]mesh.Peer{peer("a", x, y)}, []mesh.Peer{peer("b", x, y)}},
-		"to a new peer from one that stays": {[]mesh.Peer{peer("a", x, y)}, []mesh.Peer{peer("a", y), peer("b", x)}},
-		"to an old peer, giver first":       {[]mesh.Peer{peer("a", x, y), peer("b")}, []mesh.Peer{peer("a", y), peer("b", x)}},
-		"exchanged":                         {[]mesh.Peer{peer("a", x), peer("b", y)}, []mesh.Peer{peer("a", y), peer("b", x)}},
-		"kept beside one that goes":         {[]mesh.Peer{peer("a", x, y, "10.0.9.0/24")}, []mesh.Peer{peer("a", x, y)}},
-		"to an old peer, taker first":       {[]mesh.Peer{peer("a", x), peer("b", y)}, []mesh.Peer{peer("a", x, y), peer("b")}},
+	for name, tt := range map[string]struct{ have, want peers }{
+		"to a new peer from one that goes":  {peers{peer("a", x, y)}, peers{peer("b", x, y)}},
+		"to a new peer from one that stays": {peers{peer("a", x, y)}, peers{peer("a", y), peer("b", x)}},
+		"to an old peer, giver first":       {peers{peer("a", x, y), peer("b")}, peers{peer("a", y), peer("b", x)}},
+		"exchanged":                         {peers{peer("a", x), peer("b", y)}, peers{peer("a", y), peer("b", x)}},
+		"kept beside one that goes":         {peers{peer("a", x, y, "10.0.9.0/24")}, peers{peer("a", x, y)}},
+		"to an old peer, taker first":       {peers{peer("a", x), peer("b", y)}, peers{peer("a", x, y), peer("b")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			edits := mesh.Diff(mesh.State{Peers: tt.want}, mesh.State{Peers: tt.have}).Peers
 			for _, u := range edits.Update {
 				for _, ip := range append(u.AllowedIPs.Add, u.AllowedIPs.Remove...) {
-					if slices.ContainsFunc(tt.want, func(p mesh.Peer) bool { return p.PublicKey != u.PublicKey && slices.Contains(p.AllowedIPs, ip) }) {
+					others := func(p mesh.Peer) bool { return p.PublicKey != u.PublicKey && slices.Contains(p.AllowedIPs, ip) }
+					if slices.ContainsFunc(tt.want, others) {
 						t.Errorf("%+v touches %v, which another peer is to have", u, ip)
 					}
 				}

@@ -96,20 +96,28 @@ func TestApplyOneByOne(t *testing.T) {
 		{PublicKey: keys.Public{2}, AllowedIPs: []netip.Prefix{b}},
 	}}
 	interval := time.Second
+	absent := mesh.PeerEdits{Update: []mesh.PeerUpdate{{PublicKey: keys.Public{3}, Keepalive: &interval}}}
+	again := mesh.PeerEdits{Add: []mesh.Peer{{PublicKey: keys.Public{1}, AllowedIPs: []netip.Prefix{b}}}}
+	none := mesh.Change{
+		Routes: mesh.Edits[mesh.Route]{Remove: []mesh.Route{{}}},
+		Peers:  mesh.PeerEdits{Remove: []mesh.Peer{{}}},
+	}
+	address := mesh.Edits[netip.Prefix]{Add: []netip.Prefix{a}}
+	nodeIP := mesh.Edits[netip.Addr]{Add: []netip.Addr{endpoint.Addr()}}
 	for name, tt := range map[string]struct {
 		change mesh.Change
 		want   mesh.State
 	}{
 		"nothing":                       {want: have},
-		"what is absent is removed":     {mesh.Change{Routes: mesh.Edits[mesh.Route]{Remove: []mesh.Route{{}}}, Peers: mesh.PeerEdits{Remove: []mesh.Peer{{}}}}, have},
-		"an update of an absent peer":   {mesh.Change{Peers: mesh.PeerEdits{Update: []mesh.PeerUpdate{{PublicKey: keys.Public{3}, Keepalive: &interval}}}}, have},
-		"addresses of an absent bridge": {mesh.Change{BridgeMTU: 1, BridgeAddresses: mesh.Edits[netip.Prefix]{Add: []netip.Prefix{a}}}, have},
-		"addresses of an absent link":   {mesh.Change{Addresses: mesh.Edits[netip.Prefix]{Add: []netip.Prefix{a}}}, have},
-		"node IPs of an absent table":   {mesh.Change{NodeIPs: mesh.Edits[netip.Addr]{Add: []netip.Addr{endpoint.Addr()}}}, have},
-		"a peer that is there is added": {
-			mesh.Change{Peers: mesh.PeerEdits{Add: []mesh.Peer{{PublicKey: keys.Public{1}, AllowedIPs: []netip.Prefix{b}}}}},
-			mesh.State{Peers: []mesh.Peer{{PublicKey: keys.Public{1}, Endpoint: endpoint, AllowedIPs: []netip.Prefix{b}}, {PublicKey: keys.Public{2}}}},
-		},
+		"what is absent is removed":     {none, have},
+		"an update of an absent peer":   {mesh.Change{Peers: absent}, have},
+		"addresses of an absent bridge": {mesh.Change{BridgeMTU: 1, BridgeAddresses: address}, have},
+		"addresses of an absent link":   {mesh.Change{Addresses: address}, have},
+		"node IPs of an absent table":   {mesh.Change{NodeIPs: nodeIP}, have},
+		"a peer that is there is added": {mesh.Change{Peers: again}, mesh.State{Peers: []mesh.Peer{
+			{PublicKey: keys.Public{1}, Endpoint: endpoint, AllowedIPs: []netip.Prefix{b}},
+			{PublicKey: keys.Public{2}},
+		}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, have.Apply(tt.change), compareNetip, equateEmpty); diff != "" {
@@ -140,11 +148,18 @@ func randomState(random *rand.Rand) mesh.State {
 		s.Link.Addresses = append(s.Link.Addresses, prefix)
 		s.Bridge.Addresses = append(s.Bridge.Addresses, prefix)
 		s.Firewall.NodeIPs = append(s.Firewall.NodeIPs, addr(i))
-		s.Routes = append(s.Routes, mesh.Route{Table: uint32(number(2)), Destination: prefix, Source: addr(number(2)), Metric: uint32(number(2))})
+		s.Routes = append(s.Routes, mesh.Route{
+			Table: uint32(number(2)), Destination: prefix, Source: addr(number(2)), Metric: uint32(number(2)),
+		})
 		s.Rules = append(s.Rules, mesh.Rule{Priority: uint32(i), Table: uint32(number(2))})
 		s.Peers = append(s.Peers, mesh.Peer{
-			PublicKey: keys.Public{i}, Node: fmt.Sprint("n", number(2)), Endpoint: netip.AddrPortFrom(addr(number(2)), 1),
-			Keepalive: time.Duration(number(2)), AllowedIPs: []netip.Prefix{netip.PrefixFrom(addr(byte(owner[i])), 32), netip.PrefixFrom(addr(byte(owner[i]+10)), 32)},
+			PublicKey: keys.Public{i},
+			Node:      fmt.Sprint("n", number(2)),
+			Endpoint:  netip.AddrPortFrom(addr(number(2)), 1),
+			Keepalive: time.Duration(number(2)),
+			AllowedIPs: []netip.Prefix{
+				netip.PrefixFrom(addr(byte(owner[i])), 32), netip.PrefixFrom(addr(byte(owner[i]+10)), 32),
+			},
 		})
 	}
 	s.Sort()

@@ -31,7 +31,8 @@ func TestOneNodeCostsTheSame(t *testing.T) {
 			have := desired(t, cfg, nodes[0], append(nodes[:size:size], tt.before(one)...))
 			want := desired(t, cfg, nodes[0], append(nodes[:size:size], tt.after(one)...))
 			if lines := mesh.Diff(want, have).Lines(); len(lines) != tt.want {
-				t.Errorf("node %s in a mesh of %d: %d changes, want %d:\n%s", name, size, len(lines), tt.want, text(lines))
+				t.Errorf("node %s in a mesh of %d: %d changes, want %d:\n%s",
+					name, size, len(lines), tt.want, text(lines))
 			}
 		}
 	}

@@ -86,8 +86,8 @@ func (b *builder) peers() []Peer {
 			peer.AllowedIPs = append(peer.AllowedIPs, host(ip))
 		}
 		if !peer.Endpoint.IsValid() {
-			b.problems = append(b.problems, Problem{Node: n.Name, Field: FieldEndpoint,
-				Reason: "no address family in common with this node: only node " + n.Name + " can initiate a handshake"})
+			reason := "no address family in common with this node: only node " + n.Name + " can initiate a handshake"
+			b.problems = append(b.problems, Problem{Node: n.Name, Field: FieldEndpoint, Reason: reason})
 		}
 		peers = append(peers, peer)
 	}

@@ -121,7 +121,9 @@ func TestDiffDevice(t *testing.T) {
 	}{
 		"no key":       {mesh.Device{}, mesh.Change{Device: &want}},
 		"another port": {mesh.Device{PublicKey: want.PublicKey, Port: 1}, mesh.Change{Device: &want}},
-		"another key":  {mesh.Device{PublicKey: keys.Public{2}, Port: 51820}, mesh.Change{Device: &want, OldKey: keys.Public{2}}},
+		"another key": {
+			mesh.Device{PublicKey: keys.Public{2}, Port: 51820}, mesh.Change{Device: &want, OldKey: keys.Public{2}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := mesh.Diff(mesh.State{Device: want}, mesh.State{Device: tt.have})
@@ -140,9 +142,11 @@ func TestDiffBridge(t *testing.T) {
 	if c := mesh.Diff(want, have); !c.Empty() {
 		t.Errorf("an absent bridge is to be changed:\n%s", text(c.Lines()))
 	}
-	have.Bridge = mesh.Bridge{Name: "warren-br0", MTU: 1500, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.9.1/24"), want.Bridge.Addresses[1]}}
+	other := netip.MustParsePrefix("10.0.9.1/24")
+	have.Bridge = mesh.Bridge{Name: "warren-br0", MTU: 1500, Addresses: []netip.Prefix{other, want.Bridge.Addresses[1]}}
 	got := mesh.Diff(want, have)
-	wantChange := mesh.Change{BridgeMTU: 1420, BridgeAddresses: mesh.Edits[netip.Prefix]{Add: want.Bridge.Addresses[:1], Remove: have.Bridge.Addresses[:1]}}
+	edits := mesh.Edits[netip.Prefix]{Add: want.Bridge.Addresses[:1], Remove: []netip.Prefix{other}}
+	wantChange := mesh.Change{BridgeMTU: 1420, BridgeAddresses: edits}
 	if diff := cmp.Diff(wantChange, got, compareNetip); diff != "" {
 		t.Errorf("change of the bridge (-want +got):\n%s", diff)
 	}
@@ -155,7 +159,8 @@ func TestDiffRouteReplaced(t *testing.T) {
 	have.Routes = slices.Clone(want.Routes)
 	i := slices.IndexFunc(have.Routes, func(r mesh.Route) bool { return r.Source.IsValid() })
 	have.Routes[i].Source = netip.Addr{}
-	if diff := cmp.Diff(mesh.Change{Routes: mesh.Edits[mesh.Route]{Add: want.Routes[i : i+1]}}, mesh.Diff(want, have), compareNetip, equateEmpty); diff != "" {
+	change := mesh.Change{Routes: mesh.Edits[mesh.Route]{Add: want.Routes[i : i+1]}}
+	if diff := cmp.Diff(change, mesh.Diff(want, have), compareNetip, equateEmpty); diff != "" {
 		t.Errorf("change of a route's source (-want +got):\n%s", diff)
 	}
 }
@@ -174,7 +179,8 @@ func TestDiffEndpoint(t *testing.T) {
 		want := mesh.Peer{PublicKey: key("a"), Endpoint: tt.want}
 		have := mesh.Peer{PublicKey: key("a"), Endpoint: tt.have}
 		c := mesh.Diff(mesh.State{Peers: []mesh.Peer{want}}, mesh.State{Peers: []mesh.Peer{have}})
-		if got := len(c.Peers.Update) == 1 && *c.Peers.Update[0].Endpoint == tt.want; got != tt.set || c.Empty() == tt.set {
+		got := len(c.Peers.Update) == 1 && *c.Peers.Update[0].Endpoint == tt.want
+		if got != tt.set || c.Empty() == tt.set {
 			t.Errorf("%s: endpoint is set: %v, want %v; change: %v", name, got, tt.set, c.Lines())
 		}
 	}

@@ -122,8 +122,12 @@ func (m *meshFile) readNode(t *testing.T, fields []string, own string) {
 		m.keys[name] = key(name)
 		values["public-key"] = key(name).String()
 	}
-	a := mesh.Announcement{PublicKey: values["public-key"], Endpoint: values["endpoint"], PodCIDRs: values["pod-cidrs"], NodeIPs: values["node-ips"]}
-	node := mesh.ParseNode(id, a, mesh.Overrides{ForceEndpoint: values["force-endpoint"], Keepalive: values["persistent-keepalive"]})
+	a := mesh.Announcement{
+		PublicKey: values["public-key"], Endpoint: values["endpoint"],
+		PodCIDRs: values["pod-cidrs"], NodeIPs: values["node-ips"],
+	}
+	o := mesh.Overrides{ForceEndpoint: values["force-endpoint"], Keepalive: values["persistent-keepalive"]}
+	node := mesh.ParseNode(id, a, o)
 	m.nodes = append(m.nodes, node)
 	if id.Name == own {
 		m.self = selfOf(node)

@@ -17,7 +17,9 @@ import (
 func TestLines(t *testing.T) {
 	prefix, addr := netip.MustParsePrefix, netip.MustParseAddr
 	endpoint, off := netip.MustParseAddrPort("192.0.2.2:51820"), time.Duration(0)
-	route := mesh.Route{Table: mesh.TableMain, Destination: prefix("10.244.2.0/24"), Link: "warren0", Source: addr("10.244.1.1")}
+	route := mesh.Route{
+		Table: mesh.TableMain, Destination: prefix("10.244.2.0/24"), Link: "warren0", Source: addr("10.244.1.1"),
+	}
 	for name, tt := range map[string]struct {
 		change mesh.Change
 		want   []string
@@ -25,12 +27,15 @@ func TestLines(t *testing.T) {
 		"a node joins": {
 			mesh.Change{
 				NodeIPs: mesh.Edits[netip.Addr]{Add: []netip.Addr{addr("192.0.2.2")}},
-				Peers:   mesh.PeerEdits{Add: []mesh.Peer{{PublicKey: key("b"), Node: "b", Endpoint: endpoint, AllowedIPs: []netip.Prefix{route.Destination}}}},
-				Routes:  mesh.Edits[mesh.Route]{Add: []mesh.Route{route}},
+				Peers: mesh.PeerEdits{Add: []mesh.Peer{
+					{PublicKey: key("b"), Node: "b", Endpoint: endpoint, AllowedIPs: []netip.Prefix{route.Destination}},
+				}},
+				Routes: mesh.Edits[mesh.Route]{Add: []mesh.Route{route}},
 			},
 			[]string{
 				`"guarded node address added" value=192.0.2.2`,
-				`"peer added" node=b peer="YgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" endpoint=192.0.2.2:51820 allowed_ips=[10.244.2.0/24]`,
+				`"peer added" node=b peer="YgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" ` +
+					`endpoint=192.0.2.2:51820 allowed_ips=[10.244.2.0/24]`,
 				`"route added" value="10.244.2.0/24 dev warren0 src 10.244.1.1"`,
 			},
 		},
@@ -47,11 +52,15 @@ func TestLines(t *testing.T) {
 		"a node changes": {
 			mesh.Change{Peers: mesh.PeerEdits{Update: []mesh.PeerUpdate{
 				{PublicKey: key("b"), Node: "b", Endpoint: &endpoint},
-				{PublicKey: key("c"), Node: "c", AllowedIPs: mesh.Edits[netip.Prefix]{Add: []netip.Prefix{route.Destination}}, Keepalive: &off},
+				{
+					PublicKey: key("c"), Node: "c", Keepalive: &off,
+					AllowedIPs: mesh.Edits[netip.Prefix]{Add: []netip.Prefix{route.Destination}},
+				},
 			}}},
 			[]string{
 				`"peer updated" node=b peer="YgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" endpoint=192.0.2.2:51820`,
-				`"peer updated" node=c peer="YwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" allowed_ips_added=[10.244.2.0/24] keepalive=0s`,
+				`"peer updated" node=c peer="YwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" ` +
+					`allowed_ips_added=[10.244.2.0/24] keepalive=0s`,
 			},
 		},
 		"another key": {
@@ -70,7 +79,9 @@ func TestLines(t *testing.T) {
 				BridgeMTU:       1420,
 				BridgeAddresses: mesh.Edits[netip.Prefix]{Remove: []netip.Prefix{prefix("10.244.9.1/24")}},
 				Device:          &mesh.Device{PublicKey: key("a"), Port: 51820},
-				Rules:           mesh.Edits[mesh.Rule]{Add: []mesh.Rule{{IPv6: true, Priority: 101, Incoming: "warren0", Table: mesh.TableMesh}}},
+				Rules: mesh.Edits[mesh.Rule]{Add: []mesh.Rule{
+					{IPv6: true, Priority: 101, Incoming: "warren0", Table: mesh.TableMesh},
+				}},
 			},
 			[]string{
 				`"sysctl set" sysctl=net/ipv4/ip_forward value=1`,

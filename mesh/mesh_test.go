@@ -30,7 +30,8 @@ func config(clusterCIDRs ...string) mesh.Config {
 
 // number is the i-th of the sound nodes of a dual-stack mesh, i from 1 to 65534.
 func number(i int) mesh.Node {
-	id := mesh.Identity{Name: fmt.Sprintf("n%d", i), UID: fmt.Sprintf("uid-%05d", i), Created: epoch.Add(time.Duration(i) * time.Second)}
+	created := epoch.Add(time.Duration(i) * time.Second)
+	id := mesh.Identity{Name: fmt.Sprintf("n%d", i), UID: fmt.Sprintf("uid-%05d", i), Created: created}
 	return mesh.ParseNode(id, announcement(i), mesh.Overrides{})
 }
 
@@ -56,7 +57,9 @@ func numbers(n int) []mesh.Node {
 
 // selfOf is the own node as the daemon on n knows it.
 func selfOf(n mesh.Node) mesh.Self {
-	return mesh.Self{Name: n.Name, UID: n.UID, Created: n.Created, PodCIDRs: n.PodCIDRs, NodeIPs: n.NodeIPs, PublicKey: n.PublicKey}
+	return mesh.Self{
+		Name: n.Name, UID: n.UID, Created: n.Created, PodCIDRs: n.PodCIDRs, NodeIPs: n.NodeIPs, PublicKey: n.PublicKey,
+	}
 }
 
 // text is a list of anything, one a line.

@@ -19,9 +19,11 @@ func TestParseNode(t *testing.T) {
 	id := mesh.Identity{Name: "n1", UID: "uid", Created: epoch}
 	sound := mesh.Node{
 		Name: "n1", UID: "uid", Created: epoch, PublicKey: key("key-n1"),
-		Endpoints: []netip.AddrPort{netip.MustParseAddrPort("172.16.0.1:51820"), netip.MustParseAddrPort("[2001:db8::1]:51820")},
-		PodCIDRs:  []netip.Prefix{netip.MustParsePrefix("10.0.1.0/24"), netip.MustParsePrefix("fd00:10:244:1::/64")},
-		NodeIPs:   []netip.Addr{netip.MustParseAddr("172.16.0.1"), netip.MustParseAddr("2001:db8::1")},
+		Endpoints: []netip.AddrPort{
+			netip.MustParseAddrPort("172.16.0.1:51820"), netip.MustParseAddrPort("[2001:db8::1]:51820"),
+		},
+		PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.1.0/24"), netip.MustParsePrefix("fd00:10:244:1::/64")},
+		NodeIPs:  []netip.Addr{netip.MustParseAddr("172.16.0.1"), netip.MustParseAddr("2001:db8::1")},
 	}
 	for _, tt := range []struct {
 		name   string
@@ -39,21 +41,32 @@ func TestParseNode(t *testing.T) {
 			a.Endpoint, o.ForceEndpoint = "nonsense", "203.0.113.1:1"
 		},
 			func(n *mesh.Node) { n.Endpoints = []netip.AddrPort{netip.MustParseAddrPort("203.0.113.1:1")} }},
-		{"forced endpoint for none", func(a *mesh.Announcement, o *mesh.Overrides) { a.Endpoint, o.ForceEndpoint = "", "203.0.113.1:1" },
+		{"forced endpoint for none", func(a *mesh.Announcement, o *mesh.Overrides) {
+			a.Endpoint, o.ForceEndpoint = "", "203.0.113.1:1"
+		},
 			func(n *mesh.Node) { n.Endpoints = []netip.AddrPort{netip.MustParseAddrPort("203.0.113.1:1")} }},
-		{"malformed forced endpoint", func(_ *mesh.Announcement, o *mesh.Overrides) { o.ForceEndpoint = "nonsense" }, func(n *mesh.Node) {
+		{"malformed forced endpoint", func(_ *mesh.Announcement, o *mesh.Overrides) {
+			o.ForceEndpoint = "nonsense"
+		}, func(n *mesh.Node) {
 			n.Endpoints = nil
-			n.Malformed = []mesh.Problem{{Node: "n1", Field: mesh.FieldForceEndpoint, Reason: `"nonsense" is not IP:port`}}
+			problem := mesh.Problem{Node: "n1", Field: mesh.FieldForceEndpoint, Reason: `"nonsense" is not IP:port`}
+			n.Malformed = []mesh.Problem{problem}
 		}},
-		{"an address twice", func(a *mesh.Announcement, _ *mesh.Overrides) { a.NodeIPs += ",172.16.0.1" }, func(*mesh.Node) {}},
+		{"an address twice", func(a *mesh.Announcement, _ *mesh.Overrides) {
+			a.NodeIPs += ",172.16.0.1"
+		}, func(*mesh.Node) {}},
 		{"what can be read is kept", func(a *mesh.Announcement, _ *mesh.Overrides) {
 			a.PublicKey, a.NodeIPs, a.PodCIDRs = "", "127.0.0.1,"+a.NodeIPs, a.PodCIDRs+",10.0.2.0/24"
 		}, func(n *mesh.Node) {
 			n.PublicKey = mesh.Node{}.PublicKey
-			n.Malformed = []mesh.Problem{
-				{Node: "n1", Field: mesh.FieldPublicKey, Reason: "missing: all four annotations are published together"},
-				{Node: "n1", Field: mesh.FieldPodCIDRs, Reason: "10.0.2.0/24 is the second of its address family, one is allowed"},
-				{Node: "n1", Field: mesh.FieldNodeIPs, Reason: `"127.0.0.1" is a loopback address, not one of a node`},
+			n.Malformed = nil
+			for _, p := range []mesh.Problem{
+				{Field: mesh.FieldPublicKey, Reason: "missing: all four annotations are published together"},
+				{Field: mesh.FieldPodCIDRs, Reason: "10.0.2.0/24 is the second of its address family, one is allowed"},
+				{Field: mesh.FieldNodeIPs, Reason: `"127.0.0.1" is a loopback address, not one of a node`},
+			} {
+				p.Node = "n1"
+				n.Malformed = append(n.Malformed, p)
 			}
 		}},
 	} {
@@ -103,7 +116,8 @@ func FuzzParseNode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, publicKey, endpoint, podCIDRs, nodeIPs, forceEndpoint, keepalive string) {
 		a := mesh.Announcement{PublicKey: publicKey, Endpoint: endpoint, PodCIDRs: podCIDRs, NodeIPs: nodeIPs}
-		n := mesh.ParseNode(mesh.Identity{Name: "n1"}, a, mesh.Overrides{ForceEndpoint: forceEndpoint, Keepalive: keepalive})
+		o := mesh.Overrides{ForceEndpoint: forceEndpoint, Keepalive: keepalive}
+		n := mesh.ParseNode(mesh.Identity{Name: "n1"}, a, o)
 		for _, p := range n.Malformed {
 			checkReason(t, p)
 		}
@@ -111,7 +125,8 @@ func FuzzParseNode(f *testing.F) {
 			t.Errorf("Announced = %v for %+v", n.Announced(), a)
 		}
 		checkAddresses(t, n)
-		if len(n.Malformed) == 0 && n.Announced() && (n.PublicKey.IsZero() || len(n.Endpoints) == 0 || len(n.PodCIDRs) == 0 || len(n.NodeIPs) == 0) {
+		complete := !n.PublicKey.IsZero() && len(n.Endpoints) > 0 && len(n.PodCIDRs) > 0 && len(n.NodeIPs) > 0
+		if len(n.Malformed) == 0 && n.Announced() && !complete {
 			t.Errorf("incomplete without a Problem: %+v", n)
 		}
 		// Whatever it is, it stops nobody else.
@@ -153,7 +168,8 @@ func checkHarmless(t *testing.T, n mesh.Node) {
 		t.Fatal(err)
 	}
 	for _, p := range state.Peers {
-		if p.Node == "n2" && p.PublicKey == number(2).PublicKey && len(p.AllowedIPs) == 4 && p.Endpoint == number(2).Endpoints[0] {
+		n2 := number(2)
+		if p.Node == "n2" && p.PublicKey == n2.PublicKey && len(p.AllowedIPs) == 4 && p.Endpoint == n2.Endpoints[0] {
 			return
 		}
 	}

@@ -10,14 +10,16 @@ import (
 func TestRangesAgainstScan(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	prefix := func() netip.Prefix {
-		p, err := netip.AddrFrom4([4]byte{10, byte(random.IntN(4)), byte(random.IntN(4)), byte(random.IntN(256))}).Prefix(14 + random.IntN(19))
+		ip := netip.AddrFrom4([4]byte{10, byte(random.IntN(4)), byte(random.IntN(4)), byte(random.IntN(256))})
+		p, err := ip.Prefix(14 + random.IntN(19))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if random.IntN(3) > 0 {
 			return p
 		}
-		return netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfd, 15: byte(random.IntN(16))}), 120+random.IntN(9)).Masked()
+		ip = netip.AddrFrom16([16]byte{0xfd, 15: byte(random.IntN(16))})
+		return netip.PrefixFrom(ip, 120+random.IntN(9)).Masked()
 	}
 	for range 50 {
 		var r ranges

@@ -57,7 +57,8 @@ func (n Node) check(cfg Config) error {
 		return err
 	}
 	if problem := newMembers(cfg).conflict(n); problem != nil {
-		return fmt.Errorf("node %s does not fit the configured CIDRs: %s: correct them, on all nodes alike", n.Name, problem.Reason)
+		return fmt.Errorf("node %s does not fit the configured CIDRs: %s: correct them, on all nodes alike",
+			n.Name, problem.Reason)
 	}
 	return nil
 }

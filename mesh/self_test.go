@@ -26,7 +26,9 @@ func TestGateway(t *testing.T) {
 
 func TestPeerGateway(t *testing.T) {
 	for ips, want := range map[string]string{
-		"10.244.2.0/24,fd00::/64,192.0.2.2/32": "10.244.2.1", "2001:db8::2/128,fd00::/64": "fd00::1", "192.0.2.2/32": "invalid IP",
+		"10.244.2.0/24,fd00::/64,192.0.2.2/32": "10.244.2.1",
+		"2001:db8::2/128,fd00::/64":            "fd00::1",
+		"192.0.2.2/32":                         "invalid IP",
 	} {
 		if got := (mesh.Peer{AllowedIPs: prefixes(t, ips)}).Gateway(); got.String() != want {
 			t.Errorf("gateway of a peer with %s = %v, want %s", ips, got, want)
@@ -42,7 +44,8 @@ func TestAnnounceIsRead(t *testing.T) {
 		if diff := cmp.Diff(announcement(i+1), a); diff != "" {
 			t.Fatalf("announcement (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(n, mesh.ParseNode(mesh.Identity{Name: n.Name, UID: n.UID, Created: n.Created}, a, mesh.Overrides{}), compareNetip); diff != "" {
+		read := mesh.ParseNode(mesh.Identity{Name: n.Name, UID: n.UID, Created: n.Created}, a, mesh.Overrides{})
+		if diff := cmp.Diff(n, read, compareNetip); diff != "" {
 			t.Fatalf("node (-want +got):\n%s", diff)
 		}
 	}
@@ -93,12 +96,24 @@ func TestSelfErrors(t *testing.T) {
 		waiting bool
 		want    string
 	}{
-		"no pod CIDR":               {change: func(s *mesh.Self) { s.PodCIDRs = nil }, waiting: true, want: "pod CIDR"},
-		"no node IP":                {change: func(s *mesh.Self) { s.NodeIPs = nil }, waiting: true, want: "node IP"},
-		"no usable node IP":         {change: func(s *mesh.Self) { s.NodeIPs = []netip.Addr{netip.IPv6Loopback()} }, waiting: true, want: "usable"},
-		"two pod CIDRs of a family": {change: func(s *mesh.Self) { s.PodCIDRs = append(s.PodCIDRs, netip.MustParsePrefix("10.9.0.0/24")) }, want: "10.9.0.0/24 is the second"},
-		"pod CIDR too small":        {change: func(s *mesh.Self) { s.PodCIDRs = list("10.9.0.0/31") }, want: "10.9.0.0/31 is not /8 to /30 long"},
-		"node IP among its pods":    {change: func(s *mesh.Self) { s.NodeIPs = []netip.Addr{netip.MustParseAddr("10.0.1.9")} }, want: "inside the node's own pod CIDR"},
+		"no pod CIDR": {change: func(s *mesh.Self) { s.PodCIDRs = nil }, waiting: true, want: "pod CIDR"},
+		"no node IP":  {change: func(s *mesh.Self) { s.NodeIPs = nil }, waiting: true, want: "node IP"},
+		"no usable node IP": {
+			change:  func(s *mesh.Self) { s.NodeIPs = []netip.Addr{netip.IPv6Loopback()} },
+			waiting: true, want: "usable",
+		},
+		"two pod CIDRs of a family": {
+			change: func(s *mesh.Self) { s.PodCIDRs = append(s.PodCIDRs, netip.MustParsePrefix("10.9.0.0/24")) },
+			want:   "10.9.0.0/24 is the second",
+		},
+		"pod CIDR too small": {
+			change: func(s *mesh.Self) { s.PodCIDRs = list("10.9.0.0/31") },
+			want:   "10.9.0.0/31 is not /8 to /30 long",
+		},
+		"node IP among its pods": {
+			change: func(s *mesh.Self) { s.NodeIPs = []netip.Addr{netip.MustParseAddr("10.0.1.9")} },
+			want:   "inside the node's own pod CIDR",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			self := selfOf(number(1))

@@ -2,6 +2,7 @@ package meshtest
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,7 +73,8 @@ var drifts = map[string]func(c *contract, s mesh.State){
 		c.meddle(mesh.Change{Addresses: mesh.Edits[netip.Prefix]{Remove: s.Link.Addresses}})
 	},
 	"address added": func(c *contract, _ mesh.State) {
-		c.meddle(mesh.Change{Addresses: mesh.Edits[netip.Prefix]{Add: []netip.Prefix{netip.MustParsePrefix("10.9.9.9/32")}}})
+		added := []netip.Prefix{netip.MustParsePrefix("10.9.9.9/32")}
+		c.meddle(mesh.Change{Addresses: mesh.Edits[netip.Prefix]{Add: added}})
 	},
 	"routes deleted": func(c *contract, s mesh.State) {
 		c.meddle(mesh.Change{Routes: mesh.Edits[mesh.Route]{Remove: s.Routes}})
@@ -175,7 +177,8 @@ func (c *contract) bridge() {
 		c.t.Fatal("the bridge was not observed")
 	}
 	c.converge(want)
-	if got := c.observe().Bridge; !cmp.Equal(got.Addresses, want.Bridge.Addresses, cmp.Comparer(samePrefix)) || got.MTU != want.Bridge.MTU {
+	got := c.observe().Bridge
+	if !slices.Equal(got.Addresses, want.Bridge.Addresses) || got.MTU != want.Bridge.MTU {
 		c.t.Errorf("bridge %v, want %v", got, want.Bridge)
 	}
 }
@@ -238,7 +241,8 @@ func (c *contract) underlay() {
 	if err != nil || got != UnderlayMTU {
 		c.t.Errorf("MTU %d (%v), want %d", got, err, UnderlayMTU)
 	}
-	if _, err := c.Host.UnderlayMTU([]netip.Addr{unknown}); err == nil || !strings.Contains(err.Error(), "203.0.113.7") {
+	_, err = c.Host.UnderlayMTU([]netip.Addr{unknown})
+	if err == nil || !strings.Contains(err.Error(), "203.0.113.7") {
 		c.t.Errorf("of an address that nobody has: %v", err)
 	}
 }

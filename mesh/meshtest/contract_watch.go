@@ -11,7 +11,8 @@ import (
 // Watch has made all of its subscriptions.
 var watched = []string{
 	"routes deleted", "link deleted", "link down", "down and up", "MTU", "ruleset flush", "addresses deleted",
-	"address added", "route without source", "rules deleted", "peer deleted", "peer with another's addresses", "keepalive", "port",
+	"address added", "route without source", "rules deleted", "peer deleted", "peer with another's addresses",
+	"keepalive", "port",
 	"node address unguarded",
 }
 

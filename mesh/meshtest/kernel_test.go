@@ -63,12 +63,12 @@ func (r restarting) DeleteLink() {
 
 // want is a state with one of everything.
 func want() mesh.State {
-	gateway := netip.MustParsePrefix("10.244.1.1/32")
+	gateway, pods := netip.MustParsePrefix("10.244.1.1/32"), netip.MustParsePrefix("10.244.2.0/24")
 	return mesh.State{
 		Link:     mesh.Link{Name: "warren0", MTU: 1420, Up: true, Addresses: []netip.Prefix{gateway}},
 		Device:   mesh.Device{PublicKey: keys.Public{9}, Port: 51820},
-		Peers:    []mesh.Peer{{PublicKey: keys.Public{1}, AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.244.2.0/24")}}},
-		Routes:   []mesh.Route{{Table: mesh.TableMain, Destination: netip.MustParsePrefix("10.244.2.0/24"), Link: "warren0"}},
+		Peers:    []mesh.Peer{{PublicKey: keys.Public{1}, AllowedIPs: []netip.Prefix{pods}}},
+		Routes:   []mesh.Route{{Table: mesh.TableMain, Destination: pods, Link: "warren0"}},
 		Rules:    []mesh.Rule{{Priority: 101, Incoming: "warren0", Table: mesh.TableMesh}},
 		Firewall: mesh.Firewall{Link: "warren0", Bridge: "warren-br0", Port: 51820},
 		Sysctls:  []mesh.Sysctl{{Name: "net/ipv4/ip_forward", Value: "1"}},
@@ -80,8 +80,8 @@ func TestKernelFaults(t *testing.T) {
 	broken := errors.New("broken")
 	// What is left to do is as many lines of log as here.
 	for kind, left := range map[string]int{
-		"sysctl-set": 1, "nft-transaction": 1, "link-add": 5, "link-set": 2, "address-add": 1, "device-set": 1, "peer-set": 1,
-		"route-add": 1, "rule-add": 1,
+		"sysctl-set": 1, "nft-transaction": 1, "link-add": 5, "link-set": 2, "address-add": 1, "device-set": 1,
+		"peer-set": 1, "route-add": 1, "rule-add": 1,
 	} {
 		t.Run(kind, func(t *testing.T) {
 			kernel := meshtest.NewKernel(mesh.Defaults(), false)

@@ -46,7 +46,9 @@ func Initiate(ctx context.Context, link string, peers []mesh.Peer, statuses func
 }
 
 // retry calls initiate with all peers, and then with those that remain.
-func retry(ctx context.Context, peers []mesh.Peer, remaining func([]mesh.Peer) []mesh.Peer, initiate func([]mesh.Peer)) {
+func retry(
+	ctx context.Context, peers []mesh.Peer, remaining func([]mesh.Peer) []mesh.Peer, initiate func([]mesh.Peer),
+) {
 	for i := range tries {
 		if len(peers) == 0 {
 			return
