@@ -1,6 +1,7 @@
-// Package agent owns the reconcile loop: it reads what the cluster says, computes what the host should look like,
-// observes what it does look like and applies the difference, and it reports how that went. It owns the interfaces it
-// consumes; how a cluster is read and how a host is changed is not its business.
+// Package agent owns the passes that keep one node in the mesh. A pass reads what the cluster says, computes what the
+// host should look like, observes what it does look like, applies the difference and reports how that went. The package
+// also owns the interfaces that it consumes, the log lines, the metrics and the health endpoints. It knows neither how
+// a cluster is read nor how a host is changed; mesh/loop says when a pass is made, and mesh/status holds how it went.
 package agent
 
 import (
@@ -10,39 +11,44 @@ import (
 	"warren.mesh/mesh"
 )
 
-// Cluster is the cluster's API as the loop sees it.
+// Cluster is the cluster's API as the agent uses it.
 type Cluster interface {
 	// Synced reports whether the list of Nodes has been read in full since the start. Nothing is pruned before.
 	Synced() bool
-	// Waiting says in half a sentence what of the API server is waited for; empty while all is read and followed.
+	// Waiting says in half a sentence what the daemon waits for from the API server; empty while it reads and follows
+	// all.
 	Waiting() string
-	// Nodes are all Nodes of the cluster as of now, in any order, the own one included.
+	// Nodes returns all Nodes of the cluster as of now, in any order, the own one included.
 	Nodes() []mesh.Node
-	// Self is the own Node from its full object. ok is false while it does not exist, or while that is not known yet.
+	// Self returns the own Node from its full object. ok is false while the Node does not exist, or while that is not
+	// known yet.
 	Self() (self mesh.Self, ok bool)
 	// Publish writes the four annotations of the own Node (whose UID must still be uid) in one request.
 	Publish(ctx context.Context, uid string, a mesh.Announcement) error
-	// SetNetworkAvailable writes the condition NetworkUnavailable=False of the own Node, where it says something else.
+	// SetNetworkAvailable writes the condition NetworkUnavailable=False of the own Node, unless it says that already.
 	SetNetworkAvailable(ctx context.Context) error
 	// PolicyInForce reports whether an admission policy checks what is announced of the own Node. It writes nothing.
 	PolicyInForce(ctx context.Context, uid string) (bool, error)
 }
 
-// Host is the operating system's network as the loop sees it.
+// Host is the operating system's network as the agent uses it.
 type Host interface {
-	// Observe reads everything that warren keeps. Its cost grows with the mesh: the agent calls it at the start, after a
-	// failure, when Watch reports a contradiction, and at every resync. The error names the operation, "observe the host".
+	// Observe reads everything that warren keeps. Its cost grows with the mesh: the agent calls it at the start, after
+	// a failure, when Watch reports a contradiction, and at every resync. The error names the operation, "observe the
+	// host".
 	Observe(ctx context.Context) (mesh.Observation, error)
-	// Apply makes the change, in the fail-closed order, and goes on past independent failures: the error joins them all.
+	// Apply makes the change, in the fail-closed order, and goes on past independent failures: the error joins them
+	// all.
 	Apply(ctx context.Context, c mesh.Change) error
-	// UnderlayMTU is the MTU in bytes of the interface that holds the first of these addresses it finds.
+	// UnderlayMTU returns the MTU in bytes of the interface that holds the first of these addresses that it finds.
 	UnderlayMTU(addrs []netip.Addr) (int, error)
-	// InitiateHandshakes has the device begin a handshake with each of the peers, jittered, and again with those that never
-	// complete one. It returns when all have, after some seconds, or when ctx ends.
+	// InitiateHandshakes has the device begin a handshake with each of the peers, jittered, and again with those that
+	// never complete one. It returns when all have, after some seconds, or when ctx ends.
 	InitiateHandshakes(ctx context.Context, peers []mesh.Peer)
-	// Watch calls poke whenever somebody else changed what Observe reads, until ctx ends. What Apply does pokes nobody.
+	// Watch calls poke, from any goroutine, whenever somebody else changed what Observe reads, until ctx ends. What
+	// Apply does pokes nobody.
 	Watch(ctx context.Context, poke func()) error
-	// Leaks are the firewall's counters by name, in packets.
+	// Leaks returns the guard's counters by name, in packets.
 	Leaks(ctx context.Context) (map[string]uint64, error)
 	// Operations counts what Apply has written since the start, by kind: "route-add", "peer-set" and the like.
 	Operations() map[string]uint64
@@ -50,8 +56,8 @@ type Host interface {
 
 // Attachments is the CNI configuration by which pods are attached to this node.
 type Attachments interface {
-	// Configure installs the configuration for these pod CIDRs and this MTU where it differs from what is there.
+	// Configure installs the configuration for these pod CIDRs and this MTU if it differs from what is there.
 	Configure(podCIDRs []netip.Prefix, mtu int) (changed bool, err error)
-	// Strays are the addresses of pods on this node outside podCIDRs: left over from an earlier assignment.
+	// Strays returns the addresses of pods on this node outside podCIDRs: left over from an earlier assignment.
 	Strays(podCIDRs []netip.Prefix) ([]netip.Addr, error)
 }

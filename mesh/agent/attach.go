@@ -20,8 +20,8 @@ func (a *Agent) attach(podCIDRs []netip.Prefix, mtu int) {
 	}
 }
 
-// survey looks for pods that kept addresses of an earlier pod CIDR: nobody else can reach them any more. It does not stop
-// them, because only a pod's owner can say what the pod is worth.
+// survey looks for pods that kept addresses of an earlier pod CIDR: nobody else can reach them any more. It does not
+// stop them, because only a pod's owner can say what the pod is worth.
 func (a *Agent) survey(podCIDRs []netip.Prefix) {
 	strays, err := a.cfg.Attachments.Strays(podCIDRs)
 	a.report(stepStrays, err)

@@ -12,8 +12,8 @@ import (
 	"warren.mesh/mesh/status"
 )
 
-// DefaultResync is how often the host is observed in full although nothing was reported. What others change is reported
-// by Host.Watch within a second; the resync is for what no notification tells.
+// DefaultResync is how often the agent observes the host in full although nobody reported a change. Host.Watch reports
+// what others change within a second; the resync finds what no notification tells.
 const DefaultResync = 5 * time.Minute
 
 // Config is what an Agent needs. Cluster, Host, Attachments and Key are required.
@@ -27,14 +27,14 @@ type Config struct {
 	Cluster     Cluster
 	Host        Host
 	Attachments Attachments
-	// Log is where changes and failures go; nil discards them.
+	// Log receives changes and failures; nil discards them.
 	Log *slog.Logger
 	// Resync is the interval between full observations; zero means DefaultResync.
 	Resync time.Duration
-	// Version is warren's own, for the metrics.
+	// Version is warren's own. The metrics give it.
 	Version string
-	// Backend is "kernel" or "userspace", and BackendReason why that was chosen: both are logged once, and told by metrics
-	// and /readyz.
+	// Backend is "kernel" or "userspace", and BackendReason why that was chosen. The log gives both once, and the
+	// metrics and /readyz always.
 	Backend, BackendReason string
 }
 
@@ -57,11 +57,11 @@ type Agent struct {
 	changes     changeLog
 	// underlay is the last known MTU for the mesh in bytes, zero before.
 	underlay int
-	// surveyed says whether anybody has looked for pods outside the pod CIDRs.
+	// surveyed says whether survey has looked for pods outside the pod CIDRs.
 	surveyed bool
 }
 
-// New makes an Agent; nothing happens before Run.
+// New returns an Agent. Nothing happens before Run.
 func New(cfg Config) *Agent {
 	cfg.Resync = cmp.Or(cfg.Resync, DefaultResync)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))

@@ -64,7 +64,7 @@ func TestDownLinkIsLookedAtAgain(t *testing.T) {
 	})
 }
 
-// A failure is logged when it comes, when it changes and when it goes, however often it is retried.
+// The log gives a failure when it begins, when it changes and when it ends, however often the daemon retries.
 func TestFailuresAreRetriedAndLoggedOnce(t *testing.T) {
 	cluster(t, 2, func(t *testing.T, api *meshtest.API, machines []*machine) {
 		a := machines[0]
@@ -156,7 +156,7 @@ func TestDeviceIsWaitedFor(t *testing.T) {
 	})
 }
 
-// The presence of the CNI configuration is what makes pods start, and the condition what makes them come.
+// The presence of the CNI configuration makes the kubelet start pods, and the condition makes the scheduler send them.
 func TestConfigurationComesAfterTheMesh(t *testing.T) {
 	cluster(t, 1, func(t *testing.T, api *meshtest.API, _ []*machine) {
 		b := newMachine(api, 2)
@@ -176,7 +176,8 @@ func TestConfigurationComesAfterTheMesh(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if b.attachments.written != 1 || b.attachments.early || !api.Node(b.name).NetworkAvailable {
-			t.Errorf("written %d times, early %v, Node %+v", b.attachments.written, b.attachments.early, api.Node(b.name))
+			t.Errorf("written %d times, early %v, Node %+v",
+				b.attachments.written, b.attachments.early, api.Node(b.name))
 		}
 	})
 }
@@ -195,7 +196,8 @@ func TestMTUFollowsTheUnderlay(t *testing.T) {
 	})
 }
 
-// What the API server refused because the Node has changed is not sent again before the daemon has read it anew.
+// The daemon does not repeat a write that the API server refused because the Node has changed before it has read the
+// Node again.
 func TestStaleWritesAreNotRepeatedBlindly(t *testing.T) {
 	cluster(t, 1, func(t *testing.T, api *meshtest.API, machines []*machine) {
 		a := machines[0]

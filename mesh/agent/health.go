@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Handler serves /healthz (is the worker alive), /readyz (is the mesh programmed, by which WireGuard, and if not, why) and
-// /metrics.
+// Handler serves /healthz (is the worker alive), /readyz (is the mesh programmed, by which WireGuard, and if not, why)
+// and /metrics.
 func (a *Agent) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {

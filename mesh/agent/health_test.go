@@ -16,7 +16,8 @@ import (
 // unsteady are the lines that depend on which node came first, and when.
 func unsteady(line string) bool {
 	operation := strings.HasPrefix(line, "warren_host_operations_total") && !strings.Contains(line, "link-add")
-	return operation || strings.HasPrefix(line, "warren_reconcile_total") || strings.HasPrefix(line, "warren_reconcile_last_timestamp")
+	return operation || strings.HasPrefix(line, "warren_reconcile_total") ||
+		strings.HasPrefix(line, "warren_reconcile_last_timestamp")
 }
 
 func TestMetrics(t *testing.T) {
@@ -78,7 +79,7 @@ func TestNotReadyBeforeTheFirstPass(t *testing.T) {
 	}
 }
 
-// What was waited for is there, and the pass that makes use of it under way: pods cannot be attached yet.
+// What the daemon waited for is there, but the pass that uses it is still under way: pods cannot be attached yet.
 func TestNotReadyBeforeThePassHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var api meshtest.API

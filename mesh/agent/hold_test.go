@@ -14,7 +14,7 @@ import (
 	"warren.mesh/mesh/meshtest"
 )
 
-// dropRoutes is what a clumsy administrator does.
+// dropRoutes deletes all routes.
 func dropRoutes(s *mesh.State) { s.Routes = nil }
 
 func TestOutageFreezesTheMesh(t *testing.T) {
@@ -60,11 +60,16 @@ func TestNothingIsRemovedBeforeTheFirstList(t *testing.T) {
 		api.SetDown(true)
 		m := newMachine(&api, 1)
 		left := mesh.State{
-			Link:   mesh.Link{Name: "warren0", MTU: 1300, Up: true, Addresses: []netip.Prefix{netip.MustParsePrefix("10.244.7.1/32")}},
+			Link: mesh.Link{
+				Name: "warren0", MTU: 1300, Up: true,
+				Addresses: []netip.Prefix{netip.MustParsePrefix("10.244.7.1/32")},
+			},
 			Device: mesh.Device{PublicKey: key(77), Port: 1},
 			Peers:  []mesh.Peer{{PublicKey: key(9)}},
-			Routes: []mesh.Route{{Table: mesh.TableMain, Destination: netip.MustParsePrefix("10.244.9.0/24"), Link: "warren0"}},
-			Rules:  []mesh.Rule{{Priority: 5, Table: mesh.TableMesh}},
+			Routes: []mesh.Route{
+				{Table: mesh.TableMain, Destination: netip.MustParsePrefix("10.244.9.0/24"), Link: "warren0"},
+			},
+			Rules: []mesh.Rule{{Priority: 5, Table: mesh.TableMesh}},
 		}
 		m.host.meddle(func(s *mesh.State) { *s = left })
 		m.start()
@@ -123,7 +128,8 @@ func TestOwnNodeMissing(t *testing.T) {
 		if code, _ := a.get("/healthz"); code != 200 {
 			t.Error("liveness must stay green")
 		}
-		if _, body := a.get("/metrics"); !strings.Contains(body, `warren_waiting{reason="waiting for the own Node object: `) {
+		const metric = `warren_waiting{reason="waiting for the own Node object: `
+		if _, body := a.get("/metrics"); !strings.Contains(body, metric) {
 			t.Error("no metric")
 		}
 		if got := logged(a.log.read(), "no Node named"); len(got) != 1 {
@@ -140,12 +146,15 @@ func TestOwnNodeMissing(t *testing.T) {
 		}
 
 		again := object(1)
-		again.PodCIDRs = []netip.Prefix{netip.MustParsePrefix("10.244.44.0/24"), netip.MustParsePrefix("fd00:10:244:44::/64")}
+		again.PodCIDRs = []netip.Prefix{
+			netip.MustParsePrefix("10.244.44.0/24"), netip.MustParsePrefix("fd00:10:244:44::/64"),
+		}
 		a.attachments.set([]netip.Addr{netip.MustParseAddr("10.244.1.5")}, nil)
 		api.Create(again)
 		settle()
 		wantPeers(t, a, b.key) // c is gone for good
-		if got := api.Node(a.name); got.Announcement.PodCIDRs != "10.244.44.0/24,fd00:10:244:44::/64" || !got.NetworkAvailable {
+		const cidrs = "10.244.44.0/24,fd00:10:244:44::/64"
+		if got := api.Node(a.name); got.Announcement.PodCIDRs != cidrs || !got.NetworkAvailable {
 			t.Errorf("published of the new Node: %+v", got)
 		}
 		want := []netip.Prefix{netip.MustParsePrefix("10.244.44.1/32"), netip.MustParsePrefix("fd00:10:244:44::1/128")}
@@ -174,7 +183,8 @@ func TestWaitsForAPodCIDR(t *testing.T) {
 		if code, body := c.get("/readyz"); code != 503 || !strings.Contains(body, "waiting for a pod CIDR") {
 			t.Errorf("/readyz: %d %s", code, body)
 		}
-		if lines := c.log.read(); len(logged(lines, "level=ERROR")) != 0 || len(logged(lines, "waiting for a pod CIDR")) != 1 {
+		lines := c.log.read()
+		if len(logged(lines, "level=ERROR")) != 0 || len(logged(lines, "waiting for a pod CIDR")) != 1 {
 			t.Errorf("log: %q", lines)
 		}
 		api.Update(c.name, func(n *meshtest.Node) { n.PodCIDRs = cidrs })

@@ -14,7 +14,7 @@ import (
 	"warren.mesh/mesh/meshtest"
 )
 
-// host is the model of a Linux host, where the loop's calls can be counted, made to fail and held up.
+// host is the model of a Linux host that counts the agent's calls, and can make them fail and hold them up.
 type host struct {
 	*meshtest.Kernel
 

@@ -8,7 +8,8 @@ import (
 	"warren.mesh/mesh/status"
 )
 
-// logStatus logs what differs between two snapshots: each condition and problem once when it comes and once when it goes.
+// logStatus logs what differs between two snapshots: each condition and problem once when it comes and once when it
+// goes.
 func logStatus(log *slog.Logger, before, after status.Snapshot) {
 	d := status.Diff(before, after)
 	for _, c := range d.Began {
@@ -31,8 +32,8 @@ func logStatus(log *slog.Logger, before, after status.Snapshot) {
 			"pods", fmt.Sprint(pods.Strays), "cidrs", fmt.Sprint(pods.CIDRs))
 	}
 	if after.Policies == status.PoliciesMissing && before.Policies != status.PoliciesMissing {
-		log.Warn("warren's admission policies are missing: the token of any node's daemon may write the annotations of "+
-			"all nodes; apply the manifests", "node", after.Node)
+		log.Warn("warren's admission policies are missing: the token of any node's daemon may write the annotations "+
+			"of all nodes; apply the manifests", "node", after.Node)
 	}
 }
 

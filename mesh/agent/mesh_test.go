@@ -62,14 +62,16 @@ func TestHandshakesWithNewPeersOnly(t *testing.T) {
 	cluster(t, 2, func(t *testing.T, api *meshtest.API, machines []*machine) {
 		api.Create(announced(9))
 		settle()
-		if peers := machines[0].host.Initiated(); len(peers) != 1 || peers[0].Gateway() != mesh.Gateway(object(9).PodCIDRs[0]) {
-			t.Errorf("handshakes with %v", peers)
+		peers, want := machines[0].host.Initiated(), mesh.Gateway(object(9).PodCIDRs[0])
+		if len(peers) != 1 || peers[0].Gateway() != want {
+			t.Errorf("handshakes with %v, want %v", peers, want)
 		}
 		machines[0].host.activity()
 		api.Update(name(9), func(n *meshtest.Node) { n.Overrides.ForceEndpoint = "198.51.100.9:1" })
 		settle()
 		_, wrote := machines[0].host.activity()
-		if peers := machines[0].host.Initiated(); len(peers) != 0 || !maps.Equal(wrote, map[string]uint64{"peer-set": 1}) {
+		peers = machines[0].host.Initiated()
+		if len(peers) != 0 || !maps.Equal(wrote, map[string]uint64{"peer-set": 1}) {
 			t.Errorf("after another endpoint: handshakes with %v, wrote %v", peers, wrote)
 		}
 	})
@@ -142,7 +144,8 @@ func TestGarbageIsOneNodesProblem(t *testing.T) {
 		}
 		lines := a.log.read()
 		for _, text := range []string{"node has a problem", "node's problem is gone"} {
-			if got := logged(lines, text); len(got) != 1 || !strings.Contains(got[0], "node=node-0009 field=pod-cidrs") {
+			got := logged(lines, text)
+			if len(got) != 1 || !strings.Contains(got[0], "node=node-0009 field=pod-cidrs") {
 				t.Errorf("%s: %q", text, got)
 			}
 		}
@@ -170,7 +173,9 @@ func TestOneNodeAmongAThousand(t *testing.T) {
 		m.host.activity()
 		for what, change := range map[string]func(){
 			"joins": func() { api.Create(far(1001)) },
-			"moves": func() { api.Update(name(500), func(n *meshtest.Node) { n.Overrides.ForceEndpoint = "198.51.100.9:1" }) },
+			"moves": func() {
+				api.Update(name(500), func(n *meshtest.Node) { n.Overrides.ForceEndpoint = "198.51.100.9:1" })
+			},
 			"restarts": func() {
 				api.Update(name(600), func(n *meshtest.Node) { n.Announcement.PublicKey = key(2000).String() })
 			},

@@ -27,12 +27,15 @@ var (
 	lastOutcomeDesc     = desc("warren_reconcile_last_outcome", "1 for the outcome of the last pass.", "outcome")
 	lastTimeDesc        = desc("warren_reconcile_last_timestamp_seconds", "When the last pass ended.")
 	lastDurationDesc    = desc("warren_reconcile_last_duration_seconds", "How long the last pass took.")
-	waitingDesc         = desc("warren_waiting", "1 for each step that waits for others, and what for.", "step", "reason")
-	failingDesc         = desc("warren_failing", "1 for each step that fails and is retried.", "step")
-	nodeProblemsDesc    = desc("warren_node_problems", "What is wrong with a node, by part of its announcement.", "node", "field")
+	waitingDesc         = desc("warren_waiting", "1 for each step that waits for others, and what for.",
+		"step", "reason")
+	failingDesc      = desc("warren_failing", "1 for each step that fails and is retried.", "step")
+	nodeProblemsDesc = desc("warren_node_problems", "What is wrong with a node, by part of its announcement.",
+		"node", "field")
 	strayPodsDesc       = desc("warren_stray_pods", "Pods of this node with addresses outside its pod CIDRs.")
-	unguardedDesc       = desc("warren_admission_policies_missing", "1 where no admission policy checked this node's annotations at the start.")
-	watchRestartsDesc   = desc("warren_watch_restarts_total", "Interruptions of the watch over the host.")
+	policiesMissingDesc = desc("warren_admission_policies_missing",
+		"1 where no admission policy checked this node's annotations at the start.")
+	watchRestartsDesc = desc("warren_watch_restarts_total", "Interruptions of the watch over the host.")
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -43,7 +46,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 func (statusMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		infoDesc, peersDesiredDesc, peersProgrammedDesc, passesDesc, lastOutcomeDesc, lastTimeDesc, lastDurationDesc,
-		waitingDesc, failingDesc, nodeProblemsDesc, strayPodsDesc, unguardedDesc, watchRestartsDesc,
+		waitingDesc, failingDesc, nodeProblemsDesc, strayPodsDesc, policiesMissingDesc, watchRestartsDesc,
 	} {
 		ch <- d
 	}
@@ -62,7 +65,7 @@ func (m statusMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(peersDesiredDesc, float64(s.Peers.Desired))
 	gauge(peersProgrammedDesc, float64(s.Peers.Programmed))
 	gauge(strayPodsDesc, float64(len(s.Pods.Strays)))
-	gauge(unguardedDesc, one(s.Policies == status.PoliciesMissing))
+	gauge(policiesMissingDesc, one(s.Policies == status.PoliciesMissing))
 	counter(watchRestartsDesc, s.Watch.Restarts)
 	for outcome, n := range s.Pass.Count {
 		counter(passesDesc, n, string(outcome))
@@ -74,7 +77,7 @@ func (m statusMetrics) Collect(ch chan<- prometheus.Metric) {
 // gaugeFunc makes a gauge.
 type gaugeFunc = func(desc *prometheus.Desc, value float64, labels ...string)
 
-// collectPass makes the gauges of the last pass. Before the first one there is no outcome.
+// collectPass makes the gauges of the last pass. There is no outcome before the first.
 func collectPass(gauge gaugeFunc, pass status.Pass) {
 	gauge(lastDurationDesc, pass.Took.Seconds())
 	if pass.Ended.IsZero() {

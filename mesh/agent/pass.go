@@ -10,8 +10,8 @@ import (
 	"warren.mesh/mesh/status"
 )
 
-// overhead is what WireGuard adds to a packet in bytes, at most: 40 of IPv6, 8 of UDP and 32 of its own, as
-// wg-quick(8) reckons.
+// overhead is what WireGuard adds to a packet at most, in bytes: 40 of IPv6, 8 of UDP and 32 of its own, as in
+// wg-quick(8).
 const overhead = 80
 
 // The steps of a pass.
@@ -32,8 +32,8 @@ func (a *Agent) report(step status.Step, err error) {
 	a.status.Update(func(s status.Snapshot) status.Snapshot { return s.Report(step, err, time.Now()) })
 }
 
-// pass reads the cluster, makes the host look as it should and, once it does, lets pods be attached to it. What fails
-// keeps nothing from being done that does not depend on it.
+// pass reads the cluster, makes the host look as it should and, once it does, lets pods be attached to it. A step that
+// fails stops only the steps that depend on it.
 func (a *Agent) pass(ctx context.Context) {
 	self, ok := a.read()
 	if !ok {
@@ -56,8 +56,8 @@ func (a *Agent) pass(ctx context.Context) {
 	a.checkPolicies(ctx, self, len(nodes))
 }
 
-// read gives the own node, and whether what the cluster says can be gone by. An API server that has been read in full and
-// is unreachable now is waited for too, but the last it said still holds.
+// read returns the own node; ok is false while the cluster does not say enough for a pass. An API server that has been
+// read in full and is unreachable now is reported as waited for, but what it last said still holds.
 func (a *Agent) read() (self mesh.Self, ok bool) {
 	a.report(stepAPI, waitingFor(a.cfg.Cluster.Waiting()))
 	if !a.cfg.Cluster.Synced() {
@@ -73,7 +73,7 @@ func (a *Agent) read() (self mesh.Self, ok bool) {
 	return self, ok
 }
 
-// waitingFor wraps mesh.ErrWaiting; nil for an empty text.
+// waitingFor returns an error that wraps mesh.ErrWaiting; nil for an empty text.
 func waitingFor(what string) error {
 	if what == "" {
 		return nil
@@ -81,8 +81,8 @@ func waitingFor(what string) error {
 	return fmt.Errorf("%w for %s", mesh.ErrWaiting, what)
 }
 
-// meshConfig is the operator's configuration, with the underlay's MTU where none was set. An underlay that cannot be
-// read is no reason to stop the mesh: the last known MTU goes on, or what suits Ethernet.
+// meshConfig returns the operator's configuration, with an MTU that follows the underlay's if none was set. An underlay
+// that cannot be read does not stop the mesh: meshConfig takes the last known MTU then, or the one for Ethernet.
 func (a *Agent) meshConfig(self mesh.Self) mesh.Config {
 	cfg := a.cfg.Mesh
 	if cfg.MTU != 0 || len(self.NodeIPs) == 0 {
@@ -97,7 +97,7 @@ func (a *Agent) meshConfig(self mesh.Self) mesh.Config {
 	return cfg
 }
 
-// hold keeps the mesh as it is while the cluster says nothing to go by: nothing is pruned, nothing published.
+// hold keeps the mesh as it is while the cluster does not say enough for a pass. It prunes and publishes nothing.
 func (a *Agent) hold(ctx context.Context) {
 	a.announced.clear()
 	a.available.clear()
@@ -107,7 +107,7 @@ func (a *Agent) hold(ctx context.Context) {
 	a.report(stepProgram, err)
 }
 
-// program makes the host look like want, and reports whether it does.
+// program makes the host look like want and reports whether it succeeded.
 func (a *Agent) program(ctx context.Context, want mesh.State) bool {
 	changes, err := a.host.converge(ctx, want)
 	a.changed(ctx, changes, err)
@@ -119,8 +119,8 @@ func (a *Agent) program(ctx context.Context, want mesh.State) bool {
 	return err == nil
 }
 
-// changed logs the changes and initiates handshakes with the peers that were added: a node that has forgotten its sessions
-// must speak first, or what its peers send it stays black until they give up on theirs, 15 seconds later.
+// changed logs the changes and initiates handshakes with the peers that were added: a node that has forgotten its
+// sessions must speak first, or what its peers send it stays black until they give up on theirs, 15 seconds later.
 func (a *Agent) changed(ctx context.Context, changes []mesh.Change, err error) {
 	var added []mesh.Peer
 	for _, change := range changes {

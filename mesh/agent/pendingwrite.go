@@ -13,9 +13,10 @@ import (
 // made again: a retry against what the daemon has not read yet would be blind.
 const echo = 10 * time.Second
 
-// pendingWrite is one kind of write to the API server, and the value to write. It spreads first writes over time, so that a
-// whole cluster does not write at once; it repeats none before its echo; and it retries with a backoff of its own, so that
-// passes made for other reasons do not hammer a server that refuses the write. Its zero value has nothing to write.
+// pendingWrite is one kind of write to the API server, and the value to write. It spreads first writes over time, so
+// that a whole cluster does not write at once; it repeats none before its echo; and it retries with a backoff of its
+// own, so that passes made for other reasons do not hammer a server that refuses the write. Its zero value has nothing
+// to write.
 type pendingWrite[T comparable] struct {
 	value T
 	// due is when value may be written (again); zero while there is nothing to write.
@@ -34,8 +35,8 @@ func (p *pendingWrite[T]) ready(value T, spread time.Duration) bool {
 	return !time.Now().Before(p.due)
 }
 
-// wrote takes how the write went and decides when the next may be made. A write that succeeded, or was refused as stale,
-// has an echo.
+// wrote takes how the write went and decides when the next may be made. A write that succeeded, or was refused as
+// stale, has an echo.
 func (p *pendingWrite[T]) wrote(err error) {
 	if err == nil || errors.Is(err, mesh.ErrStale) {
 		p.due = time.Now().Add(echo)

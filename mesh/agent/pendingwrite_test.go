@@ -10,7 +10,7 @@ import (
 	"warren.mesh/mesh"
 )
 
-// Five thousand daemons that have all something to write write over ten seconds, and a few at once.
+// Five thousand daemons that all have something to write spread it over ten seconds. A few daemons write at once.
 func TestWritesAreSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var early, late int

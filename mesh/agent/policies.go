@@ -7,8 +7,8 @@ import (
 	"warren.mesh/mesh/status"
 )
 
-// checkPolicies asks once after the start, when the own announcement stands, whether admission policies are missing. The
-// mesh works without them, so nothing waits or fails for it; but then one stolen token speaks for every node.
+// checkPolicies asks once after the start, when the own announcement stands, whether admission policies are missing.
+// The mesh works without them, so nothing waits or fails for it; but then one stolen token speaks for every node.
 func (a *Agent) checkPolicies(ctx context.Context, self mesh.Self, nodes int) {
 	known := a.status.Snapshot().Policies != ""
 	published := a.announced.due.IsZero()

@@ -10,7 +10,7 @@ import (
 	"warren.mesh/mesh/meshtest"
 )
 
-// That policies are missing is said once, however the question fares at first, and keeps nothing from working.
+// The log says once that policies are missing, even if the question fails at first, and everything else works.
 func TestMissingPoliciesAreNamedOnce(t *testing.T) {
 	const message, metric = "admission policies are missing", "\nwarren_admission_policies_missing 1\n"
 	for name, test := range map[string]struct {

@@ -14,8 +14,8 @@ type reconciler struct {
 	host Host
 	// dirty asks for an observation. It is set at the start, after failures, by the watch and by the resync.
 	dirty atomic.Bool
-	// want was last reached in full. It tells which endpoints were set, and what to repair while holding. wanted tells it
-	// from no state at all.
+	// want was last reached in full. It tells which endpoints were set, and what to repair while holding. wanted tells
+	// it from no state at all.
 	want   mesh.State
 	wanted bool
 	// have is the host as last observed or, since then, changed.
@@ -38,9 +38,9 @@ func (r *reconciler) invalidate() { r.dirty.Store(true) }
 // lacks something, a device process perhaps, and nobody says when it comes.
 func (r *reconciler) incomplete() bool { return r.dirty.Load() }
 
-// rounds is how often one pass observes and applies. A link that was down has lost routes of which no notification tells,
-// so the host is observed again after a change that brings a link up. If something then takes it down again, that is for a
-// later pass.
+// rounds is how often one pass observes and applies. A link that was down has lost routes of which no notification
+// tells, so the host is observed again after a change that brings a link up. If something then takes it down again,
+// that is for a later pass.
 const rounds = 2
 
 // converge makes the host look like want. It returns what it set out to change, also when that failed in part.

@@ -19,8 +19,8 @@ func newBackoff() loop.Backoff {
 	return loop.Backoff{First: retryFirst, Most: retryMost, Jitter: true}
 }
 
-// Run reconciles until ctx ends, and leaves everything on the host as it is: what carries traffic outlives the daemon. It
-// returns when all that it started has ended.
+// Run reconciles until ctx ends, and leaves everything on the host as it is: what carries traffic outlives the daemon.
+// It returns when all that it started has ended.
 func (a *Agent) Run(ctx context.Context) {
 	a.log.Info("WireGuard backend chosen", "backend", a.cfg.Backend, "reason", a.cfg.BackendReason)
 	var watching sync.WaitGroup

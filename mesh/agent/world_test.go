@@ -49,7 +49,9 @@ func newMachine(api *meshtest.API, n int) *machine {
 	cfg := mesh.Defaults()
 	cfg.MTU = 0
 	cfg.ClusterCIDRs = []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00:10:244::/48")}
-	m := &machine{name: name(n), api: api, key: key(n), host: newHost(cfg, object(n).NodeIPs), log: &logbook{}, config: cfg}
+	m := &machine{
+		name: name(n), api: api, key: key(n), host: newHost(cfg, object(n).NodeIPs), log: &logbook{}, config: cfg,
+	}
 	m.attachments = &attachments{host: m.host}
 	return m
 }
@@ -62,9 +64,14 @@ func key(n int) keys.Public { return keys.Public{byte(n), byte(n >> 8), 1} }
 // object is the Node object of a node whose daemon has not run yet.
 func object(n int) meshtest.Node {
 	return meshtest.Node{
-		Name:     name(n),
-		PodCIDRs: []netip.Prefix{netip.MustParsePrefix(fmt.Sprintf("10.244.%d.0/24", n)), netip.MustParsePrefix(fmt.Sprintf("fd00:10:244:%x::/64", n))},
-		NodeIPs:  []netip.Addr{netip.MustParseAddr(fmt.Sprintf("192.0.2.%d", n)), netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", n))},
+		Name: name(n),
+		PodCIDRs: []netip.Prefix{
+			netip.MustParsePrefix(fmt.Sprintf("10.244.%d.0/24", n)),
+			netip.MustParsePrefix(fmt.Sprintf("fd00:10:244:%x::/64", n)),
+		},
+		NodeIPs: []netip.Addr{
+			netip.MustParseAddr(fmt.Sprintf("192.0.2.%d", n)), netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", n)),
+		},
 	}
 }
 
@@ -227,6 +234,7 @@ func far(n int) meshtest.Node {
 		PodCIDRs: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, high, low, 0}), 24)},
 		NodeIPs:  []netip.Addr{netip.AddrFrom4([4]byte{172, 16, high, low})},
 	}
-	o.Announcement = mesh.Announce(mesh.Defaults(), mesh.Self{PublicKey: key(n), PodCIDRs: o.PodCIDRs, NodeIPs: o.NodeIPs})
+	self := mesh.Self{PublicKey: key(n), PodCIDRs: o.PodCIDRs, NodeIPs: o.NodeIPs}
+	o.Announcement = mesh.Announce(mesh.Defaults(), self)
 	return o
 }

@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	// spreadPerNode limits the cluster to 500 writes a second when all nodes have one to make. Up to fewNodes write at once.
+	// spreadPerNode limits the cluster to 500 writes a second when all nodes have one to make. Up to fewNodes write at
+	// once.
 	spreadPerNode = 2 * time.Millisecond
 	fewNodes      = 50
 	// writeTimeout bounds a write to the API server, because the worker has the host to look after.
@@ -51,8 +52,8 @@ func (a *Agent) publish(ctx context.Context, want mesh.Announcement, self mesh.S
 	}
 }
 
-// makeAvailable tells the cluster that pods may be scheduled here. It comes last of all, and not before peers can know this
-// node.
+// makeAvailable tells the cluster that pods may be scheduled here. It comes last of all, and not before peers can know
+// this node.
 func (a *Agent) makeAvailable(ctx context.Context, self mesh.Self, nodes int) {
 	if self.NetworkAvailable {
 		a.available.clear()
