@@ -32,7 +32,9 @@ func TestAllowedIPsMove(t *testing.T) {
 			edits := mesh.Diff(mesh.State{Peers: tt.want}, mesh.State{Peers: tt.have}).Peers
 			for _, u := range edits.Update {
 				for _, ip := range append(u.AllowedIPs.Add, u.AllowedIPs.Remove...) {
-					others := func(p mesh.Peer) bool { return p.PublicKey != u.PublicKey && slices.Contains(p.AllowedIPs, ip) }
+					others := func(p mesh.Peer) bool {
+						return p.PublicKey != u.PublicKey && slices.Contains(p.AllowedIPs, ip)
+					}
 					if slices.ContainsFunc(tt.want, others) {
 						t.Errorf("%+v touches %v, which another peer is to have", u, ip)
 					}
