@@ -34,7 +34,7 @@ func TestLines(t *testing.T) {
 			},
 			[]string{
 				`"guarded node address added" value=192.0.2.2`,
-				`"peer added" node=b peer="YgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" ` +
+				`"peer added" node=b peer="tJ8MEngY2D8fcS22p//vSb/5NiEfSVIqD0/qAb040Bg=" ` +
 					`endpoint=192.0.2.2:51820 allowed_ips=[10.244.2.0/24]`,
 				`"route added" value="10.244.2.0/24 dev warren0 src 10.244.1.1"`,
 			},
@@ -46,7 +46,7 @@ func TestLines(t *testing.T) {
 			},
 			[]string{
 				`"route removed" value="10.244.2.0/24 dev warren0 src 10.244.1.1"`,
-				`"peer removed" node=b peer="YgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="`,
+				`"peer removed" node=b peer="tJ8MEngY2D8fcS22p//vSb/5NiEfSVIqD0/qAb040Bg="`,
 			},
 		},
 		"a node changes": {
@@ -58,16 +58,16 @@ func TestLines(t *testing.T) {
 				},
 			}}},
 			[]string{
-				`"peer updated" node=b peer="YgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" endpoint=192.0.2.2:51820`,
-				`"peer updated" node=c peer="YwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" ` +
+				`"peer updated" node=b peer="tJ8MEngY2D8fcS22p//vSb/5NiEfSVIqD0/qAb040Bg=" endpoint=192.0.2.2:51820`,
+				`"peer updated" node=c peer="MCEmyakwpKpuSpvOwiHZeLoH0nTmz3sO4wc/H1t7klA=" ` +
 					`allowed_ips_added=[10.244.2.0/24] keepalive=0s`,
 			},
 		},
 		"another key": {
 			mesh.Change{Device: &mesh.Device{PublicKey: key("a"), Port: 51820}, OldKey: key("b")},
 			[]string{
-				`"device set" public_key="YQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" port=51820 ` +
-					`old_public_key="YgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="`,
+				`"device set" public_key="NKfKi73tTj8kxg7LZV+SNawbEtl66mmMVU34vx2VDy0=" port=51820 ` +
+					`old_public_key="tJ8MEngY2D8fcS22p//vSb/5NiEfSVIqD0/qAb040Bg="`,
 			},
 		},
 		"the host": {
@@ -90,7 +90,7 @@ func TestLines(t *testing.T) {
 				`"interface address added" value=10.244.1.1/32`,
 				`"bridge set" mtu=1420`,
 				`"bridge address removed" value=10.244.9.1/24`,
-				`"device set" public_key="YQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" port=51820`,
+				`"device set" public_key="NKfKi73tTj8kxg7LZV+SNawbEtl66mmMVU34vx2VDy0=" port=51820`,
 				`"rule added" value="101: inet6 iif warren0 lookup 51820"`,
 			},
 		},

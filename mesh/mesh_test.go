@@ -3,18 +3,18 @@ package mesh_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/meshtest"
 )
 
-// key is a public key that is called by name in goldens; see named.
-func key(name string) (k keys.Public) {
-	copy(k[:], name)
-	return k
-}
+// key is the public half of the key that is called by name in goldens; see named.
+func key(name string) keys.Public { return meshtest.Key(name).Public() }
 
 // epoch is when the oldest nodes were created.
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -28,8 +28,21 @@ func config(clusterCIDRs ...string) mesh.Config {
 	return cfg
 }
 
-// number is the i-th of the sound nodes of a dual-stack mesh, i from 1 to 65534.
+// number is the i-th of the sound nodes of a dual-stack mesh, i from 1 to 65534. Keys take time, so each is made once.
 func number(i int) mesh.Node {
+	made, ok := madeNumbers.Load(i)
+	if !ok {
+		made, _ = madeNumbers.LoadOrStore(i, makeNumber(i))
+	}
+	n := made.(mesh.Node)
+	n.Endpoints, n.PodCIDRs, n.NodeIPs = slices.Clone(n.Endpoints), slices.Clone(n.PodCIDRs), slices.Clone(n.NodeIPs)
+	return n
+}
+
+// madeNumbers are the nodes that number has made.
+var madeNumbers sync.Map
+
+func makeNumber(i int) mesh.Node {
 	created := epoch.Add(time.Duration(i) * time.Second)
 	id := mesh.Identity{Name: fmt.Sprintf("n%d", i), UID: fmt.Sprintf("uid-%05d", i), Created: created}
 	return mesh.ParseNode(id, announcement(i), mesh.Overrides{})

@@ -58,8 +58,8 @@ func newMachine(api *meshtest.API, n int) *machine {
 
 func name(n int) string { return fmt.Sprintf("node-%04d", n) }
 
-// key is a public key as good as any; what it is derived from does not matter here.
-func key(n int) keys.Public { return keys.Public{byte(n), byte(n >> 8), 1} }
+// key is the public half of the key of the node with number n.
+func key(n int) keys.Public { return meshtest.Key(name(n)).Public() }
 
 // object is the Node object of a node whose daemon has not run yet.
 func object(n int) meshtest.Node {
