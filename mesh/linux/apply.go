@@ -39,7 +39,7 @@ func (h *Host) apply(ctx context.Context, c mesh.Change) error {
 		func() error { return h.rules.Remove(c.Rules.Remove) },
 		func() error { return routes.Remove(c.Routes.Remove) },
 		func() error { return h.removeAddresses(c) },
-		func() error { return h.device.removePeers(c.Peers) },
+		func() error { return h.device.RemovePeers(c.Peers) },
 		func() error { return h.unguard(ctx, c) },
 	}
 	var errs []error
@@ -87,10 +87,10 @@ func (h *Host) overlay(ctx context.Context, c mesh.Change, routes *routing.Batch
 // tunnel sets up device and peers. It sets no peers where the device failed: one that is not there or has another key has
 // no use for them.
 func (h *Host) tunnel(c mesh.Change) error {
-	if err := h.device.set(c.Device); err != nil {
+	if err := h.device.Set(c.Device); err != nil {
 		return err
 	}
-	return h.device.setPeers(c.Peers)
+	return h.device.SetPeers(c.Peers)
 }
 
 // repairBridge sets MTU and addresses of a bridge that somebody else made.

@@ -19,9 +19,6 @@ const (
 	opLinkSet    = "link-set"
 	opAddressAdd = "address-add"
 	opAddressDel = "address-del"
-	opDevice     = "device-set"
-	opPeerSet    = "peer-set"
-	opPeerDel    = "peer-del"
 )
 
 func (c *counts) add(kind string) {

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/conn"
-	wgo "golang.zx2c4.com/wireguard/device"
+	"golang.zx2c4.com/wireguard/device"
 	"golang.zx2c4.com/wireguard/ipc"
 	"golang.zx2c4.com/wireguard/tun"
 )
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 
 // runDevice is a plain device without a thing of warren's, until somebody deletes its interface.
 func runDevice(name string) error {
-	tunnel, err := tun.CreateTUN(name, wgo.DefaultMTU)
+	tunnel, err := tun.CreateTUN(name, device.DefaultMTU)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func runDevice(name string) error {
 		return err
 	}
 	defer uapi.Close()
-	d := wgo.NewDevice(tunnel, conn.NewDefaultBind(), wgo.NewLogger(wgo.LogLevelError, name+" "))
+	d := device.NewDevice(tunnel, conn.NewDefaultBind(), device.NewLogger(device.LogLevelError, name+" "))
 	go func() {
 		for {
 			client, err := uapi.Accept()

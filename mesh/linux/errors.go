@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux/wg"
 )
 
 // New returns these errors, each wrapped in a sentence that names the remedy.
@@ -18,7 +19,7 @@ var (
 	// ErrNoKernelWireGuard: mode Kernel on a kernel without WireGuard.
 	ErrNoKernelWireGuard = errors.New("the kernel has no WireGuard")
 	// ErrPortTaken: another process listens on WireGuard's UDP port.
-	ErrPortTaken = errors.New("UDP port is taken")
+	ErrPortTaken = wg.ErrPortTaken
 )
 
 // ErrNoDevice is wrapped by Apply's error while the userspace device process is not there. It wraps mesh.ErrWaiting: Apply

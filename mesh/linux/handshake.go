@@ -5,6 +5,7 @@ import (
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/linux/handshake"
+	"warren.mesh/mesh/linux/wg"
 )
 
 // InitiateHandshakes has the device begin a handshake with each of the peers, jittered, and again with those that never
@@ -18,5 +19,5 @@ func (h *Host) statuses() ([]mesh.PeerStatus, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	device, err := h.readOwned()
-	return toStatuses(device), err
+	return wg.Statuses(device), err
 }

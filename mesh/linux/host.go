@@ -11,6 +11,7 @@ import (
 	"warren.mesh/mesh/linux/drift"
 	"warren.mesh/mesh/linux/routing"
 	"warren.mesh/mesh/linux/rtnl"
+	"warren.mesh/mesh/linux/wg"
 	"warren.mesh/mesh/nft"
 )
 
@@ -25,7 +26,7 @@ type Host struct {
 	links    links
 	routes   routing.Routes
 	rules    routing.Rules
-	device   device
+	device   wg.Device
 	sysctls  sysctls
 	firewall *nft.Table
 	counts   counts
@@ -67,7 +68,7 @@ func New(cfg Config) (_ *Host, err error) {
 		return nil, fmt.Errorf("open WireGuard's configuration interface: %w", err)
 	}
 	h.compose(client)
-	return h, h.device.portFree(int(cfg.Port))
+	return h, h.device.CheckPort(cfg.Port)
 }
 
 // compose makes the other parts, when conn, firewall, cfg and mode are known.
@@ -77,15 +78,20 @@ func (h *Host) compose(client *wgctrl.Client) {
 	}
 	h.routes = routing.Routes{Conn: h.conn, Count: h.counts.add, Replaceable: h.links.replaceable}
 	h.rules = routing.Rules{Conn: h.conn, Count: h.counts.add}
-	h.device = device{client: client, count: h.counts.add, name: h.cfg.Link, key: h.cfg.PrivateKey, mode: h.mode}
+	h.device = wg.Device{
+		Client: client, Count: h.counts.add, Name: h.cfg.Link, Key: h.cfg.PrivateKey, Absent: absent[h.mode],
+	}
 	h.sysctls = sysctls{count: h.counts.add, root: sysctlRoot, fallback: hostSysctlRoot}
 }
+
+// absent is why no device answers, by the Host's Mode.
+var absent = map[Mode]error{Kernel: rtnl.ErrNoLink, Userspace: ErrNoDevice}
 
 // Close releases the sockets and leaves the host's network as it is.
 func (h *Host) Close() error {
 	h.conn.Close()
-	if h.device.client != nil {
-		return h.device.client.Close()
+	if h.device.Client != nil {
+		return h.device.Client.Close()
 	}
 	return nil
 }

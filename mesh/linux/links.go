@@ -12,6 +12,7 @@ import (
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/linux/drift"
 	"warren.mesh/mesh/linux/rtnl"
+	"warren.mesh/mesh/linux/wg"
 )
 
 // links owns the WireGuard interface and the pods' bridge, and their addresses. It creates the first, where the kernel
@@ -113,7 +114,7 @@ func (l links) clear(ctx context.Context) error {
 	if err := l.conn.Handle.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("delete interface %s, which is to be replaced: %w: %w", l.link, rtnl.ErrNoLink, err)
 	}
-	awaitPort(ctx, l.port)
+	wg.AwaitPort(ctx, l.port)
 	return nil
 }
 

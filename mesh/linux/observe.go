@@ -10,6 +10,7 @@ import (
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/guard"
 	"warren.mesh/mesh/linux/drift"
+	"warren.mesh/mesh/linux/wg"
 )
 
 // Observe reads everything that warren keeps on this host. It returns ErrForeignLink where the interface's name has come
@@ -60,7 +61,7 @@ func (h *Host) observeDevice() (drift.Device, []mesh.PeerStatus, error) {
 	if err != nil || device == nil {
 		return drift.Device{}, nil, err
 	}
-	return drift.Device{Device: toDevice(device), Peers: toPeers(device), Answers: true}, toStatuses(device), nil
+	return drift.Device{Device: wg.Config(device), Peers: wg.Peers(device), Answers: true}, wg.Statuses(device), nil
 }
 
 // readOwned reads the device where it is of the Host's Mode; nil for another, and where there is none.
@@ -68,5 +69,5 @@ func (h *Host) readOwned() (*wgtypes.Device, error) {
 	if link, err := h.links.owned(); err != nil || link == nil {
 		return nil, err
 	}
-	return h.device.read()
+	return h.device.Read()
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"golang.zx2c4.com/wireguard/conn"
-	wgo "golang.zx2c4.com/wireguard/device"
+	"golang.zx2c4.com/wireguard/device"
 	"golang.zx2c4.com/wireguard/tun/tuntest"
 
 	"warren.mesh/keys"
@@ -37,7 +37,7 @@ func (m *machine) newRemote(name string, port uint16) *remote {
 	}
 	r := &remote{name: name, key: key, tun: tuntest.NewChannelTUN(), arrived: make(chan []byte, 1024)}
 	r.at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
-	d := wgo.NewDevice(r.tun.TUN(), &bindWithin{conn.NewDefaultBind(), m}, wgo.NewLogger(wgo.LogLevelError, name+" "))
+	d := device.NewDevice(r.tun.TUN(), &bindWithin{conn.NewDefaultBind(), m}, device.NewLogger(device.LogLevelError, name+" "))
 	m.Cleanup(d.Close)
 	private, public := r.key.Reveal(), m.cfg.PrivateKey.Public()
 	err = d.IpcSet(fmt.Sprintf("private_key=%s\nlisten_port=%d\npublic_key=%s\nendpoint=127.0.0.1:%d\nallowed_ip=%s\n",

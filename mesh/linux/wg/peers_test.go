@@ -1,9 +1,8 @@
-package linux
+package wg
 
 import (
 	"net"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -78,16 +77,5 @@ func TestPeerThereAndBack(t *testing.T) {
 		if got := toStatus(device); got != status {
 			t.Errorf("got %v, want %v", got, status)
 		}
-	}
-}
-
-func TestParseMode(t *testing.T) {
-	for _, want := range []Mode{Auto, Kernel, Userspace} {
-		if got, err := ParseMode(string(want)); got != want || err != nil {
-			t.Errorf("%s: %s, %v", want, got, err)
-		}
-	}
-	if _, err := ParseMode("boringtun"); err == nil || !strings.Contains(err.Error(), `"boringtun"`) {
-		t.Errorf("another: %v", err)
 	}
 }
