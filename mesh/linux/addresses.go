@@ -38,7 +38,8 @@ func (l links) addAddresses(name string, prefixes []netip.Prefix) error {
 // removeAddresses takes addresses from the interface. One that it does not have is no failure.
 func (l links) removeAddresses(name string, prefixes []netip.Prefix) error {
 	return l.editAddresses(name, prefixes, addressEdit{
-		op: opAddressDel, text: "remove address %s from interface %s: %w", write: l.conn.Handle.AddrDel, done: unix.EADDRNOTAVAIL,
+		op: opAddressDel, text: "remove address %s from interface %s: %w", write: l.conn.Handle.AddrDel,
+		done: unix.EADDRNOTAVAIL,
 	})
 }
 
@@ -70,9 +71,9 @@ func (l links) editAddresses(name string, prefixes []netip.Prefix, e addressEdit
 	})
 }
 
-// address converts an address. IPv6 ones are not checked for duplicates (nodad): a tentative address cannot be a route's
-// source, the check would never end on an interface without carrier, and the address is the same on bridge and device on
-// purpose.
+// address converts an address. IPv6 ones are not checked for duplicates (nodad): a tentative address cannot be a
+// route's source, the check would never end on an interface without carrier, and the address is the same on bridge and
+// device on purpose.
 func address(p netip.Prefix) *netlink.Addr {
 	a := &netlink.Addr{IPNet: rtnl.ToIPNet(p)}
 	if p.Addr().Is6() {

@@ -10,7 +10,8 @@ import (
 )
 
 // meshOf is a machine with two peers in it, and a sender to an address of the prefix moving.
-func meshOf(t *testing.T, peers func(a, b *remote) []mesh.Peer, moving netip.Addr) (m *machine, a, b *remote, n *numbered) {
+func meshOf(t *testing.T, peers func(a, b *remote) []mesh.Peer, moving netip.Addr) (m *machine, a, b *remote,
+	n *numbered) {
 	t.Helper()
 	m = newMachine(t)
 	run(t, "ip link set lo up")
@@ -38,8 +39,8 @@ func (m *machine) peersAre(want, have []mesh.Peer) {
 
 const rounds = 20
 
-// An allowed IP that a peer keeps is never nobody's while others of the same peer come and go; there are many, so that a device that takes
-// all of them away and puts them back needs a while for it.
+// An allowed IP that a peer keeps is never nobody's while others of the same peer come and go; there are many, so that
+// a device that takes all of them away and puts them back needs a while for it.
 func TestPrivilegedAllowedIPsStay(t *testing.T) {
 	meshtest.Privileged(t)
 	t.Parallel()
@@ -66,8 +67,8 @@ func TestPrivilegedAllowedIPsStay(t *testing.T) {
 	}
 }
 
-// An allowed IP that moves from one peer to another is always one's: packets to it arrive, and those from it are taken from the one
-// who has it and from nobody else.
+// An allowed IP that moves from one peer to another is always one's: packets to it arrive, and those from it are taken
+// from the one who has it and from nobody else.
 func TestPrivilegedAllowedIPsMove(t *testing.T) {
 	meshtest.Privileged(t)
 	t.Parallel()
@@ -93,7 +94,8 @@ func TestPrivilegedAllowedIPsMove(t *testing.T) {
 	}
 }
 
-// What is taken from a peer and given to nobody is not accepted from it any more, and the peer that takes it away is gone again.
+// What is taken from a peer and given to nobody is not accepted from it any more, and the peer that takes it away is
+// gone again.
 func TestPrivilegedAllowedIPsWithdrawn(t *testing.T) {
 	meshtest.Privileged(t)
 	t.Parallel()
@@ -109,7 +111,8 @@ func TestPrivilegedAllowedIPsWithdrawn(t *testing.T) {
 		t.Errorf("left to do: %v", diff.Lines())
 	}
 	gateway := mesh.Gateway(self(m.cfg.PrivateKey.Public()).PodCIDRs[0])
-	if (stray{by: a, from: y.Addr().Next(), own: x.Addr().Next(), owner: a, owners: x.Addr().Next().Next()}).answered(t, gateway) {
+	if (stray{by: a, from: y.Addr().Next(), own: x.Addr().Next(), owner: a, owners: x.Addr().Next().Next()}).answered(t,
+		gateway) {
 		t.Error("the machine takes packets from an address that is no peer's")
 	}
 }
@@ -119,7 +122,8 @@ func TestPrivilegedSessionsOutliveTheirDevicesSetting(t *testing.T) {
 	meshtest.Privileged(t)
 	t.Parallel()
 	moving := netip.MustParsePrefix("10.244.2.0/24")
-	m, a, b, n := meshOf(t, func(a, b *remote) []mesh.Peer { return []mesh.Peer{a.peer(moving), b.peer()} }, moving.Addr().Next())
+	m, a, b, n := meshOf(t, func(a, b *remote) []mesh.Peer { return []mesh.Peer{a.peer(moving), b.peer()} },
+		moving.Addr().Next())
 	before := m.observation()
 	again := mesh.Change{Device: &before.Device}
 	n.during(t, a, b, func() {
@@ -136,8 +140,8 @@ func TestPrivilegedSessionsOutliveTheirDevicesSetting(t *testing.T) {
 	}
 }
 
-// Peers that go are no matter for those that stay, though the kernel takes its time for each: it waits until no processor handles a
-// packet by it any more.
+// Peers that go are no matter for those that stay, though the kernel takes its time for each: it waits until no
+// processor handles a packet by it any more.
 func TestPrivilegedRemoveManyPeers(t *testing.T) {
 	meshtest.Privileged(t)
 	t.Parallel()

@@ -84,8 +84,8 @@ func (h *Host) overlay(ctx context.Context, c mesh.Change, routes *routing.Batch
 	)
 }
 
-// tunnel sets up device and peers. It sets no peers where the device failed: one that is not there or has another key has
-// no use for them.
+// tunnel sets up device and peers. It sets no peers where the device failed: one that is not there or has another key
+// has no use for them.
 func (h *Host) tunnel(c mesh.Change) error {
 	if err := h.device.Set(c.Device); err != nil {
 		return err
@@ -95,7 +95,8 @@ func (h *Host) tunnel(c mesh.Change) error {
 
 // repairBridge sets MTU and addresses of a bridge that somebody else made.
 func (h *Host) repairBridge(c mesh.Change) error {
-	return errors.Join(h.links.setMTU(h.cfg.Bridge, c.BridgeMTU), h.links.addAddresses(h.cfg.Bridge, c.BridgeAddresses.Add))
+	return errors.Join(h.links.setMTU(h.cfg.Bridge, c.BridgeMTU),
+		h.links.addAddresses(h.cfg.Bridge, c.BridgeAddresses.Add))
 }
 
 // removeAddresses comes after the routes that have them as their source are gone or replaced: the kernel removes such

@@ -18,8 +18,8 @@ type Choice struct {
 	Mode Mode
 	// Reason is a phrase for people.
 	Reason string
-	// Existing is the mode of the device that is there; empty where there is none. Where it is not Mode, Apply replaces the
-	// device.
+	// Existing is the mode of the device that is there; empty where there is none. Where it is not Mode, Apply replaces
+	// the device.
 	Existing Mode
 }
 
@@ -36,10 +36,10 @@ func privileged() error {
 	return nil
 }
 
-// Choose decides which device the interface named link is to be: the one that mode says, and for Auto what KernelWireGuard
-// finds. The daemon and the userspace device process both call it, so that they agree. The interface that exists does not
-// count: it may have been made before the kernel gained or lost WireGuard. The error wraps ErrNotPrivileged, ErrForeignLink
-// or ErrNoKernelWireGuard.
+// Choose decides which device the interface named link is to be: the one that mode says, and for Auto what
+// KernelWireGuard finds. The daemon and the userspace device process both call it, so that they agree. The interface
+// that exists does not count: it may have been made before the kernel gained or lost WireGuard. The error wraps
+// ErrNotPrivileged, ErrForeignLink or ErrNoKernelWireGuard.
 func Choose(mode Mode, link string) (Choice, error) {
 	if err := privileged(); err != nil {
 		return Choice{}, err
@@ -55,8 +55,8 @@ func Choose(mode Mode, link string) (Choice, error) {
 	return Choice{Mode: chosen, Reason: reason, Existing: existing}, err
 }
 
-// choose tries nothing where a kernel's device exists, which proves that the kernel has WireGuard: a trial changes the host,
-// and others are notified of that.
+// choose tries nothing where a kernel's device exists, which proves that the kernel has WireGuard: a trial changes the
+// host, and others are notified of that.
 func choose(mode, existing Mode) (chosen Mode, reason string, err error) {
 	if mode == Userspace {
 		return Userspace, "asked for", nil
@@ -92,8 +92,8 @@ func existingMode(name string) (Mode, error) {
 	return modeOf(link)
 }
 
-// modeOf returns the mode that may have made the interface. The error wraps ErrForeignLink where none has. Whether a TUN is
-// a WireGuard device only its process knows, which need not be there: the name says that it is warren's.
+// modeOf returns the mode that may have made the interface. The error wraps ErrForeignLink where none has. Whether a
+// TUN is a WireGuard device only its process knows, which need not be there: the name says that it is warren's.
 func modeOf(link netlink.Link) (Mode, error) {
 	switch l := link.(type) {
 	case *netlink.Wireguard:
@@ -110,8 +110,8 @@ func modeOf(link netlink.Link) (Mode, error) {
 
 // KernelWireGuard tries whether the kernel has WireGuard: it creates an interface of that type, which loads the module
 // where there is one, and deletes it. It returns nil where that works; the error wraps ErrNoKernelWireGuard where the
-// kernel has no WireGuard. Looking for the module's name instead would miss kernels that have it built in, and those that
-// may not load it.
+// kernel has no WireGuard. Looking for the module's name instead would miss kernels that have it built in, and those
+// that may not load it.
 func KernelWireGuard() error {
 	conn, err := rtnl.Open()
 	if err != nil {
@@ -134,8 +134,8 @@ func KernelWireGuard() error {
 	return nil
 }
 
-// probeName returns a name that is as long as an interface's may be (IFNAMSIZ less its terminator). It is random because
-// the daemon and the device process may try at the same time.
+// probeName returns a name that is as long as an interface's may be (IFNAMSIZ less its terminator). It is random
+// because the daemon and the device process may try at the same time.
 func probeName() string {
 	var random [4]byte
 	_, _ = rand.Read(random[:]) // never fails

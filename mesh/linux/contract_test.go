@@ -28,8 +28,8 @@ func TestPrivilegedHostContract(t *testing.T) {
 	meshtest.RunHostContract(t, func(t *testing.T) meshtest.Harness { return newMachine(t).harness() })
 }
 
-// machine is a host in a network namespace of its own, with an underlay and a WireGuard device: the kernel's, or where it
-// has none a device process.
+// machine is a host in a network namespace of its own, with an underlay and a WireGuard device: the kernel's, or where
+// it has none a device process.
 type machine struct {
 	*testing.T
 	*Host
@@ -38,8 +38,8 @@ type machine struct {
 	device *deviceProcess
 }
 
-// wireguardEnv says which WireGuard the machines of tests have: kernel or userspace, and neither in place of the other. Unset,
-// it is the kernel's where there is one. It is the daemon's own variable, too.
+// wireguardEnv says which WireGuard the machines of tests have: kernel or userspace, and neither in place of the other.
+// Unset, it is the kernel's where there is one. It is the daemon's own variable, too.
 const wireguardEnv = "WARREN_WIREGUARD"
 
 // anyMode is the mode of tests that are for both.
@@ -177,7 +177,8 @@ func (m *meddler) AddBridge(mtu int) {
 func (m *meddler) FlushRuleset() { run(m.T, "nft flush ruleset") }
 
 func (m *meddler) Block(r mesh.Route) {
-	run(m.T, fmt.Sprintf("ip route add %s dev under0 table %d metric %d proto static", r.Destination, r.Table, r.Metric))
+	run(m.T, fmt.Sprintf("ip route add %s dev under0 table %d metric %d proto static", r.Destination, r.Table,
+		r.Metric))
 }
 
 // Clutter has priorities, tables, marks and destinations of warren's, but never its protocol.

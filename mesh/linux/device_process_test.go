@@ -17,8 +17,8 @@ import (
 	"golang.zx2c4.com/wireguard/tun"
 )
 
-// deviceEnv has this test binary be a userspace WireGuard device of that name instead of running tests. A process of its
-// own is wholly in the network namespace of the thread that starts it; goroutines of the test are not.
+// deviceEnv has this test binary be a userspace WireGuard device of that name instead of running tests. A process of
+// its own is wholly in the network namespace of the thread that starts it; goroutines of the test are not.
 const deviceEnv = "WARREN_TEST_DEVICE"
 
 func TestMain(m *testing.M) {

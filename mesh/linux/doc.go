@@ -1,6 +1,6 @@
 // Package linux owns the part of one Linux host's network that is warren's: it observes it, applies changes to it, and
-// notices when somebody else changes it. What it should look like is decided by package mesh, when to observe and to apply
-// by package agent, and the CNI plugins make the bridge and the pods' interfaces.
+// notices when somebody else changes it. What it should look like is decided by package mesh, when to observe and to
+// apply by package agent, and the CNI plugins make the bridge and the pods' interfaces.
 //
 // A Host composes parts, each of which owns one kind of object and is given no more than it needs:
 //
@@ -15,6 +15,6 @@
 // What is warren's is told by name (link, bridge, nftables table) and by mesh.Protocol in the tables mesh.TableMain and
 // mesh.TableMesh (routes, rules). Nothing else is ever removed.
 //
-// A Host works in the network namespace of the thread that called New, and reads /proc/sys and starts nft in that of the
-// calling thread: in a daemon they are the same; a test locks its thread.
+// A Host works in the network namespace of the thread that called New, and reads /proc/sys and starts nft in that of
+// the calling thread: in a daemon they are the same; a test locks its thread.
 package linux

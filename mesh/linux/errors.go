@@ -22,6 +22,6 @@ var (
 	ErrPortTaken = wg.ErrPortTaken
 )
 
-// ErrNoDevice is wrapped by Apply's error while the userspace device process is not there. It wraps mesh.ErrWaiting: Apply
-// has applied everything that does not need the device, the guards first.
+// ErrNoDevice is wrapped by Apply's error while the userspace device process is not there. It wraps mesh.ErrWaiting:
+// Apply has applied everything that does not need the device, the guards first.
 var ErrNoDevice = fmt.Errorf("%w for the userspace device process: start `warren wireguard`", mesh.ErrWaiting)

@@ -15,8 +15,8 @@ import (
 	"warren.mesh/mesh/nft"
 )
 
-// Host is the network of this host, composed of parts that each own one kind of object. Make one with New. Its methods may
-// be called concurrently; one Observe or Apply runs at a time.
+// Host is the network of this host, composed of parts that each own one kind of object. Make one with New. Its methods
+// may be called concurrently; one Observe or Apply runs at a time.
 type Host struct {
 	cfg    Config
 	mode   Mode
@@ -31,8 +31,8 @@ type Host struct {
 	firewall *nft.Table
 	counts   counts
 
-	// mu is held while the parts are observed, compared or changed, so that what Watch compares is never half of an Apply.
-	// Lock it before the locks of expected, firewall and counts, and never while holding one of those.
+	// mu is held while the parts are observed, compared or changed, so that what Watch compares is never half of an
+	// Apply. Lock it before the locks of expected, firewall and counts, and never while holding one of those.
 	mu sync.Mutex
 	// expected is what Watch compares the host with. It has a lock of its own, for notifications that come meanwhile.
 	expected drift.Expected

@@ -29,8 +29,8 @@ type links struct {
 	port uint16
 }
 
-// observe returns the interfaces. An interface of the bridge's name that is no bridge counts as absent: the bridge plugin
-// refuses it. The error wraps ErrForeignLink where the WireGuard interface is somebody else's.
+// observe returns the interfaces. An interface of the bridge's name that is no bridge counts as absent: the bridge
+// plugin refuses it. The error wraps ErrForeignLink where the WireGuard interface is somebody else's.
 func (l links) observe() (seen drift.Links, err error) {
 	link, err := l.owned()
 	if err != nil {
@@ -63,8 +63,8 @@ func (l links) mtu(index int) (int, error) {
 	return link.Attrs().MTU, nil
 }
 
-// owned returns the WireGuard interface, or nil where there is none of its name or where it is going to be replaced. The
-// error wraps ErrForeignLink where the interface is somebody else's.
+// owned returns the WireGuard interface, or nil where there is none of its name or where it is going to be replaced.
+// The error wraps ErrForeignLink where the interface is somebody else's.
 func (l links) owned() (netlink.Link, error) {
 	link, err := l.conn.Find(l.link)
 	if err != nil || link == nil {
@@ -82,8 +82,8 @@ func (l links) replaceable(link netlink.Link) bool {
 	return err == nil && mode != l.mode && link.Attrs().Name == l.link
 }
 
-// set creates the WireGuard interface where that is the Host's to do, in the place of one of the other Mode too, sets its
-// MTU and brings it up. The error wraps ErrNoDevice or rtnl.ErrNoLink where there is no interface afterwards.
+// set creates the WireGuard interface where that is the Host's to do, in the place of one of the other Mode too, sets
+// its MTU and brings it up. The error wraps ErrNoDevice or rtnl.ErrNoLink where there is no interface afterwards.
 func (l links) set(ctx context.Context, want *mesh.Link) error {
 	if want == nil {
 		return nil
@@ -162,18 +162,6 @@ func (l links) setMTU(name string, mtu int) error {
 	l.count(opLinkSet)
 	if err := l.conn.Handle.LinkSetMTU(link, mtu); err != nil {
 		return fmt.Errorf("set the MTU of interface %s to %d: %w", name, mtu, err)
-	}
-	return nil
-}
-
-// delete deletes the interface of that name, if there is one and ours accepts it.
-func (l links) delete(name string, ours func(netlink.Link) bool) error {
-	link, err := l.conn.Find(name)
-	if err != nil || link == nil || !ours(link) {
-		return err
-	}
-	if err := l.conn.Handle.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
-		return fmt.Errorf("delete interface %s: %w", name, err)
 	}
 	return nil
 }

@@ -69,8 +69,8 @@ func TestPrivilegedGolden(t *testing.T) {
 	compare(t, filepath.Join("testdata", "host", "ip.txt"), readable(got.String(), m.cfg.Link))
 }
 
-// readable has warren0 for the unique name, and neither indices of interfaces nor what ip(8) shows of others: older ones
-// do not filter rules.
+// readable has warren0 for the unique name, and neither indices of interfaces nor what ip(8) shows of others: older
+// ones do not filter rules.
 func readable(text, link string) string {
 	var b strings.Builder
 	for line := range strings.Lines(strings.ReplaceAll(text, link, "warren0")) {

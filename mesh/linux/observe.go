@@ -13,9 +13,10 @@ import (
 	"warren.mesh/mesh/linux/wg"
 )
 
-// Observe reads everything that warren keeps on this host. It returns ErrForeignLink where the interface's name has come
-// to belong to something else. A userspace device whose process is not there is no failure: its link may be there (the
-// TUN is persistent), Device and Peers are empty. A device of the other Mode is as good as none: Apply replaces it.
+// Observe reads everything that warren keeps on this host. It returns ErrForeignLink where the interface's name has
+// come to belong to something else. A userspace device whose process is not there is no failure: its link may be there
+// (the TUN is persistent), Device and Peers are empty. A device of the other Mode is as good as none: Apply replaces
+// it.
 func (h *Host) Observe(ctx context.Context) (mesh.Observation, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

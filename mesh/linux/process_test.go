@@ -111,7 +111,8 @@ func TestPrivilegedForeignKey(t *testing.T) {
 	m := newMachine(t)
 	want := m.small()
 	want.Device.PublicKey[0]++
-	if err := m.Apply(t.Context(), mesh.Diff(want, m.observe())); err == nil || !strings.Contains(err.Error(), "private key at hand") {
+	if err := m.Apply(t.Context(), mesh.Diff(want, m.observe())); err == nil ||
+		!strings.Contains(err.Error(), "private key at hand") {
 		t.Errorf("another's key: %v", err)
 	}
 	if have := m.observe(); !have.Device.PublicKey.IsZero() || len(have.Peers) > 0 {

@@ -51,7 +51,8 @@ func TestPrivilegedRefusals(t *testing.T) {
 			if err == nil {
 				_ = h.Close()
 			}
-			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.remedy) || strings.Contains(err.Error(), "\n") {
+			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.remedy) ||
+				strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %q, want %q with %q in one line", err, tt.want, tt.remedy)
 			}
 		})

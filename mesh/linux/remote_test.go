@@ -18,7 +18,8 @@ import (
 	"warren.mesh/mesh"
 )
 
-// remote is another node, as far as a machine's device sees it: a WireGuard device in this process, on the machine's loopback.
+// remote is another node, as far as a machine's device sees it: a WireGuard device in this process, on the machine's
+// loopback.
 type remote struct {
 	name string
 	key  keys.Private
@@ -37,7 +38,8 @@ func (m *machine) newRemote(name string, port uint16) *remote {
 	}
 	r := &remote{name: name, key: key, tun: tuntest.NewChannelTUN(), arrived: make(chan []byte, 1024)}
 	r.at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
-	d := device.NewDevice(r.tun.TUN(), &bindWithin{conn.NewDefaultBind(), m}, device.NewLogger(device.LogLevelError, name+" "))
+	d := device.NewDevice(r.tun.TUN(), &bindWithin{conn.NewDefaultBind(), m},
+		device.NewLogger(device.LogLevelError, name+" "))
 	m.Cleanup(d.Close)
 	private, public := r.key.Reveal(), m.cfg.PrivateKey.Public()
 	err = d.IpcSet(fmt.Sprintf("private_key=%s\nlisten_port=%d\npublic_key=%s\nendpoint=127.0.0.1:%d\nallowed_ip=%s\n",
@@ -152,14 +154,15 @@ func (n *numbered) during(t *testing.T, a, b *remote, do func()) {
 type stray struct {
 	by   *remote
 	from netip.Addr
-	// own is an address of the peer's, owner the peer to which the machine would answer, and owners an address of that one's.
+	// own is an address of the peer's, owner the peer to which the machine would answer, and owners an address of that
+	// one's.
 	own    netip.Addr
 	owner  *remote
 	owners netip.Addr
 }
 
-// answered reports whether the machine answers. Requests that it must answer follow the stray one, first by the same way and then by the
-// answer's: neither way changes the order.
+// answered reports whether the machine answers. Requests that it must answer follow the stray one, first by the same
+// way and then by the answer's: neither way changes the order.
 func (s stray) answered(t *testing.T, machine netip.Addr) (answered bool) {
 	t.Helper()
 	s.by.tun.Outbound <- echoRequest(machine, s.from)

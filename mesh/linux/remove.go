@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"warren.mesh/mesh/guard"
 	"warren.mesh/mesh/linux/routing"
@@ -17,8 +18,8 @@ import (
 // rules, routes and the nftables table. It is for good, when no pod of warren's runs any more; removing twice is fine.
 // Sysctls stay as they are, since others may have come to rely on them.
 //
-// It is no method of Host, so that it works where New refuses to start. An interface of the name that is not WireGuard's
-// stays, and so does a bridge that is none.
+// It is no method of Host, so that it works where New refuses to start. An interface of the name that is not
+// WireGuard's stays, and so does a bridge that is none.
 func Remove(ctx context.Context, cfg Config) error {
 	if err := privileged(); err != nil {
 		return err
@@ -28,13 +29,12 @@ func Remove(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer conn.Close()
-	l := links{conn: conn}
-	// The firewall's table goes last: until the routes are gone, it keeps what the pods still send from leaving in plain
-	// text.
+	// The firewall's table goes last: until the routes are gone, it keeps what the pods still send from leaving in
+	// plain text.
 	return errors.Join(
 		removeRules(conn),
-		l.delete(cfg.Link, isDevice),
-		l.delete(cfg.Bridge, isBridge),
+		removeLink(conn, cfg.Link, isDevice),
+		removeLink(conn, cfg.Bridge, isBridge),
 		removeRoutes(conn),
 		removeTable(ctx),
 	)
@@ -44,6 +44,18 @@ func removeRules(conn *rtnl.Conn) error {
 	rules := routing.Rules{Conn: conn, Count: uncounted}
 	all, err := rules.Observe()
 	return errors.Join(err, rules.Remove(all))
+}
+
+// removeLink deletes the interface of that name, if there is one and ours accepts it.
+func removeLink(conn *rtnl.Conn, name string, ours func(netlink.Link) bool) error {
+	link, err := conn.Find(name)
+	if err != nil || link == nil || !ours(link) {
+		return err
+	}
+	if err := conn.Handle.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("delete interface %s: %w", name, err)
+	}
+	return nil
 }
 
 func removeRoutes(conn *rtnl.Conn) error {

@@ -63,7 +63,8 @@ func (s *switching) restart(mode Mode) {
 
 // routing is all of addresses, routes and rules as ip(8) tells them, whoever's.
 func (s *switching) routing() string {
-	return run(s.T, "ip -o address show\nip -4 route show table all\nip -6 route show table all\nip rule show\nip -6 rule show")
+	return run(s.T,
+		"ip -o address show\nip -4 route show table all\nip -6 route show table all\nip rule show\nip -6 rule show")
 }
 
 // wantRouting compares what is there with what was there before the interface was another one.
@@ -122,8 +123,8 @@ func (s *switching) back(before string) {
 	s.arrives()
 }
 
-// A daemon that starts again beside its device makes no other, not even for a trial: an interface that comes and goes is a change of the
-// host, and takes an index.
+// A daemon that starts again beside its device makes no other, not even for a trial: an interface that comes and goes
+// is a change of the host, and takes an index.
 func TestPrivilegedChooseTriesNothingTwice(t *testing.T) {
 	meshtest.Privileged(t)
 	m := newMachine(t)

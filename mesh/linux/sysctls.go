@@ -26,8 +26,8 @@ type sysctls struct {
 
 const (
 	sysctlRoot = "/proc/sys"
-	// hostSysctlRoot is where the DaemonSet mounts the node's parameters below net: runtimes make /proc/sys read-only in
-	// containers, and a privileged container would be far more than the daemon needs.
+	// hostSysctlRoot is where the DaemonSet mounts the node's parameters below net: runtimes make /proc/sys read-only
+	// in containers, and a privileged container would be far more than the daemon needs.
 	hostSysctlRoot = "/host/proc/sys"
 )
 

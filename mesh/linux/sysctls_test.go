@@ -26,13 +26,14 @@ func TestPrivilegedSetSysctlInAContainer(t *testing.T) {
 	if err := (sysctls{uncounted, sysctlRoot, fallback}).setOne(want); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := os.ReadFile(filepath.Join(sysctlRoot, want.Name)); err != nil || strings.TrimSpace(string(got)) != "1" {
+	if got, err := os.ReadFile(filepath.Join(sysctlRoot, want.Name)); err != nil ||
+		strings.TrimSpace(string(got)) != "1" {
 		t.Errorf("it reads %q, %v", got, err)
 	}
 }
 
-// container moves this test into a network and a mount namespace in which /proc/sys is read-only but for its net, which is mounted
-// below the returned directory. They end with the test.
+// container moves this test into a network and a mount namespace in which /proc/sys is read-only but for its net, which
+// is mounted below the returned directory. They end with the test.
 func container(t *testing.T) string {
 	t.Helper()
 	namespace.Enter(t)

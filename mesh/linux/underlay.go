@@ -9,8 +9,8 @@ import (
 	"warren.mesh/mesh/linux/rtnl"
 )
 
-// UnderlayMTU returns the MTU in bytes of the interface that holds the first of these addresses it finds. Watch pokes when
-// it changes.
+// UnderlayMTU returns the MTU in bytes of the interface that holds the first of these addresses it finds. Watch pokes
+// when it changes.
 func (h *Host) UnderlayMTU(addrs []netip.Addr) (int, error) {
 	all, err := h.conn.Addresses(nil)
 	if err != nil {

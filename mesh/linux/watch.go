@@ -10,8 +10,8 @@ import (
 	"warren.mesh/mesh/nft"
 )
 
-// Watch calls poke, from several goroutines, whenever somebody else has changed what Observe reads, until ctx ends; then
-// it returns nil. What Apply changes pokes nobody, nor does what was never observed. Sysctls are not watched.
+// Watch calls poke, from several goroutines, whenever somebody else has changed what Observe reads, until ctx ends;
+// then it returns nil. What Apply changes pokes nobody, nor does what was never observed. Sysctls are not watched.
 func (h *Host) Watch(ctx context.Context, poke func()) error {
 	// Both subscriptions on the caller's thread, whose network namespace they are about.
 	ruleset, err := nft.Subscribe(h.firewall)

@@ -64,8 +64,8 @@ func (e *Expected) underlayMTU(r Reader) (int, error) {
 	return r.MTU(index)
 }
 
-// deviceDiffers compares what only the configuration changes of the device, and returns the number of its peers. Call it
-// with the host's lock held.
+// deviceDiffers compares what only the configuration changes of the device, and returns the number of its peers. Call
+// it with the host's lock held.
 func (e *Expected) deviceDiffers(r Reader) (differs bool, peers int) {
 	seen, err := r.Device()
 	switch {

@@ -1,9 +1,7 @@
 package drift
 
 import (
-	"bytes"
 	"net/netip"
-	"slices"
 	"sync"
 
 	"warren.mesh/keys"
@@ -17,19 +15,19 @@ type Expected struct {
 	// SetUnderlay take mu alone, so that receiving notifications never waits for the host to be read or changed. Fields
 	// other than underlay are written only with the host's lock held, so its holder may read them without mu.
 	mu sync.Mutex
-	// known is whether the host was observed, and every change applied since succeeded. Else the agent is about to observe
-	// it anyway, and only an interface or a device that comes or goes is news.
+	// known is whether the host was observed, and every change applied since succeeded. Else the agent is about to
+	// observe it anyway, and only an interface or a device that comes or goes is news.
 	known bool
-	// observing is set while the host is being observed: a notification that arrives meanwhile may tell of a change from
-	// before the reading or after it, so each one may contradict.
+	// observing is set while the host is being observed: a notification that arrives meanwhile may tell of a change
+	// from before the reading or after it, so each one may contradict.
 	observing bool
 	// indices are the interfaces'.
 	linkIndex, bridgeIndex int
 	underlay               underlay
 	// answers is Device.Answers.
 	answers bool
-	// parts has the parts that are small in every mesh: Link, Bridge, Device and Rules. Routes and peers are indexed, so
-	// that a notification and a change cost the same in a mesh of any size.
+	// parts has the parts that are small in every mesh: Link, Bridge, Device and Rules. Routes and peers are indexed,
+	// so that a notification and a change cost the same in a mesh of any size.
 	parts  mesh.State
 	routes map[mesh.RouteKey]mesh.Route
 	peers  map[keys.Public]mesh.Peer
@@ -102,74 +100,4 @@ func (e *Expected) SetUnderlay(index, mtu int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.underlay = underlay{index, mtu}
-}
-
-// take removes from the indices what the change is about, and returns it with the small parts as a State.
-func (e *Expected) take(c mesh.Change) mesh.State {
-	part := e.parts
-	for _, r := range slices.Concat(c.Routes.Add, c.Routes.Remove) {
-		if have, ok := e.routes[r.Key()]; ok {
-			part.Routes = append(part.Routes, have)
-			delete(e.routes, r.Key())
-		}
-	}
-	for _, key := range e.affected(c.Peers) {
-		if p, ok := e.peers[key]; ok {
-			part.Peers = append(part.Peers, p)
-			e.removePeer(p)
-		}
-	}
-	// Only the lists made here are sorted: whatever else is in the state, others may be reading.
-	slices.SortFunc(part.Routes, mesh.Route.Compare)
-	slices.SortFunc(part.Peers, func(a, b mesh.Peer) int { return bytes.Compare(a.PublicKey[:], b.PublicKey[:]) })
-	return part
-}
-
-// affected returns the peers that the edits name, and those that lose an allowed IP to one of them.
-func (e *Expected) affected(edits mesh.PeerEdits) []keys.Public {
-	var all []keys.Public
-	lose := func(key keys.Public, given []netip.Prefix) {
-		all = append(all, key)
-		for _, ip := range given {
-			if holder, ok := e.holders[ip]; ok {
-				all = append(all, holder)
-			}
-		}
-	}
-	for _, p := range edits.Add {
-		lose(p.PublicKey, p.AllowedIPs)
-	}
-	for _, u := range edits.Update {
-		lose(u.PublicKey, u.AllowedIPs.Add)
-	}
-	for _, p := range edits.Remove {
-		lose(p.PublicKey, nil)
-	}
-	return all
-}
-
-// addPeer sorts a copy of allowed IPs that are not sorted, which others own.
-func (e *Expected) addPeer(p mesh.Peer) {
-	if !slices.IsSortedFunc(p.AllowedIPs, netip.Prefix.Compare) {
-		p.AllowedIPs = slices.SortedFunc(slices.Values(p.AllowedIPs), netip.Prefix.Compare)
-	}
-	e.peers[p.PublicKey] = p
-	for _, ip := range p.AllowedIPs {
-		e.holders[ip] = p.PublicKey
-	}
-}
-
-func (e *Expected) removePeer(p mesh.Peer) {
-	delete(e.peers, p.PublicKey)
-	for _, ip := range p.AllowedIPs {
-		delete(e.holders, ip)
-	}
-}
-
-func byKey(routes []mesh.Route) map[mesh.RouteKey]mesh.Route {
-	all := make(map[mesh.RouteKey]mesh.Route, len(routes))
-	for _, r := range routes {
-		all[r.Key()] = r
-	}
-	return all
 }

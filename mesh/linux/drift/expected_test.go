@@ -15,7 +15,8 @@ import (
 func stateOf(n, peers int) mesh.State {
 	own := netip.AddrFrom4([4]byte{10, 244, byte(n), 1})
 	s := mesh.State{
-		Link:   mesh.Link{Name: "warren0", MTU: 1420 - n, Up: true, Addresses: []netip.Prefix{netip.PrefixFrom(own, 32)}},
+		Link: mesh.Link{Name: "warren0", MTU: 1420 - n, Up: true,
+			Addresses: []netip.Prefix{netip.PrefixFrom(own, 32)}},
 		Bridge: mesh.Bridge{Name: "warren-br0", MTU: 1420 - n, Addresses: []netip.Prefix{netip.PrefixFrom(own, 24)}},
 		Device: mesh.Device{PublicKey: keys.Public{99}, Port: uint16(51820 + n)},
 		Rules:  []mesh.Rule{{Priority: 100, From: netip.PrefixFrom(own, 24).Masked(), Table: mesh.TableMesh}},
@@ -23,7 +24,8 @@ func stateOf(n, peers int) mesh.State {
 	for i := range peers {
 		cidr := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 244, byte(100 + i + n), 0}), 24)
 		s.Peers = append(s.Peers, mesh.Peer{
-			PublicKey: keys.Public{byte(i + 1)}, AllowedIPs: []netip.Prefix{cidr}, Keepalive: time.Duration(n) * time.Second,
+			PublicKey: keys.Public{byte(i + 1)}, AllowedIPs: []netip.Prefix{cidr},
+			Keepalive: time.Duration(n) * time.Second,
 		})
 		s.Routes = append(s.Routes, mesh.Route{Table: mesh.TableMain, Destination: cidr, Link: "warren0", Source: own})
 	}
@@ -73,11 +75,13 @@ func TestExpectedLeavesItsArgumentsAlone(t *testing.T) {
 	peer := mesh.Peer{PublicKey: keys.Public{1}, AllowedIPs: []netip.Prefix{ip("203.0.113.0/24"), ip("10.0.0.0/24")}}
 	change := mesh.Change{
 		Peers: mesh.PeerEdits{
-			Add:    []mesh.Peer{peer},
-			Update: []mesh.PeerUpdate{{PublicKey: keys.Public{2}, AllowedIPs: mesh.Edits[netip.Prefix]{Add: peer.AllowedIPs[1:]}}},
+			Add: []mesh.Peer{peer},
+			Update: []mesh.PeerUpdate{{PublicKey: keys.Public{2},
+				AllowedIPs: mesh.Edits[netip.Prefix]{Add: peer.AllowedIPs[1:]}}},
 		},
 	}
-	e := expectedOf(mesh.State{Peers: []mesh.Peer{peer, {PublicKey: keys.Public{2}, AllowedIPs: []netip.Prefix{ip("10.9.0.0/24")}}}})
+	e := expectedOf(mesh.State{Peers: []mesh.Peer{peer,
+		{PublicKey: keys.Public{2}, AllowedIPs: []netip.Prefix{ip("10.9.0.0/24")}}}})
 	e.Apply(change)
 	e.Apply(mesh.Change{Peers: mesh.PeerEdits{Update: []mesh.PeerUpdate{{PublicKey: keys.Public{1}}}}})
 	if got := peer.AllowedIPs[0]; got != ip("203.0.113.0/24") {
@@ -117,7 +121,8 @@ func TestDiffers(t *testing.T) {
 		{name: "rule gone", change: func(s *Seen) { s.Rules = nil }, want: Rules},
 		{name: "port", change: func(s *Seen) { s.Device.Port++ }, device: true},
 		{name: "peer gone", change: func(s *Seen) { s.Device.Peers = s.Device.Peers[1:] }, device: true},
-		{name: "peer roamed", change: func(s *Seen) { s.Device.Peers[0].Endpoint = netip.MustParseAddrPort("192.0.2.9:1") }},
+		{name: "peer roamed",
+			change: func(s *Seen) { s.Device.Peers[0].Endpoint = netip.MustParseAddrPort("192.0.2.9:1") }},
 		{name: "keepalive", change: func(s *Seen) { s.Device.Peers[0].Keepalive++ }, device: true},
 		{name: "another peer", change: func(s *Seen) { s.Device.Peers[0].PublicKey[5]++ }, device: true},
 		{name: "no device answers", change: func(s *Seen) { s.Device = Device{} }, device: true},
@@ -160,7 +165,8 @@ func manyPeers(n int) mesh.State {
 	s := stateOf(1, 0)
 	for i := range n {
 		cidr := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)
-		s.Peers = append(s.Peers, mesh.Peer{PublicKey: keys.Public{1, byte(i >> 8), byte(i)}, AllowedIPs: []netip.Prefix{cidr}})
+		s.Peers = append(s.Peers, mesh.Peer{PublicKey: keys.Public{1, byte(i >> 8), byte(i)},
+			AllowedIPs: []netip.Prefix{cidr}})
 		s.Routes = append(s.Routes, mesh.Route{Table: mesh.TableMain, Destination: cidr, Link: "warren0"})
 	}
 	return s

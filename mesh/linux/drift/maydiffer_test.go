@@ -21,24 +21,34 @@ func TestMayDiffer(t *testing.T) {
 	}{
 		{name: "nothing", in: rtnl.Event{}},
 		{name: "link as it is", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "warren0", MTU: 1419, Up: true}},
-		{name: "link down", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "warren0", MTU: 1419}, want: Interfaces},
-		{name: "another MTU", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "warren0", MTU: 1300, Up: true}, want: Interfaces},
-		{name: "link deleted", in: rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 7, Name: "warren0", MTU: 1419}, want: Interfaces},
-		{name: "link made again", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 9, Name: "warren0", MTU: 1419, Up: true}, want: Interfaces},
-		{name: "link renamed", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "wg0", MTU: 1419, Up: true}, want: Interfaces},
-		{name: "bridge deleted", in: rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 8, Name: "warren-br0", MTU: 1419}, want: Interfaces},
+		{name: "link down", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "warren0", MTU: 1419},
+			want: Interfaces},
+		{name: "another MTU", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "warren0", MTU: 1300, Up: true},
+			want: Interfaces},
+		{name: "link deleted", in: rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 7, Name: "warren0", MTU: 1419},
+			want: Interfaces},
+		{name: "link made again", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 9, Name: "warren0", MTU: 1419, Up: true},
+			want: Interfaces},
+		{name: "link renamed", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 7, Name: "wg0", MTU: 1419, Up: true},
+			want: Interfaces},
+		{name: "bridge deleted", in: rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 8, Name: "warren-br0",
+			MTU: 1419}, want: Interfaces},
 		{name: "underlay as it is", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 2, Name: "eth0", MTU: 1500, Up: true}},
-		{name: "underlay's MTU", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 2, Name: "eth0", MTU: 9000, Up: true}, want: Interfaces},
+		{name: "underlay's MTU", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 2, Name: "eth0", MTU: 9000, Up: true},
+			want: Interfaces},
 		{name: "somebody else's link", in: rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 3, Name: "eth1"}},
 		{name: "address", in: rtnl.Event{Kind: rtnl.AddressEvent, Index: 7}, want: Interfaces},
 		{name: "somebody else's address", in: rtnl.Event{Kind: rtnl.AddressEvent, Index: 2}},
 		{name: "route that is there added", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 7, Route: ours}},
-		{name: "route that is there deleted", in: rtnl.Event{Kind: rtnl.RouteEvent, Gone: true, Index: 7, Route: ours}, want: Routes},
-		{name: "route with another source", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 7, Route: other}, want: Routes},
+		{name: "route that is there deleted", in: rtnl.Event{Kind: rtnl.RouteEvent, Gone: true, Index: 7, Route: ours},
+			want: Routes},
+		{name: "route with another source", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 7, Route: other},
+			want: Routes},
 		{name: "by another interface", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 2, Route: ours}, want: Routes},
 		{name: "unknown route deleted", in: rtnl.Event{Kind: rtnl.RouteEvent, Gone: true, Index: 2, Route: ours}},
 		{name: "rule that is there added", in: rtnl.Event{Kind: rtnl.RuleEvent, Rule: state.Rules[0]}},
-		{name: "rule that is there deleted", in: rtnl.Event{Kind: rtnl.RuleEvent, Gone: true, Rule: state.Rules[0]}, want: Rules},
+		{name: "rule that is there deleted", in: rtnl.Event{Kind: rtnl.RuleEvent, Gone: true, Rule: state.Rules[0]},
+			want: Rules},
 		{name: "unknown rule added", in: rtnl.Event{Kind: rtnl.RuleEvent, Rule: mesh.Rule{Priority: 5}}, want: Rules},
 	}
 	e := expectedOf(state)
@@ -52,8 +62,8 @@ func TestMayDiffer(t *testing.T) {
 	}
 }
 
-// While the host is being observed, also what is as expected may be news; after a failure only an interface that comes or
-// goes is.
+// While the host is being observed, also what is as expected may be news; after a failure only an interface that comes
+// or goes is.
 func TestMayDifferUnsure(t *testing.T) {
 	state := stateOf(1, 2)
 	route := state.Routes[0]

@@ -9,9 +9,9 @@ import (
 	"warren.mesh/mesh/linux/rtnl"
 )
 
-// Limits of how often the device is read: no notification tells of changes to WireGuard's peers, and reading 5,000 of them
-// takes some 50 ms. The interval follows their number and not the time that the last reading took: a busy machine's delays
-// would count too, and the next reading would come late just then.
+// Limits of how often the device is read: no notification tells of changes to WireGuard's peers, and reading 5,000 of
+// them takes some 50 ms. The interval follows their number and not the time that the last reading took: a busy
+// machine's delays would count too, and the next reading would come late just then.
 const (
 	pollEvery   = 500 * time.Millisecond
 	pollPerPeer = 500 * time.Microsecond

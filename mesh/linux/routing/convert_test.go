@@ -17,7 +17,8 @@ func TestRoutesThereAndBack(t *testing.T) {
 			Source: netip.MustParseAddr("10.244.1.1"),
 		},
 		{Table: mesh.TableMesh, Destination: netip.MustParsePrefix("192.0.2.2/32"), Metric: mesh.MetricLast},
-		{Table: mesh.TableMesh, Destination: netip.MustParsePrefix("2001:db8::2/128"), Link: "warren0", Metric: mesh.MetricIPv6},
+		{Table: mesh.TableMesh, Destination: netip.MustParsePrefix("2001:db8::2/128"), Link: "warren0",
+			Metric: mesh.MetricIPv6},
 	} {
 		route := fromRoute(want, 7)
 		if got := toRoute(*route, want.Link); got != want {

@@ -19,8 +19,8 @@ type Routes struct {
 	Replaceable func(netlink.Link) bool
 }
 
-// Observe returns the routes in no order. Those through an interface that is going to be replaced, or that is gone, have
-// a Link that is no interface's name.
+// Observe returns the routes in no order. Those through an interface that is going to be replaced, or that is gone,
+// have a Link that is no interface's name.
 func (r Routes) Observe() ([]mesh.Route, error) {
 	names := map[int]string{}
 	var routes []mesh.Route

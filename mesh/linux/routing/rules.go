@@ -25,8 +25,9 @@ type Rules struct {
 	Count func(kind string)
 }
 
-// Observe returns the rules of warren's protocol, in no order. Linux has that attribute (FRA_PROTOCOL) since 4.17, which is
-// older than anything that nftables needs here, so an administrator's rule that looks alike is never taken for warren's.
+// Observe returns the rules of warren's protocol, in no order. Linux has that attribute (FRA_PROTOCOL) since 4.17,
+// which is older than anything that nftables needs here, so an administrator's rule that looks alike is never taken for
+// warren's.
 func (r Rules) Observe() ([]mesh.Rule, error) {
 	var rules []mesh.Rule
 	for _, family := range rtnl.Families {
@@ -48,8 +49,8 @@ func (r Rules) Add(rules []mesh.Rule) error {
 	return r.each(rules, opRuleAdd, "add", r.Conn.Handle.RuleAdd, unix.EEXIST)
 }
 
-// Remove deletes exactly these rules, since the request names the protocol, which the kernel compares. It continues past
-// those that fail. A rule that is gone already is no failure.
+// Remove deletes exactly these rules, since the request names the protocol, which the kernel compares. It continues
+// past those that fail. A rule that is gone already is no failure.
 func (r Rules) Remove(rules []mesh.Rule) error {
 	return r.each(rules, opRuleRemove, "remove", r.Conn.Handle.RuleDel, unix.ENOENT)
 }

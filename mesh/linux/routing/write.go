@@ -30,9 +30,9 @@ type Batch struct {
 // Batch starts a Batch.
 func (r Routes) Batch() *Batch { return &Batch{routes: r, links: map[string]int{"": 0}} }
 
-// Add adds the routes that keep selects, and continues past those that fail. A route that is there already is no failure;
-// one of somebody else's in its place is, and the error wraps EEXIST. The error wraps rtnl.ErrNoLink where a route's
-// interface does not exist.
+// Add adds the routes that keep selects, and continues past those that fail. A route that is there already is no
+// failure; one of somebody else's in its place is, and the error wraps EEXIST. The error wraps rtnl.ErrNoLink where a
+// route's interface does not exist.
 func (b *Batch) Add(routes []mesh.Route, keep func(mesh.Route) bool) error {
 	return rtnl.Each(routes, func(r mesh.Route) error {
 		if !keep(r) {

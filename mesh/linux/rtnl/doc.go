@@ -1,6 +1,6 @@
 // Package rtnl speaks rtnetlink(7): it lists whole tables of the kernel (addresses, routes, policy rules), looks up
-// interfaces, decodes the kernel's notifications, and converts addresses. It does not know what a host should look like,
-// and it changes nothing: who writes uses Conn.Handle.
+// interfaces, decodes the kernel's notifications, and converts addresses. It does not know what a host should look
+// like, and it changes nothing: who writes uses Conn.Handle.
 //
 // Of routes and rules it reports those with mesh.Protocol, in the terms of package mesh.
 package rtnl

@@ -10,8 +10,8 @@ import (
 	"warren.mesh/mesh"
 )
 
-// A dump that a concurrent change interrupts may lack entries or hold them twice. The netlink package reports that as an
-// error that is easily overlooked; this file retries such dumps. No other file calls a List function of netlink's; a
+// A dump that a concurrent change interrupts may lack entries or hold them twice. The netlink package reports that as
+// an error that is easily overlooked; this file retries such dumps. No other file calls a List function of netlink's; a
 // test checks that.
 
 // dumpAttempts is how often an interrupted dump is made before giving up.

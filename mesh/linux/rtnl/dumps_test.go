@@ -49,8 +49,8 @@ func TestDump(t *testing.T) {
 	}
 }
 
-// TestDumpsAreMadeInOneFile looks for calls of netlink's List functions elsewhere below mesh/linux: it is easy to overlook
-// that their dumps may be interrupted.
+// TestDumpsAreMadeInOneFile looks for calls of netlink's List functions elsewhere below mesh/linux: it is easy to
+// overlook that their dumps may be interrupted.
 func TestDumpsAreMadeInOneFile(t *testing.T) {
 	list := regexp.MustCompile(`\.(Route|Rule|Addr|Link|Neigh)(ByIndex|ByName)?List\w*\(`)
 	seen := 0

@@ -19,7 +19,8 @@ func TestEach(t *testing.T) {
 		return fmt.Errorf("route %d: %w", i, cause)
 	})
 	text := fmt.Sprint(err)
-	if !errors.Is(err, cause) || strings.Count(text, "\n") != maxErrors || !strings.HasSuffix(text, "and 6 failures more of this kind") {
+	if !errors.Is(err, cause) || strings.Count(text, "\n") != maxErrors ||
+		!strings.HasSuffix(text, "and 6 failures more of this kind") {
 		t.Errorf("ten failures read\n%s", text)
 	}
 	if len(done) != len(numbers) {

@@ -20,7 +20,8 @@ type Event struct {
 	Name string
 	MTU  int
 	Up   bool
-	// Route lacks its Link. Unreachable reports whether it has none: IPv6's unreachable routes have an Index all the same.
+	// Route lacks its Link. Unreachable reports whether it has none: IPv6's unreachable routes have an Index all the
+	// same.
 	Route       mesh.Route
 	Unreachable bool
 	Rule        mesh.Rule
@@ -57,7 +58,8 @@ func parseEvent(m syscall.NetlinkMessage) Event {
 	return Event{}
 }
 
-// parseLink decodes an ifinfomsg. A bridge also reports its ports, in the family AF_BRIDGE: those are not about the link.
+// parseLink decodes an ifinfomsg. A bridge also reports its ports, in the family AF_BRIDGE: those are not about the
+// link.
 func parseLink(data []byte, gone bool) Event {
 	if len(data) < unix.SizeofIfInfomsg || data[0] != unix.AF_UNSPEC {
 		return Event{}

@@ -22,7 +22,8 @@ func message(kind uint16, header nl.NetlinkRequestData, attributes ...*nl.RtAttr
 }
 
 func routeHeader(family, length, table, protocol, kind uint8) nl.NetlinkRequestData {
-	return &nl.RtMsg{RtMsg: unix.RtMsg{Family: family, Dst_len: length, Src_len: length, Table: table, Protocol: protocol, Type: kind}}
+	return &nl.RtMsg{RtMsg: unix.RtMsg{Family: family, Dst_len: length, Src_len: length, Table: table,
+		Protocol: protocol, Type: kind}}
 }
 
 func addr(text string) []byte { return netip.MustParseAddr(text).AsSlice() }
@@ -42,51 +43,66 @@ func TestParseEvent(t *testing.T) {
 		{
 			name: "link",
 			in: message(unix.RTM_NEWLINK, link,
-				nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated("warren0")), nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(1420))),
+				nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated("warren0")),
+				nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(1420))),
 			want: Event{Kind: LinkEvent, Index: 7, Name: "warren0", MTU: 1420, Up: true},
 		},
-		{name: "link deleted", in: message(unix.RTM_DELLINK, link), want: Event{Kind: LinkEvent, Gone: true, Index: 7, Up: true}},
+		{name: "link deleted", in: message(unix.RTM_DELLINK, link),
+			want: Event{Kind: LinkEvent, Gone: true, Index: 7, Up: true}},
 		{name: "port of a bridge", in: message(unix.RTM_NEWLINK, port)},
-		{name: "address deleted", in: message(unix.RTM_DELADDR, address), want: Event{Kind: AddressEvent, Gone: true, Index: 7}},
+		{name: "address deleted", in: message(unix.RTM_DELADDR, address),
+			want: Event{Kind: AddressEvent, Gone: true, Index: 7}},
 		{
 			name: "route into the mesh",
-			in: message(unix.RTM_NEWROUTE, routeHeader(unix.AF_INET, 24, mesh.TableMain, mesh.Protocol, unix.RTN_UNICAST),
-				nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(mesh.TableMain)), nl.NewRtAttr(unix.RTA_DST, addr("10.244.2.0")),
+			in: message(unix.RTM_NEWROUTE, routeHeader(unix.AF_INET, 24, mesh.TableMain, mesh.Protocol,
+				unix.RTN_UNICAST),
+				nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(mesh.TableMain)),
+				nl.NewRtAttr(unix.RTA_DST, addr("10.244.2.0")),
 				nl.NewRtAttr(unix.RTA_PREFSRC, addr("10.244.1.1")), nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(7))),
 			want: Event{Kind: RouteEvent, Index: 7, Route: mesh.Route{
-				Table: mesh.TableMain, Destination: netip.MustParsePrefix("10.244.2.0/24"), Source: netip.MustParseAddr("10.244.1.1"),
+				Table: mesh.TableMain, Destination: netip.MustParsePrefix("10.244.2.0/24"),
+				Source: netip.MustParseAddr("10.244.1.1"),
 			}},
 		},
 		{
 			name: "unreachable route deleted",
-			in: message(unix.RTM_DELROUTE, routeHeader(unix.AF_INET6, 128, unix.RT_TABLE_COMPAT, mesh.Protocol, unix.RTN_UNREACHABLE),
-				nl.NewRtAttr(unix.RTA_DST, addr("2001:db8::2")), nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(mesh.TableMesh)),
-				nl.NewRtAttr(unix.RTA_PRIORITY, nl.Uint32Attr(mesh.MetricLast)), nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(1))),
+			in: message(unix.RTM_DELROUTE, routeHeader(unix.AF_INET6, 128, unix.RT_TABLE_COMPAT, mesh.Protocol,
+				unix.RTN_UNREACHABLE),
+				nl.NewRtAttr(unix.RTA_DST, addr("2001:db8::2")),
+				nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(mesh.TableMesh)),
+				nl.NewRtAttr(unix.RTA_PRIORITY, nl.Uint32Attr(mesh.MetricLast)),
+				nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(1))),
 			want: Event{Kind: RouteEvent, Gone: true, Index: 1, Unreachable: true, Route: mesh.Route{
 				Table: mesh.TableMesh, Destination: netip.MustParsePrefix("2001:db8::2/128"), Metric: mesh.MetricLast,
 			}},
 		},
 		{
 			name: "default route",
-			in:   message(unix.RTM_NEWROUTE, routeHeader(unix.AF_INET6, 0, mesh.TableMain, mesh.Protocol, unix.RTN_UNICAST)),
-			want: Event{Kind: RouteEvent, Route: mesh.Route{Table: mesh.TableMain, Destination: netip.MustParsePrefix("::/0")}},
+			in: message(unix.RTM_NEWROUTE, routeHeader(unix.AF_INET6, 0, mesh.TableMain, mesh.Protocol,
+				unix.RTN_UNICAST)),
+			want: Event{Kind: RouteEvent, Route: mesh.Route{Table: mesh.TableMain,
+				Destination: netip.MustParsePrefix("::/0")}},
 		},
 		{
 			name: "somebody else's route",
-			in:   message(unix.RTM_NEWROUTE, routeHeader(unix.AF_INET, 0, mesh.TableMain, unix.RTPROT_STATIC, unix.RTN_UNICAST)),
+			in: message(unix.RTM_NEWROUTE, routeHeader(unix.AF_INET, 0, mesh.TableMain, unix.RTPROT_STATIC,
+				unix.RTN_UNICAST)),
 		},
 		{
 			name: "rule by source",
 			in: message(unix.RTM_NEWRULE, routeHeader(unix.AF_INET, 24, 0, 0, 0),
 				nl.NewRtAttr(nl.FRA_PRIORITY, nl.Uint32Attr(100)), nl.NewRtAttr(nl.FRA_SRC, addr("10.244.1.0")),
-				nl.NewRtAttr(nl.FRA_TABLE, nl.Uint32Attr(mesh.TableMesh)), nl.NewRtAttr(nl.FRA_PROTOCOL, nl.Uint8Attr(mesh.Protocol))),
-			want: Event{Kind: RuleEvent, Rule: mesh.Rule{Priority: 100, From: netip.MustParsePrefix("10.244.1.0/24"), Table: mesh.TableMesh}},
+				nl.NewRtAttr(nl.FRA_TABLE, nl.Uint32Attr(mesh.TableMesh)),
+				nl.NewRtAttr(nl.FRA_PROTOCOL, nl.Uint8Attr(mesh.Protocol))),
+			want: Event{Kind: RuleEvent, Rule: mesh.Rule{Priority: 100, From: netip.MustParsePrefix("10.244.1.0/24"),
+				Table: mesh.TableMesh}},
 		},
 		{
 			name: "rule by mark deleted",
 			in: message(unix.RTM_DELRULE, routeHeader(unix.AF_INET6, 0, mesh.TableMain, 0, 0),
 				nl.NewRtAttr(nl.FRA_PRIORITY, nl.Uint32Attr(98)), nl.NewRtAttr(nl.FRA_FWMARK, nl.Uint32Attr(0x800000)),
-				nl.NewRtAttr(nl.FRA_FWMASK, nl.Uint32Attr(0x800000)), nl.NewRtAttr(nl.FRA_PROTOCOL, nl.Uint8Attr(mesh.Protocol))),
+				nl.NewRtAttr(nl.FRA_FWMASK, nl.Uint32Attr(0x800000)),
+				nl.NewRtAttr(nl.FRA_PROTOCOL, nl.Uint8Attr(mesh.Protocol))),
 			want: Event{Kind: RuleEvent, Gone: true, Rule: mesh.Rule{
 				IPv6: true, Priority: 98, Mark: 0x800000, Mask: 0x800000, Table: mesh.TableMain,
 			}},
@@ -94,12 +110,15 @@ func TestParseEvent(t *testing.T) {
 		{
 			name: "rule by interface",
 			in: message(unix.RTM_NEWRULE, routeHeader(unix.AF_INET, 0, 0, 0, 0),
-				nl.NewRtAttr(nl.FRA_IIFNAME, nl.ZeroTerminated("warren0")), nl.NewRtAttr(nl.FRA_PROTOCOL, nl.Uint8Attr(mesh.Protocol))),
+				nl.NewRtAttr(nl.FRA_IIFNAME, nl.ZeroTerminated("warren0")),
+				nl.NewRtAttr(nl.FRA_PROTOCOL, nl.Uint8Attr(mesh.Protocol))),
 			want: Event{Kind: RuleEvent, Rule: mesh.Rule{Incoming: "warren0"}},
 		},
-		{name: "somebody else's rule", in: message(unix.RTM_NEWRULE, routeHeader(unix.AF_INET, 0, mesh.TableMain, 0, 0))},
+		{name: "somebody else's rule", in: message(unix.RTM_NEWRULE,
+			routeHeader(unix.AF_INET, 0, mesh.TableMain, 0, 0))},
 		{name: "neighbour", in: syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: unix.RTM_NEWNEIGH}}},
-		{name: "too short", in: syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: unix.RTM_NEWROUTE}, Data: make([]byte, 3)}},
+		{name: "too short", in: syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: unix.RTM_NEWROUTE},
+			Data: make([]byte, 3)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -66,8 +66,8 @@ func parseRule(data []byte, gone bool) Event {
 	return Event{Kind: RuleEvent, Gone: gone, Rule: rule}
 }
 
-// parseRtMsg splits a message into its rtmsg and its attributes. A fib_rule_hdr is laid out like an rtmsg. A message that
-// is too short has neither protocol nor attributes.
+// parseRtMsg splits a message into its rtmsg and its attributes. A fib_rule_hdr is laid out like an rtmsg. A message
+// that is too short has neither protocol nor attributes.
 func parseRtMsg(data []byte) (*nl.RtMsg, iter.Seq2[uint16, []byte]) {
 	if len(data) < unix.SizeofRtMsg {
 		return &nl.RtMsg{}, attributes(nil)

@@ -21,8 +21,8 @@ func Config(d *wgtypes.Device) mesh.Device {
 	return mesh.Device{PublicKey: publicKey(d), Port: uint16(d.ListenPort)}
 }
 
-// publicKey is zero for a device without a private key. The kernel and the library disagree about that: the public half of
-// 32 zero bytes is a number too.
+// publicKey is zero for a device without a private key. The kernel and the library disagree about that: the public half
+// of 32 zero bytes is a number too.
 func publicKey(d *wgtypes.Device) keys.Public {
 	if d.PrivateKey == (wgtypes.Key{}) {
 		return keys.Public{}
@@ -57,8 +57,8 @@ func addPeer(p mesh.Peer) wgtypes.PeerConfig {
 	}
 }
 
-// updatePeer never creates a peer: one that somebody has removed meanwhile is added whole after the next observation. It
-// adds allowed IPs and leaves those alone that the peer has: replacing would take them away for a moment.
+// updatePeer never creates a peer: one that somebody has removed meanwhile is added whole after the next observation.
+// It adds allowed IPs and leaves those alone that the peer has: replacing would take them away for a moment.
 func updatePeer(u mesh.PeerUpdate) wgtypes.PeerConfig {
 	config := wgtypes.PeerConfig{
 		PublicKey:                   wgtypes.Key(u.PublicKey),

@@ -53,8 +53,8 @@ func silent(err error) bool {
 }
 
 // Set sets key and port; nil keeps them. It refuses another public key than Key's. It sets both although only one may
-// differ: setting the key it has leaves a device's sessions alone, and a socket opened again on the same port loses next to
-// nothing. The error wraps Absent where no device answers, and ErrPortTaken.
+// differ: setting the key it has leaves a device's sessions alone, and a socket opened again on the same port loses
+// next to nothing. The error wraps Absent where no device answers, and ErrPortTaken.
 func (d Device) Set(want *mesh.Device) error {
 	if want == nil {
 		return nil

@@ -83,8 +83,8 @@ func kindOf(config wgtypes.PeerConfig) string {
 	return opPeerSet
 }
 
-// chunks cuts the configurations into messages within the limits. A peer with more allowed IPs than a message may hold gets
-// a message of its own.
+// chunks cuts the configurations into messages within the limits. A peer with more allowed IPs than a message may hold
+// gets a message of its own.
 func chunks(configs []wgtypes.PeerConfig) func(yield func([]wgtypes.PeerConfig) bool) {
 	return func(yield func([]wgtypes.PeerConfig) bool) {
 		start, ips := 0, 0

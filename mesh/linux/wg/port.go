@@ -13,8 +13,8 @@ import (
 // ErrPortTaken means that another process listens on WireGuard's UDP port.
 var ErrPortTaken = errors.New("UDP port is taken")
 
-// CheckPort returns an error that wraps ErrPortTaken where something other than the device listens on the UDP port; zero
-// checks nothing. The device would fail later, and in userspace with no more than a number.
+// CheckPort returns an error that wraps ErrPortTaken where something other than the device listens on the UDP port;
+// zero checks nothing. The device would fail later, and in userspace with no more than a number.
 func (d Device) CheckPort(port uint16) error {
 	if port == 0 {
 		return nil
@@ -43,15 +43,15 @@ func bound(port uint16) bool {
 	return false
 }
 
-// How long the process of a userspace device may take to close its sockets after its interface was deleted, which it does
-// within milliseconds, and how often AwaitPort looks.
+// How long the process of a userspace device may take to close its sockets after its interface was deleted, which it
+// does within milliseconds, and how often AwaitPort looks.
 const (
 	portPatience = 2 * time.Second
 	portInterval = 5 * time.Millisecond
 )
 
-// AwaitPort waits until nobody listens on the UDP port; zero waits for nothing. It gives up after portPatience: setting up
-// the device then says that somebody still listens.
+// AwaitPort waits until nobody listens on the UDP port; zero waits for nothing. It gives up after portPatience: setting
+// up the device then says that somebody still listens.
 func AwaitPort(ctx context.Context, port uint16) {
 	ctx, cancel := context.WithTimeout(ctx, portPatience)
 	defer cancel()
