@@ -8,9 +8,10 @@
 //   - wg.Device: key, port and peers of the device behind the interface
 //   - routing.Routes and routing.Rules: routes and policy rules
 //   - sysctls: kernel parameters
-//   - the firewall: the nftables table "inet warren"
+//   - nft.Table: the nftables table "inet warren", which package guard lays out
 //
-// Package drift remembers what the host should look like and compares. Package rtnl speaks rtnetlink for all of them.
+// Package drift remembers what the host should look like and compares, package handshake has the device begin
+// handshakes, and package rtnl speaks rtnetlink for all of them.
 //
 // What is warren's is told by name (link, bridge, nftables table) and by mesh.Protocol in the tables mesh.TableMain and
 // mesh.TableMesh (routes, rules). Nothing else is ever removed.
