@@ -32,7 +32,8 @@ func (d Device) SetPeers(e mesh.PeerEdits) error {
 	return d.configurePeers("set", configs)
 }
 
-// RemovePeers removes peers, and allowed IPs from peers that stay. The error wraps Absent where no device answers.
+// RemovePeers removes peers, and the allowed IPs that peers which stay should no longer have. The error wraps Absent
+// where no device answers.
 func (d Device) RemovePeers(e mesh.PeerEdits) error {
 	configs := withdraw(e.Update)
 	for _, p := range e.Remove {
@@ -41,9 +42,9 @@ func (d Device) RemovePeers(e mesh.PeerEdits) error {
 	return d.configurePeers("remove", configs)
 }
 
-// withdraw takes allowed IPs from peers by giving them to a peer that is made for that and removed at once. Otherwise a
-// peer's list can only be replaced, and meanwhile the allowed IPs that it keeps would be nobody's. (Linux has
-// WGALLOWEDIP_F_REMOVE_ME since 6.16.)
+// withdraw takes allowed IPs from peers by giving them to a new peer that the same message removes. A peer's list can
+// otherwise only be replaced (or edited with WGALLOWEDIP_F_REMOVE_ME, which Linux has since 6.16), and meanwhile no
+// peer would have those that stay.
 func withdraw(updates []mesh.PeerUpdate) []wgtypes.PeerConfig {
 	var gone []netip.Prefix
 	for _, u := range updates {
