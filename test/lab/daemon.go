@@ -101,7 +101,7 @@ func (n *Node) start(ctx context.Context, subcommand string, behind, args []stri
 		return nil, err
 	}
 	command := slices.Concat(behind, []string{warren, subcommand}, args)
-	return n.Host.Start(host.Program{
+	return n.Start(host.Program{
 		Name: subcommand + " of " + n.Name, Path: command[0], Args: command[1:], Log: n.subcommandLog(subcommand),
 	})
 }
