@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/netip"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,54 +13,18 @@ import (
 	"warren.mesh/test/lab/host"
 )
 
-// Pod is a running pod of the cluster.
+// Pod is a running pod.
 type Pod struct {
 	Namespace, Name string
 	Node            *lab.Node
-	// Addrs are its IPs, IPv4 first.
+	// Addrs are the pod's IPs, IPv4 first.
 	Addrs []netip.Addr
 }
 
-// patience bounds what kubelets and controllers do: pods that start, probes that turn.
+// patience bounds what kubelets and controllers do: start pods, probe them.
 const patience = 3 * time.Minute
 
-// Install applies the manifests and waits until warren is ready on every node, the nodes are, and CoreDNS.
-func (c *Cluster) Install(t lab.TB) {
-	t.Helper()
-	c.Kubectl(t, "", "apply", "-k", c.Manifests(t))
-	c.WaitReady(t)
-}
-
-// Manifests is the directory to apply: warren's own for the cluster range that they name, an overlay with the cluster's ranges
-// where it has IPv6.
-func (c *Cluster) Manifests(t lab.TB) (dir string) {
-	t.Helper()
-	base := filepath.Join(c.Root(), "manifests")
-	if c.options.Family == lab.IPv4 {
-		return base
-	}
-	dir, err := c.overlay(base)
-	if err != nil {
-		t.Fatalf("write an overlay of the manifests: %v", err)
-	}
-	return dir
-}
-
-// Uninstaller is the directory of the kustomization that takes warren off all nodes.
-func (c *Cluster) Uninstaller() string { return filepath.Join(c.Root(), "manifests", "uninstall") }
-
-func (c *Cluster) overlay(base string) (dir string, err error) {
-	// kustomize takes relative paths only.
-	relative, err := filepath.Rel(filepath.Join(c.Dir, "etc", "overlay"), base)
-	if err != nil {
-		return "", err
-	}
-	overlay := expand(overlayTemplate, map[string]any{"Base": relative, "CIDRs": commas(c.ClusterCIDRs())})
-	file, err := c.file(filepath.Join("overlay", "kustomization.yaml"), overlay)
-	return filepath.Dir(file), err
-}
-
-// WaitReady waits for nodes, warren and CoreDNS.
+// WaitReady waits until all nodes, warren and CoreDNS are ready.
 func (c *Cluster) WaitReady(t lab.TB) {
 	t.Helper()
 	timeout := "--timeout=" + patience.String()
@@ -70,19 +33,20 @@ func (c *Cluster) WaitReady(t lab.TB) {
 	c.WaitRollout(t, "kube-system", "deployment/coredns")
 }
 
-// WaitRollout waits until all pods of a workload are of its newest revision and ready.
+// WaitRollout waits until all pods of a workload are ready and of its newest revision.
 func (c *Cluster) WaitRollout(t lab.TB, namespace, workload string) {
 	t.Helper()
 	c.Kubectl(t, "", "--namespace="+namespace, "rollout", "status", workload, "--timeout="+patience.String())
 }
 
-// Workload is a DaemonSet in the namespace default, of pods labelled app=NAME.
+// Workload is a DaemonSet in the namespace default. Its pods have the label app=NAME.
 type Workload struct {
 	Name        string
 	HostNetwork bool
-	// Args are agnhost's.
+	// Args are agnhost's arguments.
 	Args []string
-	// Port is where it serves HTTP; a Service of the same name, of type NodePort, leads there from port 80. 0: it serves nothing.
+	// Port is where it serves HTTP. A Service of the same name, of type NodePort, leads there from port 80. 0 means
+	// that it serves nothing.
 	Port uint16
 }
 
@@ -93,13 +57,14 @@ func (c *Cluster) Spread(t lab.TB, w Workload) []Pod {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	manifest := expand(workloadTemplate, map[string]any{"Workload": w, "Image": image.AgnhostName, "Args": string(args)})
+	manifest := expand(workloadTemplate, map[string]any{"Workload": w, "Image": image.AgnhostName,
+		"Args": string(args)})
 	c.Kubectl(t, string(manifest), "apply", "--filename=-")
 	c.WaitRollout(t, "default", "daemonset/"+w.Name)
 	return c.Pods(t, "default", "app="+w.Name)
 }
 
-// Pods are the running pods with these labels, in the order of the nodes.
+// Pods returns the running pods with these labels, in the order of the nodes.
 func (c *Cluster) Pods(t lab.TB, namespace, selector string) []Pod {
 	t.Helper()
 	var list struct {
@@ -109,7 +74,8 @@ func (c *Cluster) Pods(t lab.TB, namespace, selector string) []Pod {
 			Status   struct{ PodIPs []struct{ IP netip.Addr } }
 		}
 	}
-	c.get(t, &list, "--namespace="+namespace, "get", "pods", "--selector="+selector, "--field-selector=status.phase=Running")
+	c.get(t, &list, "--namespace="+namespace, "get", "pods", "--selector="+selector,
+		"--field-selector=status.phase=Running")
 	var pods []Pod
 	for _, item := range list.Items {
 		pod := Pod{Namespace: namespace, Name: item.Metadata.Name, Node: c.node(item.Spec.NodeName)}
@@ -123,7 +89,7 @@ func (c *Cluster) Pods(t lab.TB, namespace, selector string) []Pod {
 	return pods
 }
 
-// get decodes kubectl's JSON into list.
+// get decodes kubectl's JSON.
 func (c *Cluster) get(t lab.TB, into any, args ...string) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(c.Kubectl(t, "", append(args, "--output=json")...)), into); err != nil {
@@ -136,14 +102,14 @@ func (c *Cluster) node(name string) *lab.Node {
 	return nodes[slices.IndexFunc(nodes, func(n *lab.Node) bool { return n.Name == name })]
 }
 
-// Service is where a Service answers.
+// Service holds the addresses of a Service.
 type Service struct {
-	// Addrs are its cluster IPs, IPv4 first; NodePort is that of its first port.
+	// Addrs are its cluster IPs, IPv4 first. NodePort is the node port of its first port.
 	Addrs    []netip.Addr
 	NodePort uint16
 }
 
-// Service is the one of this name in the namespace default.
+// Service returns the Service of this name in the namespace default.
 func (c *Cluster) Service(t lab.TB, name string) Service {
 	t.Helper()
 	var object struct {
@@ -159,15 +125,16 @@ func (c *Cluster) Service(t lab.TB, name string) Service {
 
 // TryExec runs a command in the pod's first container, through API server and kubelet.
 func (c *Cluster) TryExec(t lab.TB, p Pod, args ...string) (string, error) {
-	return c.TryKubectl(t.Context(), "", append([]string{"--namespace=" + p.Namespace, "exec", p.Name, "--"}, args...)...)
+	return c.TryKubectl(t.Context(), "", append([]string{"--namespace=" + p.Namespace, "exec", p.Name, "--"},
+		args...)...)
 }
 
-// Fetch asks an HTTP server from the pod; curl gives up after five seconds.
+// Fetch runs curl in the pod and returns the body. curl gives up after five seconds.
 func (c *Cluster) Fetch(t lab.TB, p Pod, url string) (string, error) {
 	return c.TryExec(t, p, curl(url)...)
 }
 
-// FetchFrom asks from a node.
+// FetchFrom runs curl on a node and returns the body. curl gives up after five seconds.
 func FetchFrom(n *lab.Node, url string) (string, error) {
 	args := curl(url)
 	return n.Exec(args[0], args[1:]...)
@@ -177,7 +144,7 @@ func curl(url string) []string {
 	return []string{"curl", "--silent", "--show-error", "--fail", "--globoff", "--insecure", "--max-time", "5", url}
 }
 
-// Adopt gives the pod's network to the lab, for flows and echo servers in it: nothing of its own may listen on their ports.
+// Adopt hands the pod's network to the lab, for flows and echo servers in it. The pod must not listen on their ports.
 func (c *Cluster) Adopt(t lab.TB, p Pod) *host.Host {
 	t.Helper()
 	const dir = "/run/netns"

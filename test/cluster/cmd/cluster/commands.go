@@ -10,7 +10,7 @@ import (
 	"warren.mesh/test/lab"
 )
 
-// defaultName is of the cluster that `make cluster` starts.
+// defaultName is the name of the cluster that `make cluster` starts.
 const defaultName = "cluster"
 
 func newUp(name *string) *cobra.Command {
@@ -39,7 +39,7 @@ func newUp(name *string) *cobra.Command {
 func up(t *terminal, o cluster.Options) {
 	c := cluster.Start(t, o)
 	fmt.Printf("\n%s\n", c.Kubectl(t, "", "get", "nodes", "-o", "wide"))
-	fmt.Printf("export PATH=%s/bin:$PATH KUBECONFIG=%s\n", c.Dir, c.Kubeconfig)
+	fmt.Printf("The nodes are not ready: they have no network. To install warren, run\n\n%s", c.Commands(t))
 }
 
 func parseFamily(text string) (lab.Family, error) {
@@ -69,9 +69,10 @@ func newDown(name *string) *cobra.Command {
 
 func newExec(name *string) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "exec MACHINE COMMAND [ARGUMENT]...", Short: "Run a command on a machine of the cluster: node1, control, outside",
-		Args: cobra.MinimumNArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error { return lab.Enter(*name, args[0], args[1:]) },
+		Use:   "exec MACHINE COMMAND [ARGUMENT]...",
+		Short: "Run a command on a machine of the cluster: node1, control, outside",
+		Args:  cobra.MinimumNArgs(2),
+		RunE:  func(_ *cobra.Command, args []string) error { return lab.Enter(*name, args[0], args[1:]) },
 	}
 	cmd.Flags().SetInterspersed(false)
 	return cmd
