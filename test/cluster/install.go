@@ -43,9 +43,6 @@ func (c *Cluster) Manifests(t lab.TB) (dir string) {
 	return dir
 }
 
-// Uninstaller returns the directory of the kustomization that takes warren off all nodes.
-func (c *Cluster) Uninstaller() string { return filepath.Join(c.Root(), "manifests", "uninstall") }
-
 func (c *Cluster) overlay(base string) (dir string, err error) {
 	// kustomize takes relative paths only.
 	relative, err := filepath.Rel(filepath.Join(c.Dir, "etc", "overlay"), base)

@@ -1,71 +1,203 @@
 package cluster_test
 
 import (
+	"context"
+	"errors"
+	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/test/cluster"
+	"warren.mesh/test/readme"
 )
 
-// What the README tells people to look at says what it is said to: its commands run as they are written there, with the
-// environment that `make cluster` prints.
-func (s *scene) readme(t *testing.T) {
-	shown := map[string]string{}
-	for _, line := range readmeCommands(t, s.Root()) {
-		script := "export PATH=" + filepath.Join(s.Dir, "bin") + ":$PATH KUBECONFIG=" + s.Kubeconfig + "\n" + line
-		for _, kind := range []string{"custom-columns", "wg show"} {
-			if strings.Contains(line, kind) {
-				shown[kind] = command(t, "sh", "-c", script)
-			}
-		}
-	}
-	s.wantColumns(t, shown["custom-columns"])
-	if got, want := strings.Count(shown["wg show"], "latest handshake:"), len(s.Nodes())-1; got != want {
-		t.Errorf("%d handshakes, want %d, in\n%s", got, want, shown["wg show"])
-	}
+// reader does what the README says, as it is written there, in a directory like the root of a work tree.
+type reader struct {
+	*cluster.Cluster
+	document readme.Document
+	// dir holds the manifests and the files that the README has people write.
+	dir string
 }
 
-// readmeCommands are the lines behind a prompt.
-func readmeCommands(t *testing.T, root string) []string {
+// readmeCIDR is the pod range in the README, readmeImage the image.
+const (
+	readmeCIDR  = "10.244.0.0/16"
+	readmeImage = "registry.example/warren:1"
+)
+
+// newReader prepares the directory. It replaces only the pod range by the cluster's.
+func newReader(t *testing.T, c *cluster.Cluster) *reader {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	text, err := os.ReadFile(filepath.Join(c.Root(), "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var commands []string
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "    $ "); ok {
-			commands = append(commands, rest)
-		}
+	r := &reader{Cluster: c, document: readme.Parse(string(text)), dir: t.TempDir()}
+	var ranges []string
+	for _, p := range c.ClusterCIDRs() {
+		ranges = append(ranges, p.String())
 	}
-	return commands
+	errs := []error{os.Symlink(filepath.Join(c.Root(), "manifests"), filepath.Join(r.dir, "manifests"))}
+	for path, content := range r.document.Files {
+		path = filepath.Join(r.dir, path)
+		content = strings.ReplaceAll(content, readmeCIDR, strings.Join(ranges, ","))
+		errs = append(errs, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644))
+	}
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	for i := range r.document.Commands {
+		c := &r.document.Commands[i]
+		c.Text = strings.ReplaceAll(c.Text, readmeCIDR, ranges[0])
+	}
+	return r
 }
 
-// wantColumns expects a line for each node with its name, key, endpoint, pod CIDRs and addresses.
-func (s *scene) wantColumns(t *testing.T, out string) {
+// script makes a command one of a shell on this machine.
+func (r *reader) script(command string) string {
+	return r.Environment() + "\ncd " + r.dir + "\n" + command
+}
+
+// run runs a command where the README says, and returns its standard output.
+func (r *reader) run(t *testing.T, c readme.Command) string {
 	t.Helper()
-	want := [][]string{{"NAME", "KEY", "ENDPOINT", "PODS", "NODE"}}
-	for _, n := range s.Nodes() {
+	t.Logf("%s", c.Text)
+	if c.OnNode {
+		return r.Node(1).MustExec(t, "sh", "-c", c.Text)
+	}
+	return command(t, "sh", "-ec", r.script(c.Text))
+}
+
+// section returns the section's commands that the cluster's address families allow.
+func (r *reader) section(t *testing.T, name string) []readme.Command {
+	t.Helper()
+	isIPv4 := func(p netip.Prefix) bool { return p.Addr().Is4() }
+	isIPv6 := func(p netip.Prefix) bool { return p.Addr().Is6() }
+	var all []readme.Command
+	for _, c := range r.document.Commands {
+		if c.Section != name ||
+			strings.HasPrefix(c.Text, "ip -6 ") && !slices.ContainsFunc(r.ClusterCIDRs(), isIPv6) ||
+			strings.HasPrefix(c.Text, "ip route ") && !slices.ContainsFunc(r.ClusterCIDRs(), isIPv4) {
+			continue
+		}
+		all = append(all, c)
+	}
+	if len(all) == 0 {
+		t.Errorf("the README has no commands in %q", name)
+	}
+	return all
+}
+
+// What the README tells people to look at says what it is said to.
+func (s *scene) readme(t *testing.T) {
+	r := newReader(t, s.Cluster)
+	for _, name := range []string{"Check that it works", "Inspect", "Debug"} {
+		for _, c := range r.section(t, name) {
+			r.expect(t, c)
+		}
+	}
+	for _, text := range r.document.Inline {
+		if strings.HasPrefix(text, "wg ") {
+			r.run(t, readme.Command{Text: text, OnNode: true})
+		}
+	}
+}
+
+// expect runs a command and looks for what the README says that it prints.
+func (r *reader) expect(t *testing.T, c readme.Command) {
+	t.Helper()
+	switch {
+	case strings.HasPrefix(c.Text, "tcpdump "):
+		r.expectCapture(t, c)
+		return
+	case strings.HasSuffix(c.Text, "grep '^ *warren.mesh/'"):
+		r.wantAnnotations(t, r.run(t, c))
+		return
+	}
+	nodes := len(r.Nodes())
+	for _, e := range []struct {
+		command, text string
+		count         int
+	}{
+		{"kubectl get nodes", " Ready ", nodes},
+		{"-- wg show warren0", "latest handshake: ", nodes - 1},
+		{"ping -c 3 $ip\ndone", " 0% packet loss", nodes},
+		{"grep warren_firewall_packets_total", `{counter="leak-pod"} `, 1},
+		{"localhost:9586/readyz", "ok\nWireGuard: ", 1},
+		{"", "", 0},
+	} {
+		if !strings.HasSuffix(c.Text, e.command) {
+			continue
+		}
+		out := r.run(t, c)
+		if got := strings.Count(out, e.text); e.text != "" && got != e.count || strings.TrimSpace(out) == "" {
+			t.Errorf("%s: %q %d times, want %d, in\n%s", c.Text, e.text, got, e.count, out)
+		}
+		return
+	}
+}
+
+// expectCapture runs a capture while pods ping each other. Each packet in it is WireGuard's.
+func (r *reader) expectCapture(t *testing.T, c readme.Command) {
+	t.Helper()
+	commands := r.section(t, c.Section)
+	i := slices.IndexFunc(commands, func(c readme.Command) bool { return strings.Contains(c.Text, "ping ") })
+	if i < 0 {
+		t.Fatalf("the README captures in %q, and nothing pings", c.Section)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	pings := exec.CommandContext(ctx, "sh", "-c", r.script("while true; do "+commands[i].Text+"; done"))
+	pings.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	pings.Cancel = func() error { return syscall.Kill(-pings.Process.Pid, syscall.SIGKILL) }
+	if err := pings.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out := r.run(t, c)
+	cancel()
+	_ = pings.Wait() // It was killed.
+	packets := 0
+	for line := range strings.Lines(out) {
+		if !strings.Contains(line, " > ") { // What tcpdump says of itself.
+			continue
+		}
+		packets++
+		if !strings.Contains(line, ".51820 > ") || !strings.Contains(line, ".51820: UDP, length ") {
+			t.Errorf("not WireGuard's: %s", line)
+		}
+	}
+	if packets == 0 {
+		t.Error("nothing was captured")
+	}
+}
+
+// wantAnnotations expects the four annotations of every node, and no others of warren's.
+func (r *reader) wantAnnotations(t *testing.T, out string) {
+	t.Helper()
+	var want, got []string
+	for _, n := range r.Nodes() {
 		object := n.Object(t)
 		var addrs []string
 		for _, a := range n.Addrs() {
 			addrs = append(addrs, a.String())
 		}
-		row := []string{n.Name}
-		for _, field := range []string{"public-key", "endpoint"} {
-			row = append(row, object.Annotations["warren.mesh/"+field])
-		}
-		want = append(want, append(row, strings.Join(object.Spec.PodCIDRs, ","), strings.Join(addrs, ",")))
+		want = append(want,
+			"warren.mesh/endpoint: "+object.Annotations["warren.mesh/endpoint"],
+			"warren.mesh/node-ips: "+strings.Join(addrs, ","),
+			"warren.mesh/pod-cidrs: "+strings.Join(object.Spec.PodCIDRs, ","),
+			"warren.mesh/public-key: "+object.Annotations["warren.mesh/public-key"])
 	}
-	var got [][]string
 	for line := range strings.Lines(out) {
-		got = append(got, strings.Fields(line))
+		got = append(got, strings.ReplaceAll(strings.TrimSpace(line), "'", ""))
 	}
-	slices.SortFunc(got[min(1, len(got)):], slices.Compare)
-	slices.SortFunc(want[1:], slices.Compare)
+	slices.Sort(want)
+	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -26,7 +26,8 @@ func TestPrivilegedLongUninstall(t *testing.T) {
 	for _, n := range c.Nodes() {
 		uninstall(t, n)
 		n.Annotate(t, map[string]string{
-			"warren.mesh/public-key": "", "warren.mesh/endpoint": "", "warren.mesh/pod-cidrs": "", "warren.mesh/node-ips": "",
+			"warren.mesh/public-key": "", "warren.mesh/endpoint": "", "warren.mesh/pod-cidrs": "",
+			"warren.mesh/node-ips": "",
 		})
 	}
 	wantAsBefore(t, c, before)
@@ -35,9 +36,11 @@ func TestPrivilegedLongUninstall(t *testing.T) {
 // uninstallByManifests does what the README says, and leaves nodes and their objects as they were.
 func uninstallByManifests(t *testing.T, c *cluster.Cluster, before map[string]string) {
 	removeWorkloads(t, c)
-	c.Kubectl(t, "", "apply", "-k", c.Uninstaller())
-	c.WaitRollout(t, "kube-system", "daemonset/warren")
-	deleteManifests(t, c)
+	r := newReader(t, c)
+	for _, command := range r.section(t, "Uninstall") {
+		r.run(t, command)
+	}
+	waitDeleted(t, c)
 	wantAsBefore(t, c, before)
 }
 
@@ -59,11 +62,18 @@ func removeWorkloads(t *testing.T, c *cluster.Cluster) {
 func deleteManifests(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
 	c.Kubectl(t, "", "delete", "--wait", "-k", c.Manifests(t))
-	c.Kubectl(t, "", "--namespace=kube-system", "wait", "pods", "--selector=app.kubernetes.io/name=warren", "--for=delete", "--timeout=60s")
+	waitDeleted(t, c)
 }
 
-// allTraces are those of nodes that forward already, as warren leaves them: the kernel has anycast addresses then, which come and go with
-// the sysctl.
+// waitDeleted waits until all pods of warren's have ended.
+func waitDeleted(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	c.Kubectl(t, "", "--namespace=kube-system", "wait", "pods", "--selector=app.kubernetes.io/name=warren",
+		"--for=delete", "--timeout=60s")
+}
+
+// allTraces are those of nodes that forward already, as warren leaves them: the kernel has anycast addresses then,
+// which come and go with the sysctl.
 func allTraces(t *testing.T, c *cluster.Cluster) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -87,7 +97,8 @@ func wantAsBefore(t *testing.T, c *cluster.Cluster, before map[string]string) {
 	}
 }
 
-// uninstall runs warren's own from its image, without a container: there is no network, and perhaps no API server, to start one by.
+// uninstall runs warren's own from its image, without a container: there is no network, and perhaps no API server, to
+// start one by.
 func uninstall(t *testing.T, n *lab.Node) {
 	t.Helper()
 	const at = "/run/uninstall"
@@ -97,8 +108,8 @@ func uninstall(t *testing.T, n *lab.Node) {
 	n.MustExec(t, "ctr", "--namespace=k8s.io", "images", "unmount", "--rm", at)
 }
 
-// traces are what warren could leave on a node, as the node's own tools tell it: of nftables the names of tables, but those that
-// kube-proxy and kubelets make when they get to it, iptables' among them.
+// traces are what warren could leave on a node, as the node's own tools tell it: of nftables the names of tables, but
+// those that kube-proxy and kubelets make when they get to it, iptables' among them.
 func traces(t *testing.T, n *lab.Node) string {
 	t.Helper()
 	return n.MustExec(t, "sh", "-c", `

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,8 +21,9 @@ import (
 // pace is of every flow between two pods, in packets per second.
 const pace = 1000
 
-// upgrade shows that whatever is restarted of warren, pods talk on. The daemon alone costs no packet; the userspace device has no buffer for what
-// arrives while it is away, so a restart of its container costs what was sent meanwhile, and connections outlive that.
+// upgrade shows that whatever is restarted of warren, pods talk on. The daemon alone costs no packet; the userspace
+// device has no buffer for what arrives while it is away, so a restart of its container costs what was sent meanwhile,
+// and connections outlive that.
 func upgrade(t *testing.T, c *cluster.Cluster) {
 	var hosts []*host.Host
 	for _, pod := range c.Spread(t, cluster.Workload{Name: "load", Args: []string{"pause"}}) {
@@ -46,14 +48,19 @@ func upgrade(t *testing.T, c *cluster.Cluster) {
 		c.WaitRollout(t, "kube-system", "daemonset/warren")
 		report(t, flows)
 	})
-	t.Run("image", func(t *testing.T) {
-		const next = "warren.mesh/warren:next"
+	t.Run("README's overlay", func(t *testing.T) {
 		for _, n := range c.Nodes() {
-			n.MustExec(t, "ctr", "--namespace=k8s.io", "images", "tag", "warren.mesh/warren:dev", next)
+			n.MustExec(t, "ctr", "--namespace=k8s.io", "images", "tag", "warren.mesh/warren:dev", readmeImage)
 		}
+		r := newReader(t, c)
 		flows := load(t, c, hosts)
-		c.Kubectl(t, "", "--namespace=kube-system", "set", "image", "daemonset/warren", "*="+next)
+		for _, command := range r.section(t, "Install") {
+			if strings.HasPrefix(command.Text, "kubectl ") {
+				r.run(t, command)
+			}
+		}
 		c.WaitRollout(t, "kube-system", "daemonset/warren")
+		wantImage(t, c, readmeImage)
 		report(t, flows)
 	})
 
@@ -63,6 +70,16 @@ func upgrade(t *testing.T, c *cluster.Cluster) {
 	seen.WantNone(t)
 }
 
+// wantImage expects that the daemons run this image.
+func wantImage(t *testing.T, c *cluster.Cluster, image string) {
+	t.Helper()
+	out := c.Kubectl(t, "", "--namespace=kube-system", "get", "daemonset/warren",
+		"--output=jsonpath={.spec.template.spec.containers[*].image}")
+	if want := image + " " + image; out != want {
+		t.Errorf("images are %q, want %q", out, want)
+	}
+}
+
 func load(t *testing.T, c *cluster.Cluster, hosts []*host.Host) traffic.Flows {
 	t.Helper()
 	flows := c.FlowsAmong(t, traffic.Options{Rate: pace}, hosts...)
@@ -70,8 +87,8 @@ func load(t *testing.T, c *cluster.Cluster, hosts []*host.Host) traffic.Flows {
 	return flows
 }
 
-// recovery bounds the time without packets while a device container is replaced: the end of the old one, the start of the new, and a
-// handshake.
+// recovery bounds the time without packets while a device container is replaced: the end of the old one, the start of
+// the new, and a handshake.
 const recovery = 15 * time.Second
 
 // report says what was lost, and expects that the flows went on.
@@ -85,13 +102,15 @@ func report(t *testing.T, flows traffic.Flows) {
 	}
 }
 
-// restartDaemons ends the daemon's process in every pod of warren's and waits until kubelets have started its containers again.
+// restartDaemons ends the daemon's process in every pod of warren's and waits until kubelets have started its
+// containers again.
 func restartDaemons(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
 	pods := c.Pods(t, "kube-system", "app.kubernetes.io/name=warren")
 	for _, pod := range pods {
 		// The connection ends with the container.
-		_, _ = c.TryKubectl(t.Context(), "", "--namespace=kube-system", "exec", pod.Name, "--container=warren", "--", "sh", "-c", "kill 1")
+		_, _ = c.TryKubectl(t.Context(), "", "--namespace=kube-system", "exec", pod.Name, "--container=warren", "--",
+			"sh", "-c", "kill 1")
 	}
 	for _, pod := range pods {
 		lab.Wait(t, time.Minute, "restart of "+pod.Name, func() error { return restarted(t, c, pod) })
