@@ -11,6 +11,12 @@ import (
 // what runs: it is not a failure.
 var ErrWaiting = errors.New("waiting")
 
+// In reports whether nodes hold the own Node: one of its name with its UID. A list that does not is of another moment, or of
+// another store, than what is known of self. What is missing from it need not be missing from the cluster.
+func (s Self) In(nodes []Node) bool {
+	return slices.ContainsFunc(nodes, func(n Node) bool { return n.Name == s.Name && n.UID == s.UID })
+}
+
 // parse returns the own node as other nodes see it, and the Problems of self that stop nothing. NodeIPs are those that
 // other nodes accept; the rest of status.addresses is left out with a Problem.
 func (s Self) parse() (own Node, problems []Problem) {

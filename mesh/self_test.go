@@ -135,3 +135,21 @@ func TestSelfErrors(t *testing.T) {
 		})
 	}
 }
+
+func TestSelfIn(t *testing.T) {
+	self := mesh.Self{Name: "a", UID: "1"}
+	for name, tt := range map[string]struct {
+		nodes []mesh.Node
+		want  bool
+	}{
+		"no nodes":              {nil, false},
+		"others only":           {[]mesh.Node{{Name: "b", UID: "2"}}, false},
+		"another UID":           {[]mesh.Node{{Name: "a", UID: "2"}}, false},
+		"its UID, another name": {[]mesh.Node{{Name: "b", UID: "1"}}, false},
+		"itself":                {[]mesh.Node{{Name: "b", UID: "2"}, {Name: "a", UID: "1"}}, true},
+	} {
+		if got := self.In(tt.nodes); got != tt.want {
+			t.Errorf("%s: %t, want %t", name, got, tt.want)
+		}
+	}
+}

@@ -35,12 +35,12 @@ func (a *Agent) report(step status.Step, err error) {
 // pass reads the cluster, makes the host look as it should and, once it does, lets pods be attached to it. A step that
 // fails stops only the steps that depend on it.
 func (a *Agent) pass(ctx context.Context) {
-	self, ok := a.read()
+	self, nodes, ok := a.read()
 	if !ok {
 		a.hold(ctx)
 		return
 	}
-	cfg, nodes := a.meshConfig(self), a.cfg.Cluster.Nodes()
+	cfg := a.meshConfig(self)
 	want, problems, err := mesh.Desired(cfg, self, nodes)
 	a.status.Update(func(s status.Snapshot) status.Snapshot { return s.WithProblems(problems, time.Now()) })
 	a.report(stepDesire, err)
@@ -56,21 +56,28 @@ func (a *Agent) pass(ctx context.Context) {
 	a.checkPolicies(ctx, self, len(nodes))
 }
 
-// read returns the own node; ok is false while the cluster does not say enough for a pass. An API server that has been
-// read in full and is unreachable now is reported as waited for, but what it last said still holds.
-func (a *Agent) read() (self mesh.Self, ok bool) {
+// read returns the own node and all nodes; ok is false while the cluster does not say enough for a pass. An API server
+// that has been read in full and is unreachable now is reported as waited for, but what it last said still holds.
+//
+// Nodes that lack the own Node with its UID do not suffice. They and the own Node come by two watches, each of which finds
+// out by itself that the API server has returned with another store, an empty one perhaps.
+func (a *Agent) read() (self mesh.Self, nodes []mesh.Node, ok bool) {
 	a.report(stepAPI, waitingFor(a.cfg.Cluster.Waiting()))
 	if !a.cfg.Cluster.Synced() {
-		return mesh.Self{}, false
+		return mesh.Self{}, nil, false
 	}
 	self, ok = a.cfg.Cluster.Self()
 	self.PublicKey = a.cfg.Key
+	nodes = a.cfg.Cluster.Nodes()
 	missing := ""
-	if !ok {
+	switch {
+	case !ok:
 		missing = "the own Node object: the cluster has no Node named " + a.cfg.Node
+	case !self.In(nodes):
+		missing = "a list of Nodes that holds the own Node " + a.cfg.Node + " with its UID " + self.UID
 	}
 	a.report(stepNode, waitingFor(missing))
-	return self, ok
+	return self, nodes, missing == ""
 }
 
 // waitingFor returns an error that wraps mesh.ErrWaiting; nil for an empty text.

@@ -69,12 +69,26 @@ func New(config Config) (*Cluster, error) {
 // Run watches the cluster until ctx ends, whatever the API server does meanwhile. It starts every goroutine of the
 // Cluster and returns when they have ended. The error is always nil.
 func (c *Cluster) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		c.watch(ctx)
+	}
+	return nil
+}
+
+// watch follows all sources until ctx ends, or until they have contradicted each other for a while. What the mirrors hold
+// stays, and the next watch begins with full lists.
+func (c *Cluster) watch(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var group sync.WaitGroup
 	for _, s := range c.sources {
 		group.Go(func() { s.follow(ctx) })
 	}
+	group.Go(func() {
+		defer cancel()
+		waitFor(ctx, c.contradictory)
+	})
 	group.Wait()
-	return nil
 }
 
 // Synced reports whether the list of Nodes and the own Node have been read in full since the start. Once true, it stays

@@ -35,8 +35,10 @@ type event struct {
 
 // watching is one client's watch.
 type watching struct {
-	full  bool
-	only  string
+	full bool
+	only string
+	// since is the revision up to which it has seen everything, be it one that this server has not reached yet.
+	since int
 	lines chan []byte
 }
 
@@ -86,21 +88,26 @@ func (f *fakeAPI) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	query := request.URL.Query()
 	w := &watching{
-		full: !strings.Contains(request.Header.Get("Accept"), "PartialObjectMetadata"),
+		full: asksFull(request),
 		only: strings.TrimPrefix(query.Get("fieldSelector"), "metadata.name="),
 	}
 	switch {
 	case request.Method == http.MethodPatch:
 		return f.patch(request)
+	case query.Get("watch") != "" && query.Get("sendInitialEvents") == "":
+		return f.watch(request.Context(), w, query.Get("resourceVersion")), nil
+	case f.ahead(query.Get("resourceVersion")):
+		return tooLarge(), nil
 	case query.Get("watch") != "":
-		since := query.Get("resourceVersion")
-		if query.Get("sendInitialEvents") != "" {
-			since = ""
-		}
-		return f.watch(request.Context(), w, since), nil
+		return f.watch(request.Context(), w, ""), nil
 	default:
 		return reply(http.StatusOK, f.list(w)), nil
 	}
+}
+
+// asksFull tells the watch of the own Node from that of all.
+func asksFull(r *http.Request) bool {
+	return !strings.Contains(r.Header.Get("Accept"), "PartialObjectMetadata")
 }
 
 // put creates or changes a Node and tells the watches.
@@ -122,6 +129,26 @@ func (f *fakeAPI) remove(name string) {
 	delete(f.nodes, name)
 }
 
+// restore replaces the store by another one, as when a server starts on an empty etcd or on a backup: revisions begin
+// anew. All watches end.
+func (f *fakeAPI) restore(nodes ...*corev1.Node) {
+	f.hangUp()
+	f.mu.Lock()
+	f.nodes, f.history = map[string]*corev1.Node{}, nil
+	f.mu.Unlock()
+	for _, n := range nodes {
+		f.put(n)
+	}
+}
+
+// ahead reports whether a client knows a later revision than this server does.
+func (f *fakeAPI) ahead(revision string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known, _ := strconv.Atoi(revision)
+	return known > len(f.history)
+}
+
 // tell makes a new revision of n known.
 func (f *fakeAPI) tell(kind string, n *corev1.Node) *corev1.Node {
 	n = n.DeepCopy()
@@ -133,7 +160,12 @@ func (f *fakeAPI) tell(kind string, n *corev1.Node) *corev1.Node {
 	return n
 }
 
+// tell sends what the watch has not seen. A real server too ends no watch that begins at a revision ahead of its own, and
+// is silent until it has passed that revision.
 func (w *watching) tell(e event) {
+	if revision, _ := strconv.Atoi(e.node.ResourceVersion); revision <= w.since && e.kind != "BOOKMARK" {
+		return
+	}
 	if w.only == "" || w.only == e.node.Name || e.node.Name == "" {
 		w.lines <- append(encode(map[string]any{"type": e.kind, "object": w.view(e.node)}), '\n')
 	}
@@ -170,8 +202,8 @@ func (f *fakeAPI) watch(ctx context.Context, w *watching, since string) *http.Re
 			Annotations:     map[string]string{metav1.InitialEventsAnnotationKey: "true"},
 		}}})
 	} else {
-		seen, _ := strconv.Atoi(since)
-		for _, e := range f.history[seen:] {
+		w.since, _ = strconv.Atoi(since)
+		for _, e := range f.history {
 			w.tell(e)
 		}
 	}
@@ -256,5 +288,15 @@ func refuse(code int, reason metav1.StatusReason, message string) *http.Response
 	return reply(code, metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
 		Status:   metav1.StatusFailure, Code: int32(code), Reason: reason, Message: message,
+	})
+}
+
+// tooLarge is the answer to a client that wants nothing older than a revision which this server has not reached.
+func tooLarge() *http.Response {
+	return reply(http.StatusGatewayTimeout, metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+		Status:   metav1.StatusFailure, Code: http.StatusGatewayTimeout, Reason: metav1.StatusReasonTimeout,
+		Message: "Too large resource version",
+		Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: metav1.CauseTypeResourceVersionTooLarge}}},
 	})
 }
