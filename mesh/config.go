@@ -22,6 +22,9 @@ type Config struct {
 	ClusterCIDRs []netip.Prefix
 	// NodeCIDRs are ranges of node addresses that pods reach through the mesh or not at all; may be empty.
 	NodeCIDRs []netip.Prefix
+	// PlainFrom are sources outside the mesh whose plain text reaches pods: load balancers, VPN gateways. Nobody checks
+	// who sends in their names. May be empty.
+	PlainFrom []netip.Prefix
 }
 
 // Defaults returns the configuration with all stable names and numbers, and with the MTU for an underlay of 1,500
@@ -49,7 +52,7 @@ func (c Config) Validate() error {
 	if err := c.validateLink(); err != nil {
 		return err
 	}
-	for _, list := range [][]netip.Prefix{c.ClusterCIDRs, c.NodeCIDRs} {
+	for _, list := range [][]netip.Prefix{c.ClusterCIDRs, c.NodeCIDRs, c.PlainFrom} {
 		for i, p := range list {
 			if !p.IsValid() || p.Addr().Is4In6() || p != p.Masked() {
 				return fmt.Errorf("configuration: %v is not a CIDR with its host bits zero", p)
@@ -62,6 +65,16 @@ func (c Config) Validate() error {
 	for _, p := range c.NodeCIDRs {
 		if cidr, ok := overlapping(c.ClusterCIDRs, p); ok {
 			return fmt.Errorf("configuration: the node CIDR %v overlaps with the cluster CIDR %v", p, cidr)
+		}
+	}
+	for _, p := range c.PlainFrom {
+		if cidr, ok := overlapping(c.ClusterCIDRs, p); ok {
+			return fmt.Errorf("configuration: plain text from %v overlaps with the cluster CIDR %v: no pod sends any",
+				p, cidr)
+		}
+		if cidr, ok := overlapping(c.NodeCIDRs, p); ok {
+			return fmt.Errorf("configuration: plain text from %v overlaps with the node CIDR %v, "+
+				"to which pods answer through the mesh only", p, cidr)
 		}
 	}
 	return nil

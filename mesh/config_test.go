@@ -17,7 +17,7 @@ func TestValidate(t *testing.T) {
 		{"defaults", func(*mesh.Config) {}, ""},
 		{"all set", func(c *mesh.Config) {
 			*c = config("10.244.0.0/16", "fd00::/48")
-			c.NodeCIDRs = list("192.0.2.0/24")
+			c.NodeCIDRs, c.PlainFrom = list("192.0.2.0/24"), list("198.51.100.7/32", "2001:db8::/64")
 		}, ""},
 		{"no interface", func(c *mesh.Config) { c.Link = "" }, "interface names"},
 		{"one interface for both", func(c *mesh.Config) { c.Bridge = c.Link }, "interface names"},
@@ -43,6 +43,15 @@ func TestValidate(t *testing.T) {
 		{"nodes among pods", func(c *mesh.Config) {
 			c.ClusterCIDRs, c.NodeCIDRs = list("10.0.0.0/8"), list("10.1.0.0/16")
 		}, "node CIDR 10.1.0.0/16 overlaps"},
+		{"plain text from pods", func(c *mesh.Config) {
+			c.ClusterCIDRs, c.PlainFrom = list("10.244.0.0/16"), list("10.0.0.0/8")
+		}, "plain text from 10.0.0.0/8 overlaps with the cluster CIDR 10.244.0.0/16"},
+		{"plain text from nodes", func(c *mesh.Config) {
+			c.NodeCIDRs, c.PlainFrom = list("192.0.2.0/24"), list("192.0.2.9/32")
+		}, "plain text from 192.0.2.9/32 overlaps with the node CIDR 192.0.2.0/24"},
+		{"plain text from twice", func(c *mesh.Config) {
+			c.PlainFrom = list("0.0.0.0/0", "192.0.2.9/32")
+		}, "0.0.0.0/0 and 192.0.2.9/32 overlap"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := mesh.Defaults()

@@ -111,6 +111,7 @@ func (b *builder) firewall() Firewall {
 		Link: b.cfg.Link, Bridge: b.cfg.Bridge, Port: b.cfg.Port, Mark: b.cfg.Mark,
 		ClusterCIDRs: b.clusterCIDRs(),
 		NodeCIDRs:    slices.Clone(b.cfg.NodeCIDRs),
+		PlainFrom:    slices.Clone(b.cfg.PlainFrom),
 		OwnCIDRs:     slices.Clone(b.own.PodCIDRs),
 		OwnIPs:       slices.Clone(b.own.NodeIPs),
 		NodeIPs:      slices.Clone(b.own.NodeIPs),

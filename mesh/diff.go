@@ -70,6 +70,7 @@ func (c *Change) diffFirewall(want, have Firewall) {
 func (f Firewall) sameTable(other Firewall) bool {
 	return f.Link == other.Link && f.Bridge == other.Bridge && f.Port == other.Port && f.Mark == other.Mark &&
 		slices.Equal(f.ClusterCIDRs, other.ClusterCIDRs) && slices.Equal(f.NodeCIDRs, other.NodeCIDRs) &&
+		slices.Equal(f.PlainFrom, other.PlainFrom) &&
 		slices.Equal(f.OwnCIDRs, other.OwnCIDRs) && slices.Equal(f.OwnIPs, other.OwnIPs)
 }
 

@@ -31,6 +31,7 @@ func TestDiffConverges(t *testing.T) {
 		if random.IntN(4) == 0 {
 			cfg = config("10.0.0.0/15", "10.156.0.0/15", "fd00:10:244::/48")
 			cfg.MTU = 1280 + random.IntN(3)
+			cfg.PlainFrom = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
 			cfg.NodeCIDRs = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}
 		}
 		want := desired(t, cfg, number(40_000+random.IntN(2)), conflicting(random, 12))

@@ -94,6 +94,8 @@ func readMesh(t *testing.T, archive *txtar.Archive) *meshFile {
 			m.cfg.ClusterCIDRs = prefixes(t, value)
 		case "node-cidrs":
 			m.cfg.NodeCIDRs = prefixes(t, value)
+		case "plain-from":
+			m.cfg.PlainFrom = prefixes(t, value)
 		case "mtu":
 			m.cfg.MTU, _ = strconv.Atoi(value)
 		default:

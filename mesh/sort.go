@@ -26,6 +26,7 @@ func (s *State) Sort() {
 func (f *Firewall) sort() {
 	slices.SortFunc(f.ClusterCIDRs, netip.Prefix.Compare)
 	slices.SortFunc(f.NodeCIDRs, netip.Prefix.Compare)
+	slices.SortFunc(f.PlainFrom, netip.Prefix.Compare)
 	slices.SortFunc(f.OwnCIDRs, netip.Prefix.Compare)
 	slices.SortFunc(f.OwnIPs, netip.Addr.Compare)
 	slices.SortFunc(f.NodeIPs, netip.Addr.Compare)

@@ -137,6 +137,8 @@ type Firewall struct {
 	// NodeCIDRs are ranges of node addresses from the configuration. Packets from pods to them leave through the mesh
 	// or not at all.
 	NodeCIDRs []netip.Prefix
+	// PlainFrom are the sources outside the mesh, from the configuration, whose plain text reaches pods.
+	PlainFrom []netip.Prefix
 	// OwnCIDRs are this node's pod CIDRs.
 	OwnCIDRs []netip.Prefix
 	// OwnIPs are this node's InternalIPs.

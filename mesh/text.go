@@ -104,6 +104,7 @@ func (f Firewall) String() string {
 	return fmt.Sprintf("firewall link %s bridge %s port %d mark %#x\n", f.Link, f.Bridge, f.Port, f.Mark) +
 		line("firewall cluster-cidrs", f.ClusterCIDRs) +
 		line("firewall node-cidrs", f.NodeCIDRs) +
+		line("firewall plain-from", f.PlainFrom) +
 		line("firewall own-cidrs", f.OwnCIDRs) +
 		line("firewall own-ips", f.OwnIPs) +
 		line("firewall node-ips", f.NodeIPs)

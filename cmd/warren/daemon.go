@@ -58,6 +58,8 @@ func (d *daemon) addFlags(flags *pflag.FlagSet) {
 		"ranges that contain all pod CIDRs; packets to them leave this node through the mesh only")
 	flags.Var(cidrs(&d.mesh.NodeCIDRs), "node-cidrs",
 		"ranges of node addresses; pods reach addresses in them through the mesh only")
+	flags.Var(cidrs(&d.mesh.PlainFrom), "plain-from",
+		"ranges outside the mesh, such as load balancers, whose plain text reaches pods; all other is dropped")
 	flags.Uint16Var(&d.mesh.Port, "port", d.mesh.Port, "WireGuard's UDP port, the same on all nodes")
 	flags.Var(mark(&d.mesh.Mark), "mark", "one bit of the packet mark, for answers that return on the underlay")
 	addMTUFlag(flags, &d.mesh.MTU)

@@ -36,7 +36,9 @@ func TestDaemonRefusesWhatCanNeverWork(t *testing.T) {
 		"--resync=0s":                            "resync interval 0s",
 		"--cluster-cidrs=10.0.0.0/8,10.1.0.0/16": "overlap",
 		"--node-cidrs=10.244.0.0/16":             "",
-		"--cluster-cidrs=10.244.1.0/16":          "host bits",
+		"--plain-from=192.0.2.9/32,2001:db8::/64": "",
+		"--plain-from=192.0.2.9/24":               "host bits",
+		"--cluster-cidrs=10.244.1.0/16":           "host bits",
 		"--cluster-cidrs=10.0.0.0/8,fd00:10::/48": "",
 	} {
 		var args []string

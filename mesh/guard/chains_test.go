@@ -49,6 +49,7 @@ func judgements() map[string][]judgement {
 		near      = "accept: into the mesh, to a pod here or to this host"
 		answers   = "accept: answer to a request over the underlay"
 		strangers = "accept: not into the mesh, and neither end a pod: as WireGuard's own packets"
+		plain     = "drop: to a pod, in plain text from outside the mesh: drop"
 		noSource  = "drop: a pod's address as source, not masqueraded: drop"
 	)
 	return map[string][]judgement{
@@ -63,6 +64,38 @@ func judgements() map[string][]judgement {
 			{name: "a stranger in his own name", from: "underlay", packet: "outside:5000 > node:7", want: "end"},
 			{name: "a remote pod out of the mesh", from: "mesh", packet: "remotePod:5000 > pod:7", want: "end"},
 			{name: "this host", from: "node", packet: "node:5000 > otherNode:7", want: "not reached"},
+		},
+		"guard-inbound": {
+			{name: "a stranger to a pod", from: "underlay", packet: "outside:5000 > pod:7", want: plain},
+			{name: "a node to a pod", from: "underlay", packet: "otherNode:5000 > pod:7", want: plain},
+			{name: "a node to a remote pod", from: "underlay", packet: "otherNode:5000 > remotePod:7", want: plain},
+			{name: "a stranger to a lost pod", from: "underlay", packet: "outside:5000 > lostPod:7", want: plain},
+			{name: "a stranger to the gateway", from: "underlay", packet: "outside:5000 > gateway:7", want: plain},
+			{name: "this node's name on the underlay", from: "underlay", packet: "node:5000 > pod:7", want: plain},
+			{name: "another network of the node", from: "pod", packet: "container:5000 > pod:7", want: plain},
+			{
+				name: "into a connection that is known", from: "underlay", packet: "otherNode:5000 > pod:7",
+				known: func(_ family, p *nfttest.Packet) { p.Conntrack.State = nfttest.Established }, want: plain,
+			},
+			{
+				name: "a request to a hostPort", from: "underlay", packet: "outside:5000 > node:8080",
+				known: translated, want: "end",
+			},
+			{
+				name: "the answer to what was masqueraded", from: "underlay", packet: "outside:7 > node:5000",
+				known: func(f family, p *nfttest.Packet) {
+					p.Conntrack = nfttest.Conntrack{State: nfttest.Established, Destination: f.endpoint("pod:5000")}
+				},
+				want: "end",
+			},
+			{name: "a stranger to a group", from: "underlay", packet: "outside:5353 > group:5353", want: "end"},
+			{name: "WireGuard on the underlay", from: "underlay", packet: "otherNode:51820 > node:51820", want: "end"},
+			{name: "a remote pod out of the mesh", from: "mesh", packet: "remotePod:5000 > pod:7", want: "end"},
+			{name: "a node out of the mesh", from: "mesh", packet: "thirdNode:5000 > pod:7", want: "end"},
+			{name: "a pod to its neighbour", from: "pod", packet: "pod:5000 > neighbour:7", want: "end"},
+			{name: "a pod to its gateway", from: "pod", packet: "pod:5000 > gateway:53", want: "end"},
+			{name: "in a pod's name", from: "underlay", packet: "remotePod:5000 > pod:7", want: "not reached"},
+			{name: "this host", from: "node", packet: "node:5000 > pod:7", want: "not reached"},
 		},
 		"underlay-path": {
 			{name: "nothing translated", from: "pod", packet: "pod:5000 > outside:7", want: untouched},
@@ -216,13 +249,54 @@ func judgements() map[string][]judgement {
 
 // TestChains says for each chain which packets it drops, accepts, marks and translates, and why.
 func TestChains(t *testing.T) {
-	tracer := tracerOf(t, dualFirewall())
 	judged := judgements()
 	for _, c := range Layout(dualFirewall()).Chains {
 		if len(judged[c.Name]) == 0 {
 			t.Errorf("no packet is judged by chain %s", c.Name)
 		}
 	}
+	judge(t, dualFirewall(), judged)
+}
+
+// TestChainsWithPlainFrom says what is different where plain text is let in.
+func TestChainsWithPlainFrom(t *testing.T) {
+	const noPlain = "drop: to a pod, in plain text, source not in plain-from: drop"
+	judge(t, plainFirewall(), map[string][]judgement{
+		"guard-inbound": {
+			{name: "exempt", from: "underlay", packet: "outside:5000 > pod:7", want: "end"},
+			{name: "exempt, to the gateway address", from: "underlay", packet: "outside:5000 > gateway:7", want: "end"},
+			{name: "in a range that is exempt", from: "underlay", packet: "unlisted:5000 > remotePod:7", want: "end"},
+			{
+				name: "a mesh node in such a range", from: "underlay", packet: "otherNode:5000 > pod:7",
+				want: "drop: to a pod, in plain text in a mesh node's name: drop",
+			},
+			{name: "in no range", from: "pod", packet: "container:5000 > pod:7", want: noPlain},
+			{name: "out of the mesh", from: "mesh", packet: "thirdNode:5000 > pod:7", want: "end"},
+		},
+		"guard-source": {
+			{
+				name: "the answer to what is exempt", from: "pod", packet: "pod:7 > outside:5000",
+				known: func(_ family, p *nfttest.Packet) {
+					p.Conntrack = nfttest.Conntrack{State: nfttest.Established, Reply: true}
+				},
+				want: "accept: answer to plain text from plain-from",
+			},
+			{
+				name: "no answer", from: "pod", packet: "pod:7 > outside:5000", known: invalid,
+				want: "drop: a pod's address as source, not masqueraded: drop",
+			},
+		},
+		"guard-forward": {{
+			name: "the answer to a mesh node in such a range", from: "pod", packet: "pod:7 > otherNode:5000",
+			known: answer, want: "drop: pod or mesh to a mesh node, not via the mesh: drop",
+		}},
+	})
+}
+
+// judge has the tracer follow the packets through the table for fw, in both families.
+func judge(t *testing.T, fw mesh.Firewall, judged map[string][]judgement) {
+	t.Helper()
+	tracer := tracerOf(t, fw)
 	for chain, all := range judged {
 		for _, f := range families() {
 			for _, j := range all {

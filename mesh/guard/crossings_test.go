@@ -21,7 +21,7 @@ type crossing struct {
 	source string
 
 	// underlay and mesh are the packets that are seen there, in the names of family: "17 node:5000 > outside:7"; none
-	// by default.
+	// by default. Port 0 stands for one that is drawn at random.
 	underlay, mesh string
 	// counted is the counter that goes up by one.
 	counted string
@@ -80,6 +80,29 @@ func crossings() []crossing {
 			name: "spoofed on the underlay, in the name of a pod of this node",
 			from: "underlay", packet: "neighbour:5000 > pod:7", counted: spoofedOnUnderlay,
 		},
+		{name: "plain text to a pod", from: "underlay", packet: "outside:5000 > pod:7", counted: plainToPod},
+		{
+			name: "plain text to a pod, in a mesh node's name",
+			from: "underlay", packet: "otherNode:5000 > pod:7", counted: plainToPod,
+		},
+		{name: "plain text to a remote pod", from: "underlay", packet: "outside:5000 > farPod:7", counted: plainToPod},
+		{
+			name: "plain text to a remote pod, in a mesh node's name",
+			from: "underlay", packet: "otherNode:5000 > farPod:7", counted: plainToPod,
+		},
+		{
+			name: "plain text to the gateway address",
+			from: "underlay", packet: "outside:5000 > gateway:7", counted: plainToPod,
+		},
+		{
+			name: "plain text to a pod, unknown to connection tracking",
+			from: "underlay", packet: "outside:5000 > pod:7", invalid: true, counted: plainToPod,
+		},
+		{
+			name: "another network to a pod",
+			from: "pod", packet: "container:5000 > neighbour:7", counted: plainToPod,
+		},
+		{name: "plain text to this node", from: "underlay", packet: "outside:5000 > node:7"},
 		{name: "WireGuard into the mesh", from: "node", packet: "node:51820 > remotePod:51820", counted: loop},
 		{
 			name: "WireGuard from the gateway address",
@@ -110,7 +133,7 @@ func crossings() []crossing {
 		},
 		{
 			name: "another address into the mesh",
-			from: "node", packet: "secondary:5000 > remotePod:7", mesh: "17 gateway:5000 > remotePod:7",
+			from: "node", packet: "secondary:5000 > remotePod:7", mesh: "17 gateway:0 > remotePod:7",
 			counted: masqueradedIntoMesh,
 		},
 		{
@@ -125,10 +148,43 @@ func crossings() []crossing {
 			name: "WireGuard to a node",
 			from: "node", packet: "node:51820 > otherNode:51820", underlay: "17 node:51820 > otherNode:51820",
 		},
-		{name: "pod to the outside", from: "pod", packet: "pod:5000 > outside:7", underlay: "17 node:5000 > outside:7"},
+		{name: "pod to the outside", from: "pod", packet: "pod:5000 > outside:7", underlay: "17 node:0 > outside:7"},
 		{
 			name: "pod to what is no node as far as known",
-			from: "pod", packet: "pod:5000 > unlisted:7", underlay: "17 node:5000 > unlisted:7",
+			from: "pod", packet: "pod:5000 > unlisted:7", underlay: "17 node:0 > unlisted:7",
+		},
+	}
+}
+
+// plainCrossings are judged by the table for plainFirewall.
+func plainCrossings() []crossing {
+	return []crossing{
+		{name: "plain text to a pod, exempt", from: "underlay", packet: "outside:5000 > pod:7"},
+		{name: "plain text to a pod, in a range that is exempt", from: "underlay", packet: "unlisted:5000 > pod:7"},
+		{
+			name: "plain text to a remote pod, exempt", from: "underlay", packet: "outside:5000 > farPod:7",
+			mesh: "17 gateway:0 > farPod:7", counted: masqueradedIntoMesh,
+		},
+		{
+			name: "plain text to a pod, in the name of a mesh node in such a range",
+			from: "underlay", packet: "otherNode:5000 > pod:7", counted: plainToPod,
+		},
+		{
+			name: "plain text to a remote pod, in the name of a mesh node in such a range",
+			from: "underlay", packet: "otherNode:5000 > farPod:7", counted: plainToPod,
+		},
+		{name: "another network to a pod", from: "pod", packet: "container:5000 > neighbour:7", counted: plainToPod},
+		{
+			name: "spoofed on the underlay, to a pod",
+			from: "underlay", packet: "remotePod:5000 > pod:7", counted: spoofedOnUnderlay,
+		},
+		{
+			name: "pod to what is exempt, unknown to connection tracking",
+			from: "pod", packet: "pod:5000 > outside:7", invalid: true, counted: leakSource,
+		},
+		{
+			name: "pod to what is exempt",
+			from: "pod", packet: "pod:5000 > outside:7", underlay: "17 node:0 > outside:7",
 		},
 	}
 }
@@ -169,6 +225,6 @@ func (f family) names() map[string]netip.Addr {
 		"unspecified": unspecified, "group": group,
 		"pod": f.pod, "neighbour": f.neighbour, "spoofed": f.spoofed, "gateway": f.gateway, "node": f.node,
 		"secondary": f.secondary, "container": f.container, "otherNode": f.otherNode, "outside": f.outside,
-		"unlisted": f.unlisted, "remotePod": f.remotePod, "thirdNode": f.thirdNode, "lostPod": f.lostPod,
+		"unlisted": f.unlisted, "remotePod": f.remotePod, "farPod": f.farPod, "thirdNode": f.thirdNode, "lostPod": f.lostPod,
 	}
 }

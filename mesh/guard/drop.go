@@ -68,12 +68,17 @@ func (r ruleset) guardOut() nft.Chain {
 }
 
 // guardSource comes after the translation of sources and drops what the translation let pass: packets that connection
-// tracking calls invalid or does not track.
+// tracking calls invalid or does not track. Answers to sources in plainFrom are as plain as the requests were: the core
+// sees to it that none of those is in a node CIDR, and guardOut has dropped what goes to mesh nodes.
 func (r ruleset) guardSource() nft.Chain {
+	var answers []nft.Rule
+	if r.plainFrom {
+		answers = both("IP daddr @"+plainFromSet+"# ct direction reply accept", "answer to plain text from plain-from")
+	}
 	reason := "a pod's address as source, not masqueraded: drop"
 	return nft.Chain{
 		Name: "guard-source", Comment: "no pod's address as source on the underlay",
 		Type: "filter", Hook: "postrouting", Priority: "srcnat+10",
-		Rules: r.ofPods("IP saddr @PODS oifname != "+r.near+drop(leakSource), reason),
+		Rules: append(answers, r.ofPods("IP saddr @PODS oifname != "+r.near+drop(leakSource), reason)...),
 	}
 }

@@ -64,6 +64,13 @@ func dualFirewall() mesh.Firewall {
 	}
 }
 
+// plainFirewall lets plain text in from the topology's outside and from a range that has mesh nodes, too.
+func plainFirewall() mesh.Firewall {
+	fw := dualFirewall()
+	fw.PlainFrom = prefixes("172.31.9.0/24", "198.51.100.1/32", "2001:db8::1/128", "fd00:9::/64")
+	return fw
+}
+
 // firewalls are one of each kind, by the golden file's name.
 func firewalls() map[string]mesh.Firewall {
 	v4, v6, ranges := dualFirewall(), dualFirewall(), dualFirewall()
@@ -78,7 +85,7 @@ func firewalls() map[string]mesh.Firewall {
 	several.ClusterCIDRs = prefixes("10.244.0.0/16", "10.250.0.0/16", "fd00:10:244::/48")
 	return map[string]mesh.Firewall{
 		"v4": v4, "v6": v6, "dual": dualFirewall(), "node-cidrs": ranges, "custom-names": custom,
-		"no-cluster-cidrs": bare, "several-cidrs": several,
+		"no-cluster-cidrs": bare, "several-cidrs": several, "plain-from": plainFirewall(),
 	}
 }
 

@@ -87,7 +87,8 @@ func TestPrivilegedCounters(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]uint64{
-		leakPod: 0, leakNode: 0, leakSource: 0, loop: 0, masqueradedIntoMesh: 0, spoofedByPod: 0, spoofedOnUnderlay: 0,
+		leakPod: 0, leakNode: 0, leakSource: 0, loop: 0, masqueradedIntoMesh: 0, plainToPod: 0, spoofedByPod: 0,
+		spoofedOnUnderlay: 0,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counters (-want +got):\n%s", diff)

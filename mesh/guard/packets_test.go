@@ -28,7 +28,7 @@ func TestPrivilegedPacketsStrict(t *testing.T) {
 	w.replace(t, dualFirewall())
 	for _, f := range families() {
 		for _, c := range crossings() {
-			if c.counted == spoofedByPod || c.counted == spoofedOnUnderlay {
+			if c.counted == spoofedByPod || c.counted == spoofedOnUnderlay || c.counted == plainToPod {
 				w.crosses(t, f, c)
 			}
 		}
@@ -46,6 +46,35 @@ func TestPrivilegedNodeCIDRs(t *testing.T) {
 			name: "pod to an address in a node CIDR",
 			from: "pod", packet: "pod:5000 > unlisted:7", counted: leakNode,
 		})
+	}
+}
+
+// TestPrivilegedPlainFrom: what is exempt reaches pods, here and through the mesh, and their answers go back; a mesh
+// node is not exempt.
+func TestPrivilegedPlainFrom(t *testing.T) {
+	meshtest.Privileged(t)
+	w := newTopology(t)
+	w.replace(t, plainFirewall())
+	for _, f := range families() {
+		for _, c := range plainCrossings() {
+			c.name = f.name + ": " + c.name
+			w.crosses(t, f, c)
+		}
+		client, pod := w.underlay.udp(t, f.outside, 5001), w.pod.udp(t, f.pod, 7)
+		write(t, client, netip.AddrPortFrom(f.pod, 7))
+		if from := receive(t, pod); from != netip.AddrPortFrom(f.outside, 5001) {
+			t.Errorf("%s: the pod saw %v", f.name, from)
+		}
+		write(t, pod, netip.AddrPortFrom(f.outside, 5001))
+		if from := receive(t, client); from != netip.AddrPortFrom(f.pod, 7) {
+			t.Errorf("%s: the answer came from %v", f.name, from)
+		}
+		w.finish(t, f)
+		w.inMesh.until(t, f.name)
+		answer := effect{Underlay: w.onUnderlay.until(t, f.name)}
+		if diff := cmp.Diff(effect{Underlay: f.packets("17 pod:7 > outside:5001")}, answer); diff != "" {
+			t.Errorf("%s: the answer (-want +got):\n%s", f.name, diff)
+		}
 	}
 }
 

@@ -32,7 +32,8 @@ func Parse(l nft.Listing) mesh.Firewall {
 // writes.
 func parseElements(elements []nft.Element, fw *mesh.Firewall) (ok bool) {
 	prefixes := map[string]*[]netip.Prefix{
-		clusterSet: &fw.ClusterCIDRs, localPodsSet: &fw.OwnCIDRs, nodeCIDRsSet: &fw.NodeCIDRs,
+		clusterSet: &fw.ClusterCIDRs, localPodsSet: &fw.OwnCIDRs,
+		nodeCIDRsSet: &fw.NodeCIDRs, plainFromSet: &fw.PlainFrom,
 	}
 	addrs := map[string]*[]netip.Addr{localIPsSet: &fw.OwnIPs, nodeIPsSet: &fw.NodeIPs}
 	for _, e := range elements {

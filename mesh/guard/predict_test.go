@@ -78,7 +78,7 @@ func (f family) goesOut(to netip.Addr) string {
 		return ""
 	case f.pod, f.neighbour:
 		return "warren-br0"
-	case f.remotePod:
+	case f.remotePod, f.farPod:
 		return "warren0"
 	default:
 		return "eth0"
@@ -87,9 +87,19 @@ func (f family) goesOut(to netip.Addr) string {
 
 // TestCrossings has the tracer judge what TestPrivilegedPackets has the kernel judge.
 func TestCrossings(t *testing.T) {
-	tracer := tracerOf(t, dualFirewall())
+	testCrossings(t, dualFirewall(), crossings())
+}
+
+// TestPlainCrossings has the tracer judge what TestPrivilegedPlainFrom has the kernel judge.
+func TestPlainCrossings(t *testing.T) {
+	testCrossings(t, plainFirewall(), plainCrossings())
+}
+
+func testCrossings(t *testing.T, fw mesh.Firewall, all []crossing) {
+	t.Helper()
+	tracer := tracerOf(t, fw)
 	for _, f := range families() {
-		for _, c := range crossings() {
+		for _, c := range all {
 			t.Run(f.name+", "+c.name, func(t *testing.T) {
 				if diff := cmp.Diff(c.effect(f), c.predict(tracer, f), cmpopts.EquateEmpty()); diff != "" {
 					t.Errorf("%s (-want +got):\n%s%v", c.packet, diff, tracer.Trace(c.virtual(f)))

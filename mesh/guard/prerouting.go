@@ -35,6 +35,32 @@ func (r ruleset) guardSpoof() nft.Chain {
 	}
 }
 
+// guardInbound drops what is sent to a pod but comes neither out of the mesh nor from this node: on the underlay
+// anybody may send in anybody's name, a mesh node's too, and a packet to a remote pod would be masqueraded and relayed
+// into the mesh. It comes before the translation of destinations, so that host ports, NodePorts and answers to what was
+// masqueraded are not its business: they go to a node's address. Before connection tracking, too: a forged packet must
+// not join a connection. This node's gateway addresses are in the pod CIDRs and guarded with them.
+//
+// Sources in plainFrom are let through, but not in the name of a mesh node, which has no reason to send plain text.
+func (r ruleset) guardInbound() nft.Chain {
+	plain := "IP daddr @PODS iifname != " + r.near
+	c := nft.Chain{
+		Name: "guard-inbound", Comment: "to pods: out of the mesh or from this node only",
+		Type: "filter", Hook: "prerouting", Priority: "raw+10",
+	}
+	if !r.plainFrom {
+		c.Rules = r.ofPods(plain+drop(plainToPod), "to a pod, in plain text from outside the mesh: drop")
+		return c
+	}
+	c.Rules = slices.Concat(
+		r.ofPods(plain+" IP saddr @"+nodeIPsSet+"#"+drop(plainToPod),
+			"to a pod, in plain text in a mesh node's name: drop"),
+		r.ofPods(plain+" IP saddr != @"+plainFromSet+"#"+drop(plainToPod),
+			"to a pod, in plain text, source not in plain-from: drop"),
+	)
+	return c
+}
+
 // underlayPath marks both directions of a connection that a node opened over the underlay to a hostPort or NodePort
 // here. Routing by that mark sends the answers back the way the request came; the policy rule for pod sources would
 // send them into the mesh. The request is marked for the reverse path check, which looks up the answer's route with the

@@ -22,6 +22,8 @@ type ruleset struct {
 	answered string
 	// nodes are the sets of node addresses, pods those of pod CIDRs, without the family's number.
 	nodes, pods []string
+	// plainFrom says that plain text from some sources may reach pods.
+	plainFrom bool
 }
 
 func rulesetOf(fw mesh.Firewall) ruleset {
@@ -36,6 +38,7 @@ func rulesetOf(fw mesh.Firewall) ruleset {
 	r.inside = "{ " + r.link + ", " + r.bridge + " }"
 	r.near = `{ "lo", ` + r.link + ", " + r.bridge + " }"
 	r.answered = "ct status dnat ct direction reply ct mark and " + r.mark + " != 0"
+	r.plainFrom = len(fw.PlainFrom) > 0
 	if len(fw.NodeCIDRs) > 0 {
 		r.nodes = append(r.nodes, nodeCIDRsSet)
 	}
@@ -57,7 +60,8 @@ func quote(name string) string { return `"` + name + `"` }
 func chainsOf(fw mesh.Firewall) []nft.Chain {
 	r := rulesetOf(fw)
 	chains := []nft.Chain{
-		r.guardSpoof(), r.underlayPath(), r.guardIn(), r.guardForward(), r.guardOut(), r.snatOut(), r.guardSource(),
+		r.guardSpoof(), r.guardInbound(), r.underlayPath(), r.guardIn(), r.guardForward(), r.guardOut(), r.snatOut(),
+		r.guardSource(),
 	}
 	inline := inlinerOf(fw)
 	for _, c := range chains {

@@ -15,6 +15,7 @@ const (
 	localIPsSet  = "local-ips"
 	nodeIPsSet   = "node-ips"
 	nodeCIDRsSet = "node-cidrs"
+	plainFromSet = "plain-from"
 )
 
 // setsOf returns the sets of the table. Node addresses are in a plain set: they come and go one by one, which in an
@@ -28,6 +29,9 @@ func setsOf(fw mesh.Firewall) []nft.Set {
 	)
 	if len(fw.NodeCIDRs) > 0 {
 		sets = append(sets, familySets(nodeCIDRsSet, "node address ranges from the configuration", true)...)
+	}
+	if len(fw.PlainFrom) > 0 {
+		sets = append(sets, familySets(plainFromSet, "may send to pods in plain text: from the configuration", true)...)
 	}
 	return sets
 }
@@ -45,6 +49,7 @@ func elementsOf(fw mesh.Firewall) []nft.Element {
 		ofPrefixes(clusterSet, fw.ClusterCIDRs),
 		ofPrefixes(localPodsSet, fw.OwnCIDRs),
 		ofPrefixes(nodeCIDRsSet, fw.NodeCIDRs),
+		ofPrefixes(plainFromSet, fw.PlainFrom),
 		ofAddrs(localIPsSet, fw.OwnIPs),
 		NodeIPs(fw.NodeIPs),
 	)

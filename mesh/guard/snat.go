@@ -15,6 +15,9 @@ const kubeProxyMasquerade = "0x4000"
 // (AllowedIPs): the host's, where it has more addresses than its Node says. Pods' packets to pods and to nodes that get
 // this far are on their way into the mesh: guardOut has dropped the others.
 //
+// Each connection gets a port at random. Of two that are new at the same moment and would keep the same port,
+// connection tracking drops one: it chooses ports before it knows both.
+//
 // A pod that sends from WireGuard's port gets another port: with the same one it could take over the connection
 // tracking entry of the device, and receive its packets.
 func (r ruleset) snatOut() nft.Chain {
@@ -34,9 +37,9 @@ func (r ruleset) snatOut() nft.Chain {
 				{Text: "ip daddr 224.0.0.0/4 return", Reason: "multicast: not masqueraded"},
 				{Text: "ip6 daddr ff00::/8 return", Reason: "multicast: not masqueraded"},
 			},
-			both(fmt.Sprintf("IP saddr @local-pods# udp sport %d masquerade to :%s", r.port, otherPorts(r.port)),
+			both(fmt.Sprintf("IP saddr @local-pods# udp sport %d masquerade to :%s fully-random", r.port, otherPorts(r.port)),
 				"pod to the outside, from WireGuard's port: masquerade to another"),
-			both("IP saddr @local-pods# masquerade", "pod to the outside: masquerade"),
+			both("IP saddr @local-pods# masquerade fully-random", "pod to the outside: masquerade"),
 		),
 	}
 }
@@ -48,7 +51,7 @@ func (r ruleset) snatMesh() []nft.Rule {
 		both(into+" IP saddr @local-pods# return", "pod or gateway into the mesh: not masqueraded"),
 		both(into+" IP saddr @local-ips# return", "this node's address into the mesh: not masqueraded"),
 		[]nft.Rule{{
-			Text:   into + fmt.Sprintf(" counter name %q masquerade", masqueradedIntoMesh),
+			Text:   into + fmt.Sprintf(" counter name %q masquerade fully-random", masqueradedIntoMesh),
 			Reason: "another source into the mesh: masquerade",
 		}},
 	)

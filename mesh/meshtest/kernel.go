@@ -136,7 +136,7 @@ func (d *device) statuses() []mesh.PeerStatus {
 
 func cloneFirewall(f mesh.Firewall) mesh.Firewall {
 	f.ClusterCIDRs, f.NodeCIDRs = slices.Clone(f.ClusterCIDRs), slices.Clone(f.NodeCIDRs)
-	f.OwnCIDRs = slices.Clone(f.OwnCIDRs)
+	f.PlainFrom, f.OwnCIDRs = slices.Clone(f.PlainFrom), slices.Clone(f.OwnCIDRs)
 	f.OwnIPs, f.NodeIPs = slices.Clone(f.OwnIPs), slices.Clone(f.NodeIPs)
 	return f
 }

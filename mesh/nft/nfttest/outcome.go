@@ -15,11 +15,13 @@ type Outcome struct {
 	Counters []string
 	// Mark and ConnectionMark are the packet's and the connection's mark in the end.
 	Mark, ConnectionMark uint32
-	// From and To are the packet's addresses and ports as it leaves. From's port is zero where masquerade chooses one
-	// out of Ports.
+	// From and To are the packet's addresses and ports as it leaves. From's port is zero where masquerade chooses one,
+	// at random or out of Ports.
 	From, To netip.AddrPort
-	// Masqueraded says that a rule masqueraded it, and Ports to which range of ports ("32768-49151"), empty for any.
+	// Masqueraded says that a rule masqueraded it, Ports to which range of ports ("32768-49151"), empty for any, and
+	// Random that the port is drawn at random.
 	Masqueraded bool
+	Random      bool
 	Ports       string
 }
 

@@ -98,7 +98,7 @@ func (s *state) translate(hook string) {
 		s.To = s.Conntrack.Destination
 	case hook == "postrouting" && s.outcome.Masqueraded:
 		port := s.From.Port()
-		if s.outcome.Ports != "" {
+		if s.outcome.Ports != "" || s.outcome.Random {
 			port = 0
 		}
 		s.From = netip.AddrPortFrom(s.host.masquerade(s.Out, s.From.Addr()), port)

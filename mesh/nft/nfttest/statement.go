@@ -27,7 +27,7 @@ func (p *parser) counter() (step, error) {
 
 var portRange = regexp.MustCompile(`^:\d{1,5}-\d{1,5}$`)
 
-// masquerade parses an optional range of ports.
+// masquerade parses an optional range of ports, and an optional "fully-random".
 func (p *parser) masquerade() (step, error) {
 	if p.of.Type != "nat" {
 		return nil, errors.New("only chains of type nat translate")
@@ -40,8 +40,9 @@ func (p *parser) masquerade() (step, error) {
 		}
 		ports = strings.TrimPrefix(word, ":")
 	}
+	random := p.skip("fully-random")
 	return func(s *state) verdict {
-		s.outcome.Masqueraded, s.outcome.Ports = true, ports
+		s.outcome.Masqueraded, s.outcome.Ports, s.outcome.Random = true, ports, random
 		return verdict{kind: masquerades}
 	}, nil
 }

@@ -45,7 +45,8 @@ func TestRefusals(t *testing.T) {
 		"ct id 7 drop", "ct mark 7 accept", "ct mark and 7 > 0 accept", "ct mark set 7", "ct mark set meta mark or 7",
 		"meta l4proto udp accept",
 		"meta mark and 7 accept", "meta mark set meta mark and 7", `counter name "none"`, "counter", `counter name all`,
-		"masquerade to 9", "masquerade random", "jump none", "jump out", "goto", "ip saddr vmap @four",
+		"masquerade to 9", "masquerade random", "masquerade fully-random to :7-9",
+		"jump none", "jump out", "goto", "ip saddr vmap @four",
 	} {
 		if _, err := NewTracer(layoutOf(text), Host{}); err == nil {
 			t.Errorf("%q was taken for a rule that is known", text)
