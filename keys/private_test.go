@@ -117,6 +117,7 @@ func TestPrivateNeverPrinted(t *testing.T) {
 		"value": key, "pointer": &key, "slice": []Private{key}, "array": [1]Private{key}, "map": map[string]*Private{"k": &key},
 		"struct": holder, "struct pointer": &holder, "structs": []bearer{holder}, "nested": struct{ b *bearer }{&holder},
 		"error": fmt.Errorf("with key %v: %w", key, ErrInvalid), "store": Loaded{Key: key, Made: true},
+		"holder": NewHolder(Store{}, key), "held": struct{ h *Holder }{NewHolder(Store{}, key)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for where, text := range printed(value) {

@@ -16,8 +16,12 @@ import (
 // DefaultPath is the path of a node's private key.
 const DefaultPath = "/var/lib/warren/private.key"
 
-// corrupt follows the key file's name, and precedes a time, in the name of a file that Load set aside.
-const corrupt = ".corrupt-"
+// corrupt and cloned follow the key file's name, and precede a time, in the names of files that Load and Replace set
+// aside.
+const (
+	corrupt = ".corrupt-"
+	cloned  = ".cloned-"
+)
 
 // maxFile is a size in bytes that no key file has.
 const maxFile = 1024
@@ -27,20 +31,21 @@ const maxFile = 1024
 type Store struct {
 	// Path is the path of the file; see DefaultPath.
 	Path string
-	// Now returns the time for the new name of a corrupt file; nil is time.Now.
+	// Now returns the time for the new name of a file that is set aside; nil is time.Now.
 	Now func() time.Time
 }
 
-// Loaded is the result of Store.Load.
+// Loaded is the result of Store.Load and Store.Replace.
 type Loaded struct {
 	// Key is zero only beside an error.
 	Key Private
 	// Made says that the key is new: no peer knows it yet.
 	Made bool
-	// SetAside is the new path of a corrupt file, and Reason says what was wrong with it: it wraps ErrInvalid and
-	// repeats none of the content. They are empty and nil if there was none. The caller should log them.
+	// SetAside is the new path of a file that was replaced; empty if there was none. The caller should log it.
 	SetAside string
-	Reason   error
+	// Reason says what was wrong with the file that Load set aside: it wraps ErrInvalid and repeats none of the
+	// content. It is nil if there was none, and after Replace.
+	Reason error
 }
 
 // Load reads the key. If there is no file, it generates a key and writes it. It sets a file that holds no key aside and
@@ -56,20 +61,27 @@ func (s Store) Load() (Loaded, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return s.create()
 	case errors.Is(err, ErrInvalid):
-		return s.replace(err)
+		loaded, replaceErr := s.replace(corrupt)
+		loaded.Reason = err
+		return loaded, replaceErr
 	default:
 		return Loaded{}, fmt.Errorf("load private key: %w", err)
 	}
 }
 
-// replace sets a file that holds no key aside, for reason, and makes a new key.
-func (s Store) replace(reason error) (Loaded, error) {
-	aside, err := s.setAside()
-	if err != nil {
-		return Loaded{}, fmt.Errorf("set aside the corrupt private key: %w", err)
+// Replace sets the key aside, which another node has too, and makes a new one. The file set aside holds a key that is in
+// use elsewhere; it keeps its mode, 0600. If there is no file, there is only a new key: a crash, or a failure, between
+// the two steps leaves none, and the next Load or Replace makes one.
+func (s Store) Replace() (Loaded, error) { return s.replace(cloned) }
+
+// replace sets the file, if there is one, aside with that kind of name, and makes a new key.
+func (s Store) replace(kind string) (Loaded, error) {
+	aside, err := s.setAside(kind)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Loaded{}, fmt.Errorf("set aside the private key: %w", err)
 	}
 	loaded, err := s.create()
-	loaded.SetAside, loaded.Reason = aside, reason
+	loaded.SetAside = aside
 	return loaded, err
 }
 
@@ -124,20 +136,25 @@ func (s Store) checkPermissions() error {
 	return nil
 }
 
-// setAside renames the file to a name that no other file has, and returns it.
-func (s Store) setAside() (string, error) {
+// setAside renames the file to a name of this kind that no other file has, and returns it. The name is empty beside an
+// error, which wraps fs.ErrNotExist if there is no file.
+func (s Store) setAside(kind string) (string, error) {
 	now := s.Now
 	if now == nil {
 		now = time.Now
 	}
-	stamped := s.Path + corrupt + now().UTC().Format("20060102T150405Z")
+	stamped := s.Path + kind + now().UTC().Format("20060102T150405Z")
 	aside := stamped
 	for n := 2; ; n++ {
 		if _, err := os.Lstat(aside); err != nil {
-			return aside, os.Rename(s.Path, aside)
+			break
 		}
 		aside = fmt.Sprintf("%s-%d", stamped, n)
 	}
+	if err := os.Rename(s.Path, aside); err != nil {
+		return "", err
+	}
+	return aside, nil
 }
 
 // write creates the directory if it is missing, and replaces the file in one step, even if the machine crashes.
@@ -148,7 +165,7 @@ func (s Store) write(key Private) error {
 	return atomicfile.Write(s.Path, []byte(key.text()+"\n"), 0o600)
 }
 
-// Remove deletes the key, the corrupt files that Load set aside, and the directory if it is empty then. Removing what
+// Remove deletes the key, the files that Load and Replace set aside, and the directory if it is empty then. Removing what
 // is absent succeeds.
 func (s Store) Remove() error {
 	dir, name := filepath.Dir(s.Path), filepath.Base(s.Path)
@@ -158,7 +175,7 @@ func (s Store) Remove() error {
 	}
 	errs := []error{err, atomicfile.Remove(s.Path)}
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), name+corrupt) {
+		if strings.HasPrefix(entry.Name(), name+corrupt) || strings.HasPrefix(entry.Name(), name+cloned) {
 			errs = append(errs, os.Remove(filepath.Join(dir, entry.Name())))
 		}
 	}

@@ -251,6 +251,9 @@ func TestStoreRemove(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := s.Replace(); err != nil {
+		t.Fatal(err)
+	}
 	Store{Path: s.Path + ".tmp"}.with(t, alice[:20], 0o600)
 	Store{Path: s.Path + "2"}.with(t, "another's", 0o600)
 	for range 2 {

@@ -23,7 +23,7 @@ func TestPrivilegedObserveNamesItselfOnce(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var log strings.Builder
 	a := agent.New(agent.Config{
-		Node: "self", Mesh: mesh.Defaults(), Key: m.cfg.PrivateKey.Public(),
+		Node: "self", Mesh: mesh.Defaults(), Key: m.cfg.Key().Public(),
 		Cluster: api.Follow("self", func() {}), Host: observedOnce{m.Host, stop}, Attachments: noAttachments{},
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})

@@ -79,7 +79,7 @@ func TestPrivilegedAllowedIPsMove(t *testing.T) {
 		there = []mesh.Peer{a.peer(y), b.peer(x)}
 		return here
 	}, x.Addr().Next())
-	gateway := mesh.Gateway(self(m.cfg.PrivateKey.Public()).PodCIDRs[0])
+	gateway := mesh.Gateway(self(m.cfg.Key().Public()).PodCIDRs[0])
 	// The packets that are numbered go to another address.
 	of := func(p netip.Prefix) netip.Addr { return p.Addr().Next().Next() }
 	for range rounds {
@@ -110,7 +110,7 @@ func TestPrivilegedAllowedIPsWithdrawn(t *testing.T) {
 	if diff := mesh.Diff(mesh.State{Peers: without}, mesh.State{Peers: m.observe().Peers}); !diff.Empty() {
 		t.Errorf("left to do: %v", diff.Lines())
 	}
-	gateway := mesh.Gateway(self(m.cfg.PrivateKey.Public()).PodCIDRs[0])
+	gateway := mesh.Gateway(self(m.cfg.Key().Public()).PodCIDRs[0])
 	if (stray{by: a, from: y.Addr().Next(), own: x.Addr().Next(), owner: a, owners: x.Addr().Next().Next()}).answered(t,
 		gateway) {
 		t.Error("the machine takes packets from an address that is no peer's")

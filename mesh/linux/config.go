@@ -6,14 +6,15 @@ import (
 	"warren.mesh/keys"
 )
 
-// Config configures a Host. Link and Bridge are required.
+// Config configures a Host. Link, Bridge and Key are required.
 type Config struct {
 	// Link and Bridge are the names of the WireGuard interface and of the pods' bridge, as in mesh.Config.
 	Link, Bridge string
 	// Port is WireGuard's UDP port; New refuses when something else listens on it. Zero checks nothing.
 	Port uint16
-	// PrivateKey goes into the device. Apply refuses a change to a device with another public key.
-	PrivateKey keys.Private
+	// Key returns the private key, which goes into the device; it is asked at each write of the device and may return
+	// another one than before. Apply refuses a change to a device with another public key.
+	Key func() keys.Private
 	// Mode says where the device comes from; empty means Auto.
 	Mode Mode
 }

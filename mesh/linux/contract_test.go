@@ -36,6 +36,8 @@ type machine struct {
 	net    *namespace.Net
 	cfg    Config
 	device *deviceProcess
+	// rekey makes cfg.Key return another key.
+	rekey func()
 }
 
 // wireguardEnv says which WireGuard the machines of tests have: kernel or userspace, and neither in place of the other.
@@ -58,12 +60,16 @@ func newMachine(t *testing.T) *machine {
 // newBareMachine moves the calling test into the machine's namespace.
 func newBareMachine(t *testing.T, mode Mode) *machine {
 	t.Helper()
-	key, err := keys.Generate()
-	if err != nil {
-		t.Fatal(err)
+	var key keys.Private
+	rekey := func() {
+		var err error
+		if key, err = keys.Generate(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	cfg := Config{Link: uniqueName(), Bridge: "warren-br0", Port: 51820, PrivateKey: key, Mode: mode}
-	m := &machine{T: t, net: namespace.Enter(t), cfg: cfg}
+	rekey()
+	cfg := Config{Link: uniqueName(), Bridge: "warren-br0", Port: 51820, Key: func() keys.Private { return key }, Mode: mode}
+	m := &machine{T: t, net: namespace.Enter(t), cfg: cfg, rekey: rekey}
 	namespace.Quiet(t)
 	run(t, fmt.Sprintf(`
 ip link add under0 mtu %d type veth peer name under1
@@ -97,7 +103,8 @@ func (m *machine) harness() meshtest.Harness {
 		Restart: func() meshtest.Host { return m.open() },
 		Meddler: &meddler{machine: m},
 		Config:  mesh,
-		Key:     m.cfg.PrivateKey.Public(),
+		Key:     m.cfg.Key().Public(),
+		Rekey:   func() keys.Public { m.rekey(); return m.cfg.Key().Public() },
 		Go:      func(do func()) { m.in(&group, do) },
 	}
 }
@@ -148,7 +155,7 @@ func (m *meddler) Change(c mesh.Change) error {
 	}
 	if c.Device != nil {
 		// Another key than its own is not a Host's to set.
-		c.Device.PublicKey = m.cfg.PrivateKey.Public()
+		c.Device.PublicKey = m.cfg.Key().Public()
 	}
 	return m.host.Apply(context.Background(), c)
 }

@@ -79,7 +79,7 @@ func (h *Host) compose(client *wgctrl.Client) {
 	h.routes = routing.Routes{Conn: h.conn, Count: h.counts.add, Replaceable: h.links.replaceable}
 	h.rules = routing.Rules{Conn: h.conn, Count: h.counts.add}
 	h.device = wg.Device{
-		Client: client, Count: h.counts.add, Name: h.cfg.Link, Key: h.cfg.PrivateKey, Absent: absent[h.mode],
+		Client: client, Count: h.counts.add, Name: h.cfg.Link, Key: h.cfg.Key, Absent: absent[h.mode],
 	}
 	h.sysctls = sysctls{count: h.counts.add, root: sysctlRoot, fallback: hostSysctlRoot}
 }

@@ -17,7 +17,7 @@ func (m *machine) small() mesh.State {
 	m.Helper()
 	cfg := mesh.Defaults()
 	cfg.Link, cfg.Bridge, cfg.MTU = m.cfg.Link, m.cfg.Bridge, 1320
-	state, problems, err := mesh.Desired(cfg, self(m.cfg.PrivateKey.Public()), others(2))
+	state, problems, err := mesh.Desired(cfg, self(m.cfg.Key().Public()), others(2))
 	if err != nil || len(problems) > 0 {
 		m.Fatal(err, problems)
 	}

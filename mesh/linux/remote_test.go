@@ -41,7 +41,7 @@ func (m *machine) newRemote(name string, port uint16) *remote {
 	d := device.NewDevice(r.tun.TUN(), &bindWithin{conn.NewDefaultBind(), m},
 		device.NewLogger(device.LogLevelError, name+" "))
 	m.Cleanup(d.Close)
-	private, public := r.key.Reveal(), m.cfg.PrivateKey.Public()
+	private, public := r.key.Reveal(), m.cfg.Key().Public()
 	err = d.IpcSet(fmt.Sprintf("private_key=%s\nlisten_port=%d\npublic_key=%s\nendpoint=127.0.0.1:%d\nallowed_ip=%s\n",
 		hex.EncodeToString(private[:]), port, hex.EncodeToString(public[:]), m.cfg.Port, self(public).PodCIDRs[0]))
 	if err != nil {

@@ -37,6 +37,8 @@ type Harness struct {
 	Config mesh.Config
 	// Key belongs to the Host's private key.
 	Key keys.Public
+	// Rekey gives the Host another private key and returns its public half.
+	Rekey func() keys.Public
 	// Go runs do on another goroutine that sees the same host. The test waits for it at its end.
 	Go func(do func())
 }
@@ -57,6 +59,7 @@ func RunHostContract(t *testing.T, newHarness func(t *testing.T) Harness) {
 		"what others change is repaired":        (*contract).drifts,
 		"the mesh changes":                      (*contract).moves,
 		"the node gets another pod CIDR":        (*contract).readdress,
+		"the node gets another key":             (*contract).rekey,
 		"only what is stale is removed":         (*contract).stale,
 		"a bridge is mended":                    (*contract).bridge,
 		"one failure stops nothing else":        (*contract).failure,

@@ -154,6 +154,16 @@ func (c *contract) readdress() {
 	c.is(after)
 }
 
+// rekey gives the node another key while its peers stay.
+func (c *contract) rekey() {
+	before := c.desired(members(3)...)
+	c.converge(before)
+	c.Key = c.Rekey()
+	after := c.desired(members(3)...)
+	c.apply(mesh.Diff(after, before))
+	c.is(after)
+}
+
 func (c *contract) stale() {
 	c.Meddler.Clutter()
 	foreign := c.Meddler.Foreign()

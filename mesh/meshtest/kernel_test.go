@@ -47,6 +47,7 @@ func newHarness(t *testing.T, userspace bool) meshtest.Harness {
 		Meddler: others,
 		Config:  cfg,
 		Key:     keys.Public{1},
+		Rekey:   func() keys.Public { return keys.Public{255} },
 		Go:      group.Go,
 	}
 }

@@ -28,8 +28,8 @@ type Device struct {
 	Count func(kind string)
 	// Name is the interface's.
 	Name string
-	// Key goes into the device.
-	Key keys.Private
+	// Key returns the private key that goes into the device, asked at each write of it.
+	Key func() keys.Private
 	// Absent is the cause of a failed write where no device answers: it says what to wait for or to do.
 	Absent error
 }
@@ -59,11 +59,12 @@ func (d Device) Set(want *mesh.Device) error {
 	if want == nil {
 		return nil
 	}
-	if public := d.Key.Public(); want.PublicKey != public {
+	private := d.Key()
+	if public := private.Public(); want.PublicKey != public {
 		return fmt.Errorf("set up device %s: its public key should be %s, but the private key at hand has %s",
 			d.Name, want.PublicKey, public)
 	}
-	key, port := wgtypes.Key(d.Key.Reveal()), int(want.Port)
+	key, port := wgtypes.Key(private.Reveal()), int(want.Port)
 	d.Count(opDevice)
 	err := d.Client.ConfigureDevice(d.Name, wgtypes.Config{PrivateKey: &key, ListenPort: &port})
 	if err != nil {
