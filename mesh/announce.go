@@ -27,11 +27,12 @@ func (p Peer) Gateway() netip.Addr {
 // as the Node has it. It returns the zero value while Desired returns ErrWaiting.
 func Announce(cfg Config, self Self) Announcement {
 	own, _ := self.parse()
-	if own.waiting() != nil {
+	if own.waiting() != nil || self.Proof.IsZero() {
 		return Announcement{}
 	}
 	return Announcement{
 		PublicKey: own.PublicKey.String(),
+		Proof:     self.Proof.String(),
 		Endpoint:  join(endpoints(own.NodeIPs, cfg.Port), netip.AddrPort.String),
 		PodCIDRs:  join(own.PodCIDRs, netip.Prefix.String),
 		NodeIPs:   join(own.NodeIPs, netip.Addr.String),

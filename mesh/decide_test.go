@@ -21,8 +21,10 @@ func conflicting(random *rand.Rand, n int) []mesh.Node {
 			Created: epoch.Add(time.Duration(random.IntN(n/2)) * time.Second),
 		}
 		ip := func() string { return fmt.Sprintf("10.%d.%d.%d", random.IntN(2), random.IntN(4), 1+random.IntN(250)) }
+		drawn := fmt.Sprintf("key-%d", random.IntN(2*n))
 		a := mesh.Announcement{
-			PublicKey: key(fmt.Sprintf("key-%d", random.IntN(2*n))).String(),
+			PublicKey: key(drawn).String(),
+			Proof:     proof(drawn, id.UID).String(),
 			Endpoint:  ip() + ":51820",
 			PodCIDRs:  fmt.Sprintf("10.1.%d.%d/%d", random.IntN(32), 64*random.IntN(4), 26+random.IntN(2)),
 			NodeIPs:   ip() + "," + fmt.Sprintf("2001:db8::%d", random.IntN(3*n)),

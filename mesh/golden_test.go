@@ -77,6 +77,21 @@ type meshFile struct {
 	keys  map[string]keys.Public
 }
 
+// goldenProof returns what a golden calls by this name: "none", "of:NODE" (that node's, copied), "by:KEY" (of another
+// key), or, where it says nothing, a valid one.
+func goldenProof(what, key, uid string) string {
+	kind, name, _ := strings.Cut(what, ":")
+	switch kind {
+	case "none":
+		return ""
+	case "of":
+		return proof(key, "uid-"+name).String()
+	case "by":
+		return proof(name, uid).String()
+	}
+	return proof(key, uid).String()
+}
+
 // readMesh reads "config", lines of NAME=VALUE, and "nodes", lines of NAME FIELD=VALUE….
 func readMesh(t *testing.T, archive *txtar.Archive) *meshFile {
 	t.Helper()
@@ -123,9 +138,10 @@ func (m *meshFile) readNode(t *testing.T, fields []string, own string) {
 	if name := values["public-key"]; strings.HasPrefix(name, "key-") {
 		m.keys[name] = key(name)
 		values["public-key"] = key(name).String()
+		values["proof"] = goldenProof(values["proof"], name, id.UID)
 	}
 	a := mesh.Announcement{
-		PublicKey: values["public-key"], Endpoint: values["endpoint"],
+		PublicKey: values["public-key"], Proof: values["proof"], Endpoint: values["endpoint"],
 		PodCIDRs: values["pod-cidrs"], NodeIPs: values["node-ips"],
 	}
 	o := mesh.Overrides{ForceEndpoint: values["force-endpoint"], Keepalive: values["persistent-keepalive"]}

@@ -48,11 +48,29 @@ func makeNumber(i int) mesh.Node {
 	return mesh.ParseNode(id, announcement(i), mesh.Overrides{})
 }
 
+// proof is what the Node with this UID announces beside the key with this name. Each is made once.
+func proof(name, uid string) keys.Proof {
+	type of struct{ name, uid string }
+	made, ok := madeProofs.Load(of{name, uid})
+	if !ok {
+		proof, err := meshtest.Key(name).Prove(uid)
+		if err != nil {
+			panic(err)
+		}
+		made, _ = madeProofs.LoadOrStore(of{name, uid}, proof)
+	}
+	return made.(keys.Proof)
+}
+
+// madeProofs are the proofs that proof has made.
+var madeProofs sync.Map
+
 func announcement(i int) mesh.Announcement {
 	ip4 := netip.AddrFrom4([4]byte{172, 16, byte(i >> 8), byte(i)})
 	ip6 := fmt.Sprintf("2001:db8::%x", i)
 	return mesh.Announcement{
 		PublicKey: key(fmt.Sprintf("key-n%d", i)).String(),
+		Proof:     proof(fmt.Sprintf("key-n%d", i), fmt.Sprintf("uid-%05d", i)).String(),
 		Endpoint:  fmt.Sprintf("%v:51820,[%s]:51820", ip4, ip6),
 		PodCIDRs:  fmt.Sprintf("10.%d.%d.0/24,fd00:10:244:%x::/64", i>>8, i&0xff, i),
 		NodeIPs:   fmt.Sprintf("%v,%s", ip4, ip6),

@@ -18,7 +18,7 @@ type Node struct {
 	Name, UID string
 	// Created is the Node's creationTimestamp. Of two nodes in conflict the earlier one wins; see Desired.
 	Created time.Time
-	// PublicKey is zero if the node has announced none yet, or one that is Malformed.
+	// PublicKey is zero if the node has announced none yet, one that is Malformed, or one without a valid proof.
 	PublicKey keys.Public
 	// Endpoints are where to send packets, in order of preference: the announced ones, at most one per address family,
 	// or the administrator's if force-endpoint is set.
@@ -48,8 +48,10 @@ type Self struct {
 	PodCIDRs []netip.Prefix
 	// NodeIPs are the InternalIPs of status.addresses; empty until the kubelet or cloud provider has reported them.
 	NodeIPs []netip.Addr
-	// PublicKey is the public half of the key on this node's disk.
+	// PublicKey is the public half of the key on this node's disk, and Proof the proof that the Node with this UID has
+	// it. Announce announces nothing without a Proof.
 	PublicKey keys.Public
+	Proof     keys.Proof
 	// Published is what the annotations on the Node say now, to compare with what Announce returns.
 	Published Announcement
 	// NetworkAvailable reports whether the Node's NetworkUnavailable condition is False.
@@ -64,8 +66,8 @@ type Self struct {
 // from a newer Self.
 var ErrStale = errors.New("the own Node has changed")
 
-// Announcement is the text of the four annotations that a node publishes of itself. The zero value announces nothing.
-type Announcement struct{ PublicKey, Endpoint, PodCIDRs, NodeIPs string }
+// Announcement is the text of the five annotations that a node publishes of itself. The zero value announces nothing.
+type Announcement struct{ PublicKey, Proof, Endpoint, PodCIDRs, NodeIPs string }
 
 // Field names what a Problem is about: an annotation, by its name without "warren.mesh/".
 type Field string
@@ -73,6 +75,7 @@ type Field string
 // The fields of an announcement.
 const (
 	FieldPublicKey     Field = "public-key"
+	FieldProof         Field = "proof"
 	FieldEndpoint      Field = "endpoint"
 	FieldPodCIDRs      Field = "pod-cidrs"
 	FieldNodeIPs       Field = "node-ips"

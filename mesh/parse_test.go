@@ -16,9 +16,9 @@ import (
 var compareNetip = cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{})
 
 func TestParseNode(t *testing.T) {
-	id := mesh.Identity{Name: "n1", UID: "uid", Created: epoch}
+	id := mesh.Identity{Name: "n1", UID: "uid-00001", Created: epoch}
 	sound := mesh.Node{
-		Name: "n1", UID: "uid", Created: epoch, PublicKey: key("key-n1"),
+		Name: "n1", UID: "uid-00001", Created: epoch, PublicKey: key("key-n1"),
 		Endpoints: []netip.AddrPort{
 			netip.MustParseAddrPort("172.16.0.1:51820"), netip.MustParseAddrPort("[2001:db8::1]:51820"),
 		},
@@ -33,7 +33,7 @@ func TestParseNode(t *testing.T) {
 		{"sound", func(*mesh.Announcement, *mesh.Overrides) {}, func(*mesh.Node) {}},
 		{"nothing announced", func(a *mesh.Announcement, o *mesh.Overrides) {
 			*a, *o = mesh.Announcement{}, mesh.Overrides{ForceEndpoint: "nonsense", Keepalive: "25"}
-		}, func(n *mesh.Node) { *n = mesh.Node{Name: "n1", UID: "uid", Created: epoch} }},
+		}, func(n *mesh.Node) { *n = mesh.Node{Name: "n1", UID: "uid-00001", Created: epoch} }},
 		{"keepalive", func(_ *mesh.Announcement, o *mesh.Overrides) { o.Keepalive = "65535" },
 			func(n *mesh.Node) { n.Keepalive = 65535 * time.Second }},
 		{"keepalive off", func(_ *mesh.Announcement, o *mesh.Overrides) { o.Keepalive = "0" }, func(*mesh.Node) {}},
@@ -61,7 +61,7 @@ func TestParseNode(t *testing.T) {
 			n.PublicKey = mesh.Node{}.PublicKey
 			n.Malformed = nil
 			for _, p := range []mesh.Problem{
-				{Field: mesh.FieldPublicKey, Reason: "missing: all four annotations are published together"},
+				{Field: mesh.FieldPublicKey, Reason: "missing: all five annotations are published together"},
 				{Field: mesh.FieldPodCIDRs, Reason: "10.0.2.0/24 is the second of its address family, one is allowed"},
 				{Field: mesh.FieldNodeIPs, Reason: `"127.0.0.1" is a loopback address, not one of a node`},
 			} {
@@ -87,7 +87,7 @@ func TestGarbage(t *testing.T) {
 		t.Run(g.Name, func(t *testing.T) {
 			a, o := announcement(1), mesh.Overrides{}
 			g.Spoil(&a, &o)
-			n := mesh.ParseNode(mesh.Identity{Name: "n1"}, a, o)
+			n := mesh.ParseNode(mesh.Identity{Name: "n1", UID: "uid-00001"}, a, o)
 			if len(n.Malformed) != 1 || n.Malformed[0].Node != "n1" || n.Malformed[0].Field != g.Field {
 				t.Fatalf("Problems = %v, want one about %s of n1", n.Malformed, g.Field)
 			}
@@ -112,12 +112,12 @@ func FuzzParseNode(f *testing.F) {
 	for _, g := range meshtest.GarbageCorpus() {
 		a, o := announcement(1), mesh.Overrides{Keepalive: "25"}
 		g.Spoil(&a, &o)
-		f.Add(a.PublicKey, a.Endpoint, a.PodCIDRs, a.NodeIPs, o.ForceEndpoint, o.Keepalive)
+		f.Add(a.PublicKey, a.Proof, a.Endpoint, a.PodCIDRs, a.NodeIPs, o.ForceEndpoint, o.Keepalive)
 	}
-	f.Fuzz(func(t *testing.T, publicKey, endpoint, podCIDRs, nodeIPs, forceEndpoint, keepalive string) {
-		a := mesh.Announcement{PublicKey: publicKey, Endpoint: endpoint, PodCIDRs: podCIDRs, NodeIPs: nodeIPs}
+	f.Fuzz(func(t *testing.T, publicKey, proof, endpoint, podCIDRs, nodeIPs, forceEndpoint, keepalive string) {
+		a := mesh.Announcement{PublicKey: publicKey, Proof: proof, Endpoint: endpoint, PodCIDRs: podCIDRs, NodeIPs: nodeIPs}
 		o := mesh.Overrides{ForceEndpoint: forceEndpoint, Keepalive: keepalive}
-		n := mesh.ParseNode(mesh.Identity{Name: "n1"}, a, o)
+		n := mesh.ParseNode(mesh.Identity{Name: "n1", UID: "uid-00001"}, a, o)
 		for _, p := range n.Malformed {
 			checkReason(t, p)
 		}

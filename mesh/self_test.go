@@ -40,7 +40,9 @@ func TestPeerGateway(t *testing.T) {
 func TestAnnounceIsRead(t *testing.T) {
 	for i := range 300 {
 		n := number(i + 1)
-		a := mesh.Announce(config(), selfOf(n))
+		self := selfOf(n)
+		self.Proof = proof("key-"+n.Name, n.UID)
+		a := mesh.Announce(config(), self)
 		if diff := cmp.Diff(announcement(i+1), a); diff != "" {
 			t.Fatalf("announcement (-want +got):\n%s", diff)
 		}
@@ -54,6 +56,7 @@ func TestAnnounceIsRead(t *testing.T) {
 // TestUnusableAddresses: they are named, announced to nobody and stop nothing.
 func TestUnusableAddresses(t *testing.T) {
 	self := selfOf(number(1))
+	self.Proof = proof("key-n1", self.UID)
 	var ips []string
 	for _, ip := range []string{"fe80::1", "192.0.2.1", "127.0.0.1", "192.0.2.1"} {
 		self.NodeIPs = append(self.NodeIPs, netip.MustParseAddr(ip))
@@ -117,6 +120,7 @@ func TestSelfErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			self := selfOf(number(1))
+			self.Proof = proof("key-n1", self.UID)
 			self.Malformed = []mesh.Problem{{Node: "n1", Reason: "to be told all the same"}}
 			tt.change(&self)
 			state, problems, err := mesh.Desired(config(), self, numbers(3))
@@ -151,5 +155,12 @@ func TestSelfIn(t *testing.T) {
 		if got := self.In(tt.nodes); got != tt.want {
 			t.Errorf("%s: %t, want %t", name, got, tt.want)
 		}
+	}
+}
+
+// TestNothingIsAnnouncedUnproven: others would leave the node out.
+func TestNothingIsAnnouncedUnproven(t *testing.T) {
+	if a := mesh.Announce(config(), selfOf(number(1))); a != (mesh.Announcement{}) {
+		t.Errorf("announced without a proof: %+v", a)
 	}
 }

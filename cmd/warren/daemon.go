@@ -24,6 +24,7 @@ var (
 	_ agent.Cluster     = (*kube.Cluster)(nil)
 	_ agent.Host        = (*linux.Host)(nil)
 	_ agent.Attachments = cni.Configuration{}
+	_ agent.Key         = (*keys.Holder)(nil)
 )
 
 // daemon is the configuration of `warren daemon`.
@@ -78,12 +79,12 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	if err := d.validate(); err != nil {
 		return err
 	}
-	key, err := loadKey(d.keyFile, log)
+	key, err := loadKey(keys.Store{Path: d.keyFile}, log)
 	if err != nil {
 		return err
 	}
 	host, err := linux.New(linux.Config{
-		Link: d.mesh.Link, Bridge: d.mesh.Bridge, Port: d.mesh.Port, PrivateKey: key, Mode: d.mode,
+		Link: d.mesh.Link, Bridge: d.mesh.Bridge, Port: d.mesh.Port, Key: key.Private, Mode: d.mode,
 	})
 	if err != nil {
 		return err
@@ -96,7 +97,7 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	}
 	backend, reason := host.Backend()
 	a = agent.New(agent.Config{
-		Node: d.node.name, Mesh: d.mesh, Key: key.Public(),
+		Node: d.node.name, Mesh: d.mesh, Key: key,
 		Cluster: cluster, Host: host, Attachments: d.attachments,
 		Log: log, Resync: d.resync,
 		Version: version(), Backend: backend, BackendReason: reason,
@@ -128,18 +129,18 @@ func (d *daemon) validate() error {
 }
 
 // loadKey reads the node's private key, or makes one.
-func loadKey(path string, log *slog.Logger) (keys.Private, error) {
-	loaded, err := keys.Store{Path: path}.Load()
+func loadKey(store keys.Store, log *slog.Logger) (*keys.Holder, error) {
+	loaded, err := store.Load()
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return keys.Private{}, fmt.Errorf("%w: run as root", err)
+		return nil, fmt.Errorf("%w: run as root", err)
 	case err != nil:
-		return keys.Private{}, err
+		return nil, err
 	case loaded.SetAside != "":
 		const message = "private key is corrupt: made a new one and set the file aside"
 		log.Error(message, "file", loaded.SetAside, "err", loaded.Reason)
 	case loaded.Made:
-		log.Info("private key made", "file", path)
+		log.Info("private key made", "file", store.Path)
 	}
-	return loaded.Key, nil
+	return keys.NewHolder(store, loaded.Key), nil
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+
+	"warren.mesh/keys"
 )
 
 // parseDaemon is the daemon's configuration from these flags.
@@ -56,11 +58,11 @@ func TestLoadKeyKeepsIt(t *testing.T) {
 	var log strings.Builder
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	path := filepath.Join(t.TempDir(), "warren", "private.key")
-	first, err := loadKey(path, logger)
+	first, err := loadKey(keys.Store{Path: path}, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := loadKey(path, logger)
+	second, err := loadKey(keys.Store{Path: path}, logger)
 	if err != nil || first.Public() != second.Public() {
 		t.Errorf("another key the second time, or %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"net/netip"
 
+	"warren.mesh/keys"
 	"warren.mesh/mesh"
 )
 
@@ -23,7 +24,7 @@ type Cluster interface {
 	// Self returns the own Node from its full object. ok is false while the Node does not exist, or while that is not
 	// known yet.
 	Self() (self mesh.Self, ok bool)
-	// Publish writes the four annotations of the own Node (whose UID must still be uid) in one request.
+	// Publish writes the five annotations of the own Node (whose UID must still be uid) in one request.
 	Publish(ctx context.Context, uid string, a mesh.Announcement) error
 	// SetNetworkAvailable writes the condition NetworkUnavailable=False of the own Node, unless it says that already.
 	SetNetworkAvailable(ctx context.Context) error
@@ -52,6 +53,15 @@ type Host interface {
 	Leaks(ctx context.Context) (map[string]uint64, error)
 	// Operations counts what Apply has written since the start, by kind: "route-add", "peer-set" and the like.
 	Operations() map[string]uint64
+}
+
+// Key is the node's private key as the loop sees it.
+type Key interface {
+	// Prove returns the public half of the key, and the proof that the Node with that UID has it.
+	Prove(uid string) (keys.Public, keys.Proof, error)
+	// Replace sets the key aside, because another node has it too, and makes a new one. After an error the key is what
+	// it was.
+	Replace() (keys.Loaded, error)
 }
 
 // Attachments is the CNI configuration by which pods are attached to this node.

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"warren.mesh/keys"
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/loop"
 	"warren.mesh/mesh/status"
@@ -21,9 +20,8 @@ type Config struct {
 	// Node is the own Node's name.
 	Node string
 	// Mesh is the operator's configuration; an MTU of zero follows the underlay's, less what WireGuard adds.
-	Mesh mesh.Config
-	// Key is the public half of the key on this node's disk.
-	Key         keys.Public
+	Mesh        mesh.Config
+	Key         Key
 	Cluster     Cluster
 	Host        Host
 	Attachments Attachments

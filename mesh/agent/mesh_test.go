@@ -177,7 +177,7 @@ func TestOneNodeAmongAThousand(t *testing.T) {
 				api.Update(name(500), func(n *meshtest.Node) { n.Overrides.ForceEndpoint = "198.51.100.9:1" })
 			},
 			"restarts": func() {
-				api.Update(name(600), func(n *meshtest.Node) { n.Announcement.PublicKey = key(2000).String() })
+				api.Update(name(600), func(n *meshtest.Node) { n.Key, n.Announcement.PublicKey = private(2000), key(2000).String() })
 			},
 			"leaves": func() { api.Delete(name(700)) },
 		} {
@@ -190,6 +190,40 @@ func TestOneNodeAmongAThousand(t *testing.T) {
 			}
 			if observed != 0 || total == 0 || total > 6 {
 				t.Errorf("a node that %s: observed %d times, wrote %v", what, observed, wrote)
+			}
+		}
+	})
+}
+
+// TestStolenKeyTakesNobodyOff has an elder Node announce a younger one's key, which it does not have.
+func TestStolenKeyTakesNobodyOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var api meshtest.API
+		thief := announced(9)
+		thief.Key = keys.Private{}
+		thief.Announcement = mesh.Announcement{}
+		api.Create(thief, object(1), object(2))
+		a, b := newMachine(&api, 1), newMachine(&api, 2)
+		for _, m := range []*machine{a, b} {
+			m.start()
+			defer m.end()
+		}
+		settle()
+		for _, proof := range []string{"", api.Node(b.name).Announcement.Proof} {
+			api.Update(name(9), func(n *meshtest.Node) {
+				n.Announcement = announced(9).Announcement
+				n.Announcement.PublicKey, n.Announcement.Proof = b.key.String(), proof
+			})
+			settle()
+			wantPeers(t, a, b.key)
+			wantPeers(t, b, a.key)
+			for _, m := range []*machine{a, b} {
+				if code, body := m.get("/readyz"); code != 200 {
+					t.Errorf("%s is not ready: %s", m.name, body)
+				}
+				if _, body := m.get("/metrics"); !strings.Contains(body, `field="proof"`) {
+					t.Errorf("%s does not say who is at fault", m.name)
+				}
 			}
 		}
 	})

@@ -31,6 +31,7 @@ type machine struct {
 	name        string
 	api         *meshtest.API
 	key         keys.Public
+	ring        *ring
 	host        *host
 	attachments *attachments
 	cluster     *meshtest.Cluster
@@ -50,7 +51,7 @@ func newMachine(api *meshtest.API, n int) *machine {
 	cfg.MTU = 0
 	cfg.ClusterCIDRs = []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00:10:244::/48")}
 	m := &machine{
-		name: name(n), api: api, key: key(n), host: newHost(cfg, object(n).NodeIPs), log: &logbook{}, config: cfg,
+		name: name(n), api: api, key: key(n), ring: &ring{key: private(n)}, host: newHost(cfg, object(n).NodeIPs), log: &logbook{}, config: cfg,
 	}
 	m.attachments = &attachments{host: m.host}
 	return m
@@ -58,8 +59,12 @@ func newMachine(api *meshtest.API, n int) *machine {
 
 func name(n int) string { return fmt.Sprintf("node-%04d", n) }
 
-// key is the public half of the key of the node with number n.
-func key(n int) keys.Public { return meshtest.Key(name(n)).Public() }
+// private is the key of the node with number n, and key its public half.
+func private(n int) keys.Private { return meshtest.Key(name(n)) }
+func key(n int) keys.Public      { return private(n).Public() }
+
+// unproven stands for the proof that meshtest.API sets when it knows the Node's UID.
+var unproven = keys.Proof{1}
 
 // object is the Node object of a node whose daemon has not run yet.
 func object(n int) meshtest.Node {
@@ -78,7 +83,8 @@ func object(n int) meshtest.Node {
 // announced is the Node object of a node whose daemon runs elsewhere.
 func announced(n int) meshtest.Node {
 	o := object(n)
-	self := mesh.Self{Name: o.Name, UID: "any", PublicKey: key(n), PodCIDRs: o.PodCIDRs, NodeIPs: o.NodeIPs}
+	self := mesh.Self{PublicKey: key(n), Proof: unproven, PodCIDRs: o.PodCIDRs, NodeIPs: o.NodeIPs}
+	o.Key = private(n)
 	o.Announcement = mesh.Announce(mesh.Defaults(), self)
 	return o
 }
@@ -96,7 +102,7 @@ func (m *machine) start() {
 		view = m.view(m.cluster)
 	}
 	m.agent = agent.New(agent.Config{
-		Node: m.name, Mesh: m.config, Key: m.key,
+		Node: m.name, Mesh: m.config, Key: m.ring,
 		Cluster: view, Host: m.host, Attachments: m.attachments,
 		Log: m.log.logger(), Version: "v1", Backend: "kernel", BackendReason: "it is a test",
 	})
@@ -234,7 +240,8 @@ func far(n int) meshtest.Node {
 		PodCIDRs: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, high, low, 0}), 24)},
 		NodeIPs:  []netip.Addr{netip.AddrFrom4([4]byte{172, 16, high, low})},
 	}
-	self := mesh.Self{PublicKey: key(n), PodCIDRs: o.PodCIDRs, NodeIPs: o.NodeIPs}
+	self := mesh.Self{PublicKey: key(n), Proof: unproven, PodCIDRs: o.PodCIDRs, NodeIPs: o.NodeIPs}
+	o.Key = private(n)
 	o.Announcement = mesh.Announce(mesh.Defaults(), self)
 	return o
 }

@@ -18,6 +18,7 @@ func readAnnotations(all map[string]string) (mesh.Announcement, mesh.Overrides) 
 	value := func(field mesh.Field) string { return strings.Clone(all[Annotation(field)]) }
 	return mesh.Announcement{
 			PublicKey: value(mesh.FieldPublicKey),
+			Proof:     value(mesh.FieldProof),
 			Endpoint:  value(mesh.FieldEndpoint),
 			PodCIDRs:  value(mesh.FieldPodCIDRs),
 			NodeIPs:   value(mesh.FieldNodeIPs),
@@ -27,10 +28,11 @@ func readAnnotations(all map[string]string) (mesh.Announcement, mesh.Overrides) 
 		}
 }
 
-// annotations returns the four annotations that a daemon writes on its own Node. Empty values are included.
+// annotations returns the five annotations that a daemon writes on its own Node. Empty values are included.
 func annotations(a mesh.Announcement) map[string]string {
 	return map[string]string{
 		Annotation(mesh.FieldPublicKey): a.PublicKey,
+		Annotation(mesh.FieldProof):     a.Proof,
 		Annotation(mesh.FieldEndpoint):  a.Endpoint,
 		Annotation(mesh.FieldPodCIDRs):  a.PodCIDRs,
 		Annotation(mesh.FieldNodeIPs):   a.NodeIPs,

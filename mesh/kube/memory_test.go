@@ -40,6 +40,7 @@ func BenchmarkMirror(b *testing.B) {
 func marshal(b *testing.B, i int) []byte {
 	o := nodeA()
 	o.Name, o.UID = fmt.Sprintf("node-%d", i), "f3a1c0de-58a5-4d3f-9d35-95d7f3c7a001"
+	o.Annotations["warren.mesh/proof"] = proof("a", string(o.UID))
 	o.Annotations["warren.mesh/pod-cidrs"] = fmt.Sprintf("10.%d.%d.0/24,fd00:10:%x::/64", i/256, i%256, i)
 	o.ManagedFields = []metav1.ManagedFieldsEntry{{
 		Manager: "kubelet", Operation: metav1.ManagedFieldsOperationUpdate,

@@ -9,13 +9,24 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/meshtest"
 )
+
+// proof is that of the key with this name.
+func proof(name, uid string) string {
+	proof, err := meshtest.Key(name).Prove(uid)
+	if err != nil {
+		panic(err)
+	}
+	return proof.String()
+}
 
 // nodeA announces everything, and carries what any Node carries.
 func nodeA() *metav1.PartialObjectMetadata {
 	o := object("a", "uid-a", "7",
 		"node.alpha.kubernetes.io/ttl", "0",
-		"warren.mesh/public-key", "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=",
+		"warren.mesh/public-key", meshtest.Key("a").Public().String(),
+		"warren.mesh/proof", proof("a", "uid-a"),
 		"warren.mesh/endpoint", "192.0.2.10:51820,[2001:db8::10]:51820",
 		"warren.mesh/pod-cidrs", "10.244.1.0/24,fd00:10:1::/64",
 		"warren.mesh/node-ips", "192.0.2.10,2001:db8::10",
@@ -36,7 +47,8 @@ func TestSummarizeNode(t *testing.T) {
 	want := nodeSummary{
 		name: "a", uid: "uid-a", created: 1_700_000_000,
 		announcement: mesh.Announcement{
-			PublicKey: "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=",
+			PublicKey: meshtest.Key("a").Public().String(),
+			Proof:     proof("a", "uid-a"),
 			Endpoint:  "192.0.2.10:51820,[2001:db8::10]:51820",
 			PodCIDRs:  "10.244.1.0/24,fd00:10:1::/64",
 			NodeIPs:   "192.0.2.10,2001:db8::10",
@@ -73,12 +85,12 @@ func TestParseNode(t *testing.T) {
 func TestAnnotationsRoundTrip(t *testing.T) {
 	for _, want := range []mesh.Announcement{
 		{},
-		{PublicKey: "k", Endpoint: "e", PodCIDRs: "p", NodeIPs: "n"},
+		{PublicKey: "k", Proof: "s", Endpoint: "e", PodCIDRs: "p", NodeIPs: "n"},
 		{Endpoint: "e"},
 	} {
 		written := annotations(want)
-		if len(written) != 4 {
-			t.Errorf("%d annotations of %+v, want always four", len(written), want)
+		if len(written) != 5 {
+			t.Errorf("%d annotations of %+v, want always five", len(written), want)
 		}
 		got, overrides := readAnnotations(written)
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -94,6 +106,7 @@ func TestAnnotationsRoundTrip(t *testing.T) {
 func TestAnnotationNames(t *testing.T) {
 	for field, want := range map[mesh.Field]string{
 		mesh.FieldPublicKey:     "warren.mesh/public-key",
+		mesh.FieldProof:         "warren.mesh/proof",
 		mesh.FieldEndpoint:      "warren.mesh/endpoint",
 		mesh.FieldPodCIDRs:      "warren.mesh/pod-cidrs",
 		mesh.FieldNodeIPs:       "warren.mesh/node-ips",

@@ -30,12 +30,14 @@ func meshed(i int, generation string) *corev1.Node {
 			n.CreationTimestamp = metav1.NewTime(n.CreationTimestamp.Add(time.Duration(i) * time.Second))
 			self := parseOwn(ownSummary{nodeSummary: nodeSummary{name: name, uid: string(n.UID)},
 				podCIDRs: n.Spec.PodCIDRs[0], internalIPs: n.Status.Addresses[0].Address})
-			self.PublicKey = meshedKey(i)
+			self.PublicKey, self.Proof, _ = meshedKey(i).Prove(self.UID)
 			n.Annotations = annotations(mesh.Announce(mesh.Defaults(), self))
 		})
 }
 
-func meshedKey(i int) keys.Public { return keys.Public{byte(i), 1} }
+func meshedKey(i int) *keys.Holder {
+	return keys.NewHolder(keys.Store{}, meshtest.Key(fmt.Sprint("meshed ", i)))
+}
 
 // mesh5 is a mesh of five nodes: a, whose daemon is tested, and four peers.
 func mesh5(generation string) (nodes []*corev1.Node) {

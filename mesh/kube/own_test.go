@@ -82,10 +82,10 @@ func TestSelf(t *testing.T) {
 		{"a pod CIDR with host bits", ownNode(podCIDRs("10.244.1.5/24", "fd00:10:1::/64")), whole},
 		{"an IPv4 address in IPv6 form", ownNode(addresses("::ffff:192.0.2.10", "2001:db8::10")), whole},
 		{"published", ownNode(func(n *corev1.Node) {
-			n.Annotations = map[string]string{"warren.mesh/public-key": "k", "warren.mesh/endpoint": "e",
-				"warren.mesh/pod-cidrs": "p", "warren.mesh/node-ips": "i"}
+			n.Annotations = map[string]string{"warren.mesh/public-key": "k", "warren.mesh/proof": "s",
+				"warren.mesh/endpoint": "e", "warren.mesh/pod-cidrs": "p", "warren.mesh/node-ips": "i"}
 		}), but(func(s *mesh.Self) {
-			s.Published = mesh.Announcement{PublicKey: "k", Endpoint: "e", PodCIDRs: "p", NodeIPs: "i"}
+			s.Published = mesh.Announcement{PublicKey: "k", Proof: "s", Endpoint: "e", PodCIDRs: "p", NodeIPs: "i"}
 		})},
 		{"one of two pod CIDRs unreadable", ownNode(podCIDRs("10.244.1.0/33", "fd00:10:1::/64")),
 			but(func(s *mesh.Self) {

@@ -33,7 +33,7 @@ func TestPrivilegedRealAPIServer(t *testing.T) {
 	}
 }
 
-var said = mesh.Announcement{PublicKey: "k", Endpoint: "e", PodCIDRs: "p", NodeIPs: "i"}
+var said = mesh.Announcement{PublicKey: "k", Proof: "s", Endpoint: "e", PodCIDRs: "p", NodeIPs: "i"}
 
 // create makes a Node with the conditions that a kubelet reports, and removes it after the test.
 func (s *apiServer) create(t *testing.T, name string) *corev1.Node {

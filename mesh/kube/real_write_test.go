@@ -69,7 +69,8 @@ func testPublish(t *testing.T, s *apiServer) {
 	}
 	fields := map[metav1.ManagedFieldsOperationType]string{
 		metav1.ManagedFieldsOperationApply: `{"f:metadata":{"f:annotations":{"f:warren.mesh/endpoint":{},` +
-			`"f:warren.mesh/node-ips":{},"f:warren.mesh/pod-cidrs":{},"f:warren.mesh/public-key":{}}}}`,
+			`"f:warren.mesh/node-ips":{},"f:warren.mesh/pod-cidrs":{},"f:warren.mesh/proof":{},` +
+			`"f:warren.mesh/public-key":{}}}}`,
 	}
 	if diff := cmp.Diff(fields, owned(first)); diff != "" {
 		t.Errorf("owned fields (-want +got):\n%s", diff)

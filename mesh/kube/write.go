@@ -16,7 +16,7 @@ import (
 // FieldManager is the owner, in the managedFields of Nodes, of what warren writes.
 const FieldManager = "warren"
 
-// Publish writes the four annotations of the own Node in one server-side apply. It overwrites what others wrote there.
+// Publish writes the five annotations of the own Node in one server-side apply. It overwrites what others wrote there.
 // An apply that changes nothing leaves even the resourceVersion as it is. The error wraps mesh.ErrStale if the Node
 // does not exist (404; it is never created), has another UID (409), or an admission policy refuses the announcement
 // because it does not fit the Node (422).
@@ -43,7 +43,7 @@ func (c *Cluster) announcement(uid string, a mesh.Announcement) patch {
 	}
 }
 
-// Unpublish removes the four annotations of the own Node in one request. It succeeds if they or the Node do not exist.
+// Unpublish removes the five annotations of the own Node in one request. It succeeds if they or the Node do not exist.
 func (c *Cluster) Unpublish(ctx context.Context) error {
 	nulls := map[string]any{}
 	for name := range annotations(mesh.Announcement{}) {

@@ -27,12 +27,12 @@ func TestWrites(t *testing.T) {
 			"publish",
 			func(c *Cluster) error {
 				return c.Publish(t.Context(), "uid-a",
-					mesh.Announcement{PublicKey: "k", Endpoint: "e", PodCIDRs: "p", NodeIPs: "i"})
+					mesh.Announcement{PublicKey: "k", Proof: "s", Endpoint: "e", PodCIDRs: "p", NodeIPs: "i"})
 			},
 			patched{"/api/v1/nodes/a", "application/apply-patch+yaml", "fieldManager=warren&force=true",
 				`{"apiVersion":"v1","kind":"Node","metadata":{"annotations":{` +
 					`"warren.mesh/endpoint":"e","warren.mesh/node-ips":"i","warren.mesh/pod-cidrs":"p",` +
-					`"warren.mesh/public-key":"k"},` +
+					`"warren.mesh/proof":"s","warren.mesh/public-key":"k"},` +
 					`"name":"a","uid":"uid-a"}}`},
 		},
 		{
@@ -41,7 +41,7 @@ func TestWrites(t *testing.T) {
 			patched{"/api/v1/nodes/a", "application/merge-patch+json", "fieldManager=warren",
 				`{"metadata":{"annotations":{` +
 					`"warren.mesh/endpoint":null,"warren.mesh/node-ips":null,"warren.mesh/pod-cidrs":null,` +
-					`"warren.mesh/public-key":null}}}`},
+					`"warren.mesh/proof":null,"warren.mesh/public-key":null}}}`},
 		},
 		{
 			"look for a policy",
@@ -49,7 +49,7 @@ func TestWrites(t *testing.T) {
 			patched{"/api/v1/nodes/a", "application/apply-patch+yaml", "dryRun=All&fieldManager=warren&force=true",
 				`{"apiVersion":"v1","kind":"Node","metadata":{"annotations":{` +
 					`"warren.mesh/endpoint":"","warren.mesh/node-ips":"","warren.mesh/pod-cidrs":"",` +
-					`"warren.mesh/public-key":"is-there-a-policy"},` +
+					`"warren.mesh/proof":"","warren.mesh/public-key":"is-there-a-policy"},` +
 					`"name":"a","uid":"uid-a"}}`},
 		},
 	} {

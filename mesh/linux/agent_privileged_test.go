@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"warren.mesh/keys"
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/agent"
 	"warren.mesh/mesh/meshtest"
@@ -23,7 +24,7 @@ func TestPrivilegedObserveNamesItselfOnce(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var log strings.Builder
 	a := agent.New(agent.Config{
-		Node: "self", Mesh: mesh.Defaults(), Key: m.cfg.Key().Public(),
+		Node: "self", Mesh: mesh.Defaults(), Key: keys.NewHolder(keys.Store{}, m.cfg.Key()),
 		Cluster: api.Follow("self", func() {}), Host: observedOnce{m.Host, stop}, Attachments: noAttachments{},
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})

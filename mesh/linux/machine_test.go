@@ -30,12 +30,17 @@ func others(n int) []mesh.Node {
 	var nodes []mesh.Node
 	for i := 2; i < n+2; i++ {
 		id := mesh.Identity{Name: fmt.Sprintf("n%d", i), UID: fmt.Sprint(i)}
+		key := meshtest.Key(id.Name)
+		proof, err := key.Prove(id.UID)
+		if err != nil {
+			panic(err)
+		}
 		v4, v6 := netip.AddrFrom4([4]byte{192, 0, byte(2 + i>>8), byte(i)}), fmt.Sprintf("2001:db8::%x", i)
 		nodes = append(nodes, mesh.ParseNode(id, mesh.Announcement{
-			PublicKey: keys.Public{1, byte(i >> 8), byte(i)}.String(),
-			Endpoint:  fmt.Sprintf("%s:51820,[%s]:51820", v4, v6),
-			PodCIDRs:  fmt.Sprintf("10.%d.%d.0/24,fd00:10:244:%x::/64", 244^i>>8, i&0xff, i),
-			NodeIPs:   fmt.Sprintf("%s,%s", v4, v6),
+			PublicKey: key.Public().String(), Proof: proof.String(),
+			Endpoint: fmt.Sprintf("%s:51820,[%s]:51820", v4, v6),
+			PodCIDRs: fmt.Sprintf("10.%d.%d.0/24,fd00:10:244:%x::/64", 244^i>>8, i&0xff, i),
+			NodeIPs:  fmt.Sprintf("%s,%s", v4, v6),
 		}, mesh.Overrides{}))
 	}
 	return nodes

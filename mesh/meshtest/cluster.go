@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"warren.mesh/keys"
 	"warren.mesh/mesh"
 )
 
@@ -23,6 +24,8 @@ type API struct {
 	views []*Cluster
 	down  bool
 	uids  int
+	// parsed holds what mesh.ParseNode returned, which takes its time, by what it was given.
+	parsed map[annotated]mesh.Node
 	// noPolicies says that the API has no admission policies.
 	noPolicies bool
 }
@@ -35,10 +38,32 @@ type Node struct {
 	// PodCIDRs is spec.podCIDRs, NodeIPs the InternalIPs of its status.
 	PodCIDRs []netip.Prefix
 	NodeIPs  []netip.Addr
+	// Key is the private half of what Announcement announces. Unless it is zero, or of another key, Create and Update
+	// set the proof, which is for the Node's UID.
+	Key keys.Private
 	// Announcement and Overrides are its annotations, NetworkAvailable is its condition.
 	Announcement     mesh.Announcement
 	Overrides        mesh.Overrides
 	NetworkAvailable bool
+}
+
+// annotated is what mesh.ParseNode is given.
+type annotated struct {
+	id           mesh.Identity
+	announcement mesh.Announcement
+	overrides    mesh.Overrides
+}
+
+// parse returns the Node as other nodes read it. The caller holds mu.
+func (a *API) parse(n Node) mesh.Node {
+	given := annotated{n.identity(), n.Announcement, n.Overrides}
+	if _, ok := a.parsed[given]; !ok {
+		if a.parsed == nil {
+			a.parsed = map[annotated]mesh.Node{}
+		}
+		a.parsed[given] = mesh.ParseNode(given.id, given.announcement, given.overrides)
+	}
+	return a.parsed[given]
 }
 
 // identity returns what package mesh wants to know of the object itself.
@@ -62,6 +87,7 @@ func (a *API) Create(nodes ...Node) {
 		for _, n := range nodes {
 			a.uids++
 			n.UID, n.Created = fmt.Sprintf("uid-%05d", a.uids), time.Unix(1_700_000_000+int64(a.uids), 0)
+			n.prove()
 			a.nodes[n.Name] = &n
 		}
 	})
@@ -69,7 +95,22 @@ func (a *API) Create(nodes ...Node) {
 
 // Update changes a Node in place; it must exist.
 func (a *API) Update(name string, edit func(n *Node)) {
-	a.change(func() { edit(a.nodes[name]) })
+	a.change(func() {
+		edit(a.nodes[name])
+		a.nodes[name].prove()
+	})
+}
+
+// prove sets the proof; see Key.
+func (n *Node) prove() {
+	if n.Key.IsZero() || n.Announcement.PublicKey != n.Key.Public().String() {
+		return
+	}
+	proof, err := n.Key.Prove(n.UID)
+	if err != nil {
+		panic("meshtest: " + err.Error())
+	}
+	n.Announcement.Proof = proof.String()
 }
 
 // Delete removes Nodes.
@@ -186,8 +227,7 @@ func (c *Cluster) Nodes() []mesh.Node {
 	defer c.api.mu.Unlock()
 	var nodes []mesh.Node
 	for _, name := range slices.Sorted(maps.Keys(c.seen)) {
-		n := c.seen[name]
-		nodes = append(nodes, mesh.ParseNode(n.identity(), n.Announcement, n.Overrides))
+		nodes = append(nodes, c.api.parse(c.seen[name]))
 	}
 	return nodes
 }

@@ -20,7 +20,7 @@ type Garbage struct {
 // Spoil puts the garbage into an announcement that is otherwise sound.
 func (g Garbage) Spoil(a *mesh.Announcement, o *mesh.Overrides) {
 	field := map[mesh.Field]*string{
-		mesh.FieldPublicKey: &a.PublicKey, mesh.FieldEndpoint: &a.Endpoint,
+		mesh.FieldPublicKey: &a.PublicKey, mesh.FieldProof: &a.Proof, mesh.FieldEndpoint: &a.Endpoint,
 		mesh.FieldPodCIDRs: &a.PodCIDRs, mesh.FieldNodeIPs: &a.NodeIPs,
 		mesh.FieldForceEndpoint: &o.ForceEndpoint, mesh.FieldKeepalive: &o.Keepalive,
 	}[g.Field]
@@ -32,6 +32,7 @@ func (g Garbage) Spoil(a *mesh.Announcement, o *mesh.Overrides) {
 func GarbageCorpus() []Garbage {
 	return slices.Concat(
 		garbage(mesh.FieldPublicKey, garbageKeys),
+		garbage(mesh.FieldProof, garbageProofs),
 		garbage(mesh.FieldEndpoint, garbageEndpoints),
 		garbage(mesh.FieldForceEndpoint, garbageEndpoints[1:]), // Its absence is no garbage.
 		garbage(mesh.FieldPodCIDRs, garbagePodCIDRs),
@@ -58,6 +59,32 @@ var garbageKeys = [][2]string{
 	{"hex", "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"},
 	{"huge", strings.Repeat("A", 50_000)},
 	{"control", "\x00\x1b[2J\r\nlevel=ERROR msg=forged"},
+}
+
+// soundProof is the proof of another node.
+var soundProof = prove("of-another", "uid-of-another")
+
+var garbageProofs = [][2]string{
+	{"absent", ""},
+	{"word", "proof"},
+	{"short", "AAAA"},
+	{"zero", strings.Repeat("A", 86) + "=="},
+	{"unpadded", strings.TrimRight(soundProof, "=")},
+	{"newline", soundProof + "\n"},
+	{"stray-bits", soundProof[:85] + "B=="},
+	{"key", "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="},
+	{"huge", strings.Repeat("A", 50_000)},
+	{"control", "\x00\x1b[2J\r\nlevel=ERROR msg=forged"},
+	{"of-another", soundProof},
+}
+
+// prove returns the proof for the key with this name.
+func prove(name, uid string) string {
+	proof, err := Key(name).Prove(uid)
+	if err != nil {
+		panic("meshtest: " + err.Error())
+	}
+	return proof.String()
 }
 
 var garbageEndpoints = [][2]string{

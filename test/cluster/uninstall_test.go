@@ -26,7 +26,7 @@ func TestPrivilegedLongUninstall(t *testing.T) {
 	for _, n := range c.Nodes() {
 		uninstall(t, n)
 		n.Annotate(t, map[string]string{
-			"warren.mesh/public-key": "", "warren.mesh/endpoint": "", "warren.mesh/pod-cidrs": "",
+			"warren.mesh/public-key": "", "warren.mesh/proof": "", "warren.mesh/endpoint": "", "warren.mesh/pod-cidrs": "",
 			"warren.mesh/node-ips": "",
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"warren.mesh/mesh"
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
 	"warren.mesh/test/lab/traffic"
@@ -14,6 +15,7 @@ func TestPrivilegedConflicts(t *testing.T) {
 	meshtest.Privileged(t)
 	s := newScene(t, lab.Options{Family: lab.Dual, NoPolicies: true})
 	t.Run("announced", s.conflictsAnnounced)
+	t.Run("an elder with another's key and no proof", s.stolenKey)
 	t.Run("a running node with another's key", s.clonedNode)
 	t.Run("a running node with another's pod CIDRs", s.overlappingNode)
 }
@@ -30,7 +32,7 @@ func (s *scene) conflictsAnnounced(t *testing.T) {
 		name, field string
 		want        func(*pretended)
 	}{
-		{"key", "public-key", func(p *pretended) { p.announcement.PublicKey = publicKey(t, one) }},
+		{"key", "proof", func(p *pretended) { p.announcement.PublicKey = publicKey(t, one) }},
 		{"pod-cidr", "pod-cidrs", func(p *pretended) { p.announcement.PodCIDRs = v4.String() }},
 		{"pod-cidr6", "pod-cidrs", func(p *pretended) { p.announcement.PodCIDRs = v6.String() }},
 		{"inner", "pod-cidrs", func(p *pretended) { p.announcement.PodCIDRs = v4.Addr().String() + "/28" }},
@@ -54,6 +56,44 @@ func (s *scene) conflictsAnnounced(t *testing.T) {
 	pass(t, flows, watched)
 	wantNoLoss(t, flows)
 	unregister(t, s.Lab, nodes...)
+	waitViews(t, s.Nodes())
+}
+
+// stolenKey has Nodes that are older than a running one announce that one's key, in every way that needs no private key.
+// A token of each would be enough for that.
+func (s *scene) stolenKey(t *testing.T) {
+	var thieves, silent []pretended
+	var wrong []string
+	for i, name := range []string{"copies", "changes", "signs", "says-nothing"} {
+		thief := pretend("thief-"+name, i)
+		thieves, wrong = append(thieves, thief), append(wrong, thief.name+" proof")
+		thief.announcement = mesh.Announcement{}
+		silent = append(silent, thief)
+	}
+	register(t, s.Lab, silent...)
+	owner := s.AddNode(t, lab.NodeOptions{})
+	owner.StartDevice(t)
+	owner.StartDaemon(t)
+	owner.WaitReady(t)
+	waitViews(t, s.Nodes())
+	flows := s.FlowsAmong(t, traffic.Options{}, owner.AddPod(t, "a").Host, s.pods[0].Host)
+	flows.WaitEstablished(t)
+	before := s.devicePeers(t)
+
+	said := owner.Object(t).Annotations["warren.mesh/proof"]
+	for i, proof := range []string{said, "z" + said[1:], proven, ""} {
+		thieves[i].announcement.PublicKey, thieves[i].announcement.Proof = publicKey(t, owner), proof
+		announce(t, s.Lab, thieves[i])
+	}
+	waitAllProblems(t, s.Nodes(), wrong...)
+	for _, n := range s.Nodes() {
+		wantPeers(t, n, before, devicePeers(t, n))
+	}
+	pass(t, flows, watched)
+	wantNoLoss(t, flows)
+	unregister(t, s.Lab, thieves...)
+	waitAllProblems(t, s.Nodes())
+	owner.Remove(t)
 	waitViews(t, s.Nodes())
 }
 

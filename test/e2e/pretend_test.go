@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +14,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"warren.mesh/keys"
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
 )
 
@@ -25,9 +25,14 @@ type pretended struct {
 	name string
 	// podCIDRs are spec.podCIDRs and ips the InternalIPs, whatever is announced.
 	podCIDRs, ips []string
-	announcement  mesh.Announcement
-	overrides     mesh.Overrides
+	// key is its own: an announcement whose Proof is proven gets a proof of it.
+	key          keys.Private
+	announcement mesh.Announcement
+	overrides    mesh.Overrides
 }
+
+// proven stands for the proof that the Node with its UID has its own key.
+const proven = "(proven)"
 
 // pretend is a sound one, in conflict with no node of another number (0 to 2047).
 func pretend(name string, number int) pretended {
@@ -36,21 +41,30 @@ func pretend(name string, number int) pretended {
 	cidrs := []string{
 		fmt.Sprintf("10.244.%d.%d/28", 128+number/16, number%16*16), fmt.Sprintf("fd00:10:244:%x::/64", 0x8000+number),
 	}
-	key := sha256.Sum256(fmt.Append(nil, "pretended ", number))
-	return pretended{name: name, podCIDRs: cidrs, ips: []string{v4.String(), v6.String()},
+	key := meshtest.Key(fmt.Sprint("pretended ", number))
+	return pretended{name: name, podCIDRs: cidrs, ips: []string{v4.String(), v6.String()}, key: key,
 		announcement: mesh.Announcement{
-			PublicKey: base64.StdEncoding.EncodeToString(key[:]),
+			PublicKey: key.Public().String(),
+			Proof:     proven,
 			Endpoint:  fmt.Sprintf("%v:51820,[%v]:51820", v4, v6),
 			PodCIDRs:  strings.Join(cidrs, ","),
 			NodeIPs:   fmt.Sprintf("%v,%v", v4, v6),
 		}}
 }
 
-// annotations leaves out what is empty.
-func (p pretended) annotations() map[string]string {
+// annotations returns those of the Node with that UID. It leaves out what is empty.
+func (p pretended) annotations(uid types.UID) (map[string]string, error) {
 	all := map[string]string{}
+	if p.announcement.Proof == proven {
+		proof, err := p.key.Prove(string(uid))
+		if err != nil {
+			return nil, err
+		}
+		p.announcement.Proof = proof.String()
+	}
 	for name, value := range map[mesh.Field]string{
-		mesh.FieldPublicKey: p.announcement.PublicKey, mesh.FieldEndpoint: p.announcement.Endpoint,
+		mesh.FieldPublicKey: p.announcement.PublicKey, mesh.FieldProof: p.announcement.Proof,
+		mesh.FieldEndpoint: p.announcement.Endpoint,
 		mesh.FieldPodCIDRs: p.announcement.PodCIDRs, mesh.FieldNodeIPs: p.announcement.NodeIPs,
 		mesh.FieldForceEndpoint: p.overrides.ForceEndpoint, mesh.FieldKeepalive: p.overrides.Keepalive,
 	} {
@@ -58,7 +72,7 @@ func (p pretended) annotations() map[string]string {
 			all["warren.mesh/"+string(name)] = value
 		}
 	}
-	return all
+	return all, nil
 }
 
 // withoutPolicies takes the API server's own judgement of annotations out of the way: that of the daemons is to be
@@ -74,31 +88,48 @@ func withoutPolicies(t *testing.T, l *lab.Lab) {
 	})
 }
 
-// register creates the Nodes, several at a time.
+// register creates the Nodes, several at a time, and announces what they say: a proof needs the Node's UID.
 func register(t *testing.T, l *lab.Lab, nodes ...pretended) {
 	t.Helper()
 	each(t, nodes, func(p pretended) error {
-		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: p.name, Annotations: p.annotations()}}
+		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: p.name}}
 		node.Spec.PodCIDR, node.Spec.PodCIDRs = p.podCIDRs[0], p.podCIDRs
 		for _, ip := range p.ips {
 			node.Status.Addresses = append(node.Status.Addresses,
 				corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: ip})
 		}
-		_, err := l.Core().Nodes().Create(t.Context(), node, metav1.CreateOptions{})
-		return err
+		created, err := l.Core().Nodes().Create(t.Context(), node, metav1.CreateOptions{})
+		if err != nil {
+			return err
+		}
+		return annotate(t, l, created.UID, p)
 	})
 }
 
 // announce writes the annotations of a Node that is registered.
 func announce(t *testing.T, l *lab.Lab, p pretended) {
 	t.Helper()
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": p.annotations()}})
+	node, err := l.Core().Nodes().Get(t.Context(), p.name, metav1.GetOptions{})
 	if err == nil {
-		_, err = l.Core().Nodes().Patch(t.Context(), p.name, types.MergePatchType, patch, metav1.PatchOptions{})
+		err = annotate(t, l, node.UID, p)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// annotate writes the annotations of the Node with that UID, if there are any.
+func annotate(t *testing.T, l *lab.Lab, uid types.UID, p pretended) error {
+	annotations, err := p.annotations(uid)
+	if err != nil || len(annotations) == 0 {
+		return err
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
+	if err != nil {
+		return err
+	}
+	_, err = l.Core().Nodes().Patch(t.Context(), p.name, types.MergePatchType, patch, metav1.PatchOptions{})
+	return err
 }
 
 // unregister deletes the Nodes, several at a time.

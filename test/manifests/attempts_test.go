@@ -13,7 +13,7 @@ const (
 	foreignNode       verdict = "warren may write to its own Node only"
 	otherSpec         verdict = "warren may not change a Node's spec"
 	otherMetadata     verdict = "warren may not change a Node's labels"
-	otherAnnotations  verdict = "warren may change its four annotations only"
+	otherAnnotations  verdict = "warren may change its five annotations only"
 	otherStatus       verdict = "warren may change the condition NetworkUnavailable only"
 	otherOwners       verdict = "warren may not change who owns the fields"
 	byKubelet         verdict = "a kubelet may not write warren's annotations"
@@ -22,6 +22,7 @@ const (
 		"was issued for"
 	notTogether       verdict = "are set together or not at all"
 	badKey            verdict = "warren.mesh/public-key must be"
+	badProof          verdict = "warren.mesh/proof must be"
 	badPodCIDRs       verdict = "warren.mesh/pod-cidrs must be what spec.podCIDRs says"
 	badNodeIPs        verdict = "warren.mesh/node-ips must be InternalIPs"
 	badEndpoint       verdict = "warren.mesh/endpoint and force-endpoint must be"
@@ -51,6 +52,9 @@ func duties() []attempt {
 		{"change nothing of a large status", busy, busy, true, all(), allowed},
 		{"mend what has become wrong", stale, stale, false, announce, allowed},
 		{"announce what is not in canonical text", odd, odd, false, announce, allowed},
+		{"announce what an older daemon did not", older, older, false, announce, allowed},
+		{"withdraw what an older daemon announced", older, older, false, unset(published...), allowed},
+		{"change nothing that an older daemon announced", older, older, false, all(), allowed},
 		{"network available", own, own, true, networkAvailable, allowed},
 		{"network available at last", taken, taken, true, networkAvailable, allowed},
 		{"network available where no field has an owner", unowned, unowned, true, networkAvailable, allowed},
@@ -186,10 +190,14 @@ func contents() (list []attempt) {
 		want       verdict
 	}{
 		{"no key", own, unset(publicKey), notTogether},
+		{"no proof", own, unset(proof), notTogether},
+		{"another key as an older daemon announces it", older, set(publicKey, "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw="), notTogether},
 		{"no endpoint", own, unset(endpoint), notTogether},
 		{"no pod CIDRs", own, unset(podCIDRs), notTogether},
 		{"no node IPs", own, unset(nodeIPs), notTogether},
 		{"a key alone", fresh, newKey, notTogether},
+		{"a proof alone", fresh, set(proof, someProof), notTogether},
+		{"four of the five", fresh, all(announce, unset(proof)), notTogether},
 		{"a key on half an announcement", stale, newKey, notTogether},
 		{"empty key", own, set(publicKey, ""), badKey},
 		{"short key", own, set(publicKey, "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8yg=="), badKey},
@@ -197,6 +205,15 @@ func contents() (list []attempt) {
 		{"key in two lines", own, set(publicKey, "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=\n"), badKey},
 		{"key with a bit too much", own, set(publicKey, "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykx="), badKey},
 		{"zero key", own, set(publicKey, strings.Repeat("A", 43)+"="), badKey},
+		{"empty proof", own, set(proof, ""), badProof},
+		{"short proof", own, set(proof, someProof[4:]), badProof},
+		{"long proof", own, set(proof, "AAAA"+someProof), badProof},
+		{"unpadded proof", own, set(proof, strings.TrimRight(someProof, "=")), badProof},
+		{"proof in two lines", own, set(proof, someProof+"\n"), badProof},
+		{"proof in the alphabet of URLs", own, set(proof, strings.ReplaceAll(someProof, "+", "-")), badProof},
+		{"proof with a bit too much", own, set(proof, someProof[:85]+"B=="), badProof},
+		{"zero proof", own, set(proof, strings.Repeat("A", 86)+"=="), badProof},
+		{"a key in the place of the proof", own, set(proof, announcement(own)[publicKey]), badProof},
 		{"another's pod CIDRs", own, set(podCIDRs, announcement(other)[podCIDRs]), badPodCIDRs},
 		{"one more pod CIDR", own, set(podCIDRs, announcement(own)[podCIDRs]+",10.0.0.0/8"), badPodCIDRs},
 		{"one pod CIDR of two", own, set(podCIDRs, first(strings.Split(announcement(own)[podCIDRs], ","))),

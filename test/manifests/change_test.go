@@ -1,6 +1,8 @@
 package manifests_test
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,6 +23,7 @@ func all(changes ...change) change {
 // The annotations, without their prefix.
 const (
 	publicKey = "public-key"
+	proof     = "proof"
 	endpoint  = "endpoint"
 	podCIDRs  = "pod-cidrs"
 	nodeIPs   = "node-ips"
@@ -28,7 +31,7 @@ const (
 	keepalive = "persistent-keepalive"
 )
 
-var published = []string{publicKey, endpoint, podCIDRs, nodeIPs}
+var published = []string{publicKey, proof, endpoint, podCIDRs, nodeIPs}
 
 func set(field, value string) change {
 	return func(n *corev1.Node) { n.Annotations["warren.mesh/"+field] = value }
@@ -42,7 +45,7 @@ func unset(fields ...string) change {
 	}
 }
 
-// announce sets all four, as they are right for the Node.
+// announce sets all five, as they are right for the Node.
 func announce(n *corev1.Node) {
 	for field, value := range announcement(n.Name) {
 		set(field, value)(n)
@@ -50,7 +53,10 @@ func announce(n *corev1.Node) {
 }
 
 // newKey is a change that a daemon makes when its key was replaced.
-var newKey = set(publicKey, "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=")
+var newKey = all(set(publicKey, "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw="), set(proof, anotherProof))
+
+// someProof and anotherProof look like proofs. Whether they prove anything, no policy can tell.
+var someProof, anotherProof = strings.Repeat("q+/9", 21) + "zQ==", strings.Repeat("Wz0", 28) + "Ag=="
 
 func annotation(n *corev1.Node)       { n.Annotations["example.com/note"] = "another" }
 func removeAnnotation(n *corev1.Node) { delete(n.Annotations, "example.com/note") }

@@ -21,7 +21,8 @@ func testDaemon(t *testing.T, f *fixture) {
 				t.Errorf("policies are not seen: %t, %v", guarded, err)
 			}
 			err := c.Publish(t.Context(), string(f.node(t, name).UID), mesh.Announcement{
-				PublicKey: says[publicKey], Endpoint: says[endpoint], PodCIDRs: says[podCIDRs], NodeIPs: says[nodeIPs],
+				PublicKey: says[publicKey], Proof: says[proof], Endpoint: says[endpoint],
+				PodCIDRs: says[podCIDRs], NodeIPs: says[nodeIPs],
 			})
 			if err := errors.Join(err, c.SetNetworkAvailable(t.Context()), c.Unpublish(t.Context())); err != nil {
 				t.Error(err)

@@ -157,6 +157,10 @@ func (f *fixture) createNode(t *testing.T, name string) {
 			f.patch(t, name, types.MergePatchType, fmt.Sprintf("writer-%d", i),
 				object{"labels": object{fmt.Sprintf("example.com/%d", i): "x"}})
 		}
+	case older:
+		says := announcement(name)
+		delete(says, proof)
+		f.patch(t, name, types.ApplyPatchType, "warren", object{"annotations": prefixed(says)})
 	case unowned:
 		f.patch(t, name, types.MergePatchType, "x", object{"managedFields": []object{{}}})
 	}

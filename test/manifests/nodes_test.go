@@ -19,10 +19,11 @@ const (
 	taken   = "taken"   // has a NetworkUnavailable condition and annotations of warren that others own
 	busy    = "busy"    // is large, and has so many writers that the API server joins the eldest when there is one more
 	unowned = "unowned" // has no managedFields, which the API server makes up for at the first apply
+	older   = "older"   // publishes what daemons did that knew no proof
 	absent  = "absent"  // is not there
 )
 
-var fixtureNodes = []string{own, other, fresh, bare, odd, stale, taken, busy, unowned}
+var fixtureNodes = []string{own, other, fresh, bare, odd, stale, taken, busy, unowned, older}
 
 // number tells the fixture's Nodes apart in their addresses.
 func number(name string) int {
@@ -39,6 +40,7 @@ func announcement(name string) map[string]string {
 	i := number(name)
 	return map[string]string{
 		publicKey: "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
+		proof:     someProof,
 		endpoint:  fmt.Sprintf("172.31.9.%d:51820,[fd00:9::%d]:51820", i, i),
 		podCIDRs:  fmt.Sprintf("10.244.%d.0/24,fd00:10:244:%d::/64", i, i),
 		nodeIPs:   fmt.Sprintf("172.31.9.%d,fd00:9::%d", i, i),

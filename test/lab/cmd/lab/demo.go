@@ -63,7 +63,7 @@ func demonstrate(t *terminal, o lab.Options) {
 func showAnnouncements(t *terminal, l *lab.Lab) {
 	t.title("kubectl get nodes: what every node says of itself")
 	columns := "NODE:.metadata.name"
-	for _, field := range []string{"public-key", "endpoint", "pod-cidrs", "node-ips"} {
+	for _, field := range []string{"public-key", "proof", "endpoint", "pod-cidrs", "node-ips"} {
 		columns += "," + strings.ToUpper(field) + `:.metadata.annotations.warren\.mesh/` + field
 	}
 	t.show(l.Kubectl(t, "", "get", "nodes", "-o", "custom-columns="+columns))
