@@ -14,6 +14,11 @@ type mirror[S summary, V any] struct {
 	parse     func(S) V
 	changed   func()
 
+	// writing is held by the writer that compares and parses, and mu for moments only. To verify the proofs of 5,000 nodes
+	// takes half a second; nobody who reads waits for that.
+	writing sync.Mutex
+
+	// mu guards what follows. Only a writer that holds writing too changes nodes, so it may read them without mu.
 	mu      sync.Mutex
 	nodes   map[string]entry[S, V]
 	listed  bool
@@ -54,12 +59,18 @@ func (m *mirror[S, V]) Update(object any) error {
 	if err != nil {
 		return err
 	}
-	m.mu.Lock()
-	e, changed := m.next(s)
-	m.nodes[s.nodeName()] = e
-	m.mu.Unlock()
-	m.poke(changed)
+	m.poke(m.update(s))
 	return nil
+}
+
+func (m *mirror[S, V]) update(s S) (changed bool) {
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	e, changed := m.next(s)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.nodes[s.nodeName()] = e
+	return changed
 }
 
 // Delete removes the object and pokes if it was there.
@@ -68,12 +79,18 @@ func (m *mirror[S, V]) Delete(object any) error {
 	if err != nil {
 		return err
 	}
-	m.mu.Lock()
-	_, changed := m.nodes[s.nodeName()]
-	delete(m.nodes, s.nodeName())
-	m.mu.Unlock()
-	m.poke(changed)
+	m.poke(m.remove(s))
 	return nil
+}
+
+func (m *mirror[S, V]) remove(s S) (changed bool) {
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, changed = m.nodes[s.nodeName()]
+	delete(m.nodes, s.nodeName())
+	return changed
 }
 
 // Replace takes a full list: the first one, or one after the watch was lost. It removes the Nodes that the list lacks.
@@ -91,21 +108,22 @@ func (m *mirror[S, V]) Replace(objects []any, _ string) error {
 }
 
 func (m *mirror[S, V]) replace(summaries []S) (changed bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.writing.Lock()
+	defer m.writing.Unlock()
 	nodes := make(map[string]entry[S, V], len(summaries))
-	changed = !m.listed
 	for _, s := range summaries {
 		e, differs := m.next(s)
 		nodes[s.nodeName()] = e
 		changed = changed || differs
 	}
-	changed = changed || len(nodes) != len(m.nodes)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	changed = changed || !m.listed || len(nodes) != len(m.nodes)
 	m.nodes, m.listed = nodes, true
 	return changed
 }
 
-// next returns the entry for s: the cached one, if its summary is the same. The caller holds mu.
+// next returns the entry for s: the cached one, if its summary is the same. The caller holds writing.
 func (m *mirror[S, V]) next(s S) (_ entry[S, V], changed bool) {
 	if old, ok := m.nodes[s.nodeName()]; ok && old.summary == s {
 		return old, false

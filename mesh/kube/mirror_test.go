@@ -143,3 +143,57 @@ func TestMirrorMayBeReadByChanged(t *testing.T) {
 		t.Errorf("changed saw %d nodes, want 1", seen)
 	}
 }
+
+// TestMirrorParsesOncePerContent counts what is parsed: each content once, and nothing for a heartbeat or a new list.
+func TestMirrorParsesOncePerContent(t *testing.T) {
+	var parsed []string
+	parse := func(s nodeSummary) string { parsed = append(parsed, s.name+s.uid); return s.uid }
+	m := newMirror(summarizeNode, parse, func() {})
+	const key = "warren.mesh/public-key"
+	for _, err := range []error{
+		m.Replace(list(object("a", "1", "1"), object("b", "2", "1")), ""),
+		m.Update(object("a", "1", "2")),
+		m.Replace(list(object("a", "1", "3"), object("b", "2", "3")), ""),
+		m.Update(object("a", "1", "4", key, "k")),
+		m.Update(object("a", "1", "5", key, "k")),
+		m.Update(object("b", "3", "6")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{"a1", "b2", "a1", "b3"}, parsed); diff != "" {
+		t.Errorf("parsed (-want +got):\n%s", diff)
+	}
+}
+
+// TestMirrorParsesOutsideItsLock: while a list is parsed, which takes as long as it takes, readers get what was there.
+func TestMirrorParsesOutsideItsLock(t *testing.T) {
+	parsing, goOn := make(chan struct{}), make(chan struct{})
+	parse := func(s nodeSummary) string {
+		if s.uid == "2" {
+			close(parsing)
+			<-goOn
+		}
+		return s.uid
+	}
+	m := newMirror(summarizeNode, parse, func() {})
+	if err := m.Replace(list(object("a", "1", "1")), ""); err != nil {
+		t.Fatal(err)
+	}
+	replaced := make(chan error)
+	go func() { replaced <- m.Replace(list(object("a", "2", "2")), "") }()
+	<-parsing
+	// Each of these would wait for the end of the test.
+	m.report("trouble")
+	if got, ok := m.value("a"); got != "1" || !ok || !m.synced() || m.obstacle() != "trouble" || len(m.values()) != 1 {
+		t.Errorf("meanwhile: %q, %v", got, ok)
+	}
+	close(goOn)
+	if err := <-replaced; err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := m.value("a"); got != "2" {
+		t.Errorf("at the end: %q", got)
+	}
+}
