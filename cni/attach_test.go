@@ -152,7 +152,8 @@ func TestPrivilegedAttach(t *testing.T) {
 			t.Errorf("node to pod: %v", err)
 		}
 	}
-	if strays, err := m.configuration.Strays(podCIDRs[:1]); err != nil || !slices.Equal(texts(strays), []string{"fd00:10:244:1::2", "fd00:10:244:1::3"}) {
+	if strays, err := m.configuration.Strays(podCIDRs[:1]); err != nil ||
+		!slices.Equal(texts(strays), []string{"fd00:10:244:1::2", "fd00:10:244:1::3"}) {
 		t.Errorf("strays of an assignment without IPv6: %v, %v", strays, err)
 	}
 	m.detach(t, a)

@@ -108,9 +108,11 @@ func TestConfigureMends(t *testing.T) {
 
 func TestConfigureRefusesAnothersFile(t *testing.T) {
 	for name, place := range map[string]func(path string) error{
-		"another network": func(path string) error { return os.WriteFile(path, []byte(`{"name":"cbr0","plugins":[]}`), 0o644) },
-		"not JSON":        func(path string) error { return os.WriteFile(path, []byte("warren"), 0o644) },
-		"a directory":     func(path string) error { return os.Mkdir(path, 0o755) },
+		"another network": func(path string) error {
+			return os.WriteFile(path, []byte(`{"name":"cbr0","plugins":[]}`), 0o644)
+		},
+		"not JSON":    func(path string) error { return os.WriteFile(path, []byte("warren"), 0o644) },
+		"a directory": func(path string) error { return os.Mkdir(path, 0o755) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := node(t)
@@ -169,14 +171,16 @@ func TestStrays(t *testing.T) {
 		t.Errorf("without any reservation: %v, %v", got, err)
 	}
 	dir := filepath.Join(c.RunDir, "ipam", cni.Network)
-	for _, name := range []string{"10.244.1.7", "fd00:10:244:1::7", "lock", "last_reserved_ip.0", "10.244.9.3", "fd00:10:244:9::3", "10.244.2.2"} {
+	for _, name := range []string{"10.244.1.7", "fd00:10:244:1::7", "lock", "last_reserved_ip.0", "10.244.9.3",
+		"fd00:10:244:9::3", "10.244.2.2"} {
 		write(t, map[string]string{filepath.Join(dir, name): "0123abcd\r\neth0"})
 	}
 	got, err := c.Strays(podCIDRs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []netip.Addr{netip.MustParseAddr("10.244.2.2"), netip.MustParseAddr("10.244.9.3"), netip.MustParseAddr("fd00:10:244:9::3")}
+	want := []netip.Addr{netip.MustParseAddr("10.244.2.2"), netip.MustParseAddr("10.244.9.3"),
+		netip.MustParseAddr("fd00:10:244:9::3")}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

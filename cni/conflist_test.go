@@ -31,7 +31,8 @@ func TestConflist(t *testing.T) {
 		"dual": prefixes("fd00:10:244:1::/64", "10.244.1.0/24"), // IPv6 first: order of input must not matter
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := cni.Conflist(cni.Settings{Bridge: "warren-br0", MTU: 1420, PodCIDRs: cidrs, DataDir: "/run/warren/ipam"})
+			got, err := cni.Conflist(cni.Settings{Bridge: "warren-br0", MTU: 1420, PodCIDRs: cidrs,
+				DataDir: "/run/warren/ipam"})
 			if err != nil {
 				t.Fatal(err)
 			}

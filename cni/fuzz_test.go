@@ -29,7 +29,8 @@ func FuzzOurs(f *testing.F) {
 
 // FuzzReserved: what is taken for an address must be a plain one, whatever lies in host-local's directory.
 func FuzzReserved(f *testing.F) {
-	for _, name := range []string{"10.244.1.2", "fd00::2", "fe80::1%eth0", "lock", "last_reserved_ip.0", "::ffff:10.0.0.1", ""} {
+	for _, name := range []string{"10.244.1.2", "fd00::2", "fe80::1%eth0", "lock", "last_reserved_ip.0",
+		"::ffff:10.0.0.1", ""} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

@@ -64,7 +64,8 @@ func TestInstall(t *testing.T) {
 	if diff := cmp.Diff(before, tree(t, p.To)); diff != "" {
 		t.Errorf("second time (-before +after):\n%s", diff)
 	}
-	want := map[string]string{"bridge": "bridge 1", "host-local": "host-local 1", "loopback": "loopback 1", "portmap": "portmap 1"}
+	want := map[string]string{"bridge": "bridge 1", "host-local": "host-local 1", "loopback": "loopback 1",
+		"portmap": "portmap 1"}
 	if diff := cmp.Diff(want, visible(t, p.To)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

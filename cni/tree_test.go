@@ -62,7 +62,8 @@ func names(tree map[string]entry) map[string]entry {
 func write(t *testing.T, files map[string]string) {
 	t.Helper()
 	for path, content := range files {
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o755)); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755),
+			os.WriteFile(path, []byte(content), 0o755)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,5 +1,6 @@
-// Package keys owns WireGuard's Curve25519 keys: their types, their generation, the proof that a node has one and the file
-// that holds a node's private key. It does not own their use: devices, peers and annotations belong to other packages.
+// Package keys owns WireGuard's Curve25519 keys: their types, their generation, the proof that a node has one and the
+// file that holds a node's private key. It does not own their use: devices, peers and annotations belong to other
+// packages.
 package keys
 
 import (

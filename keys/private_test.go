@@ -17,8 +17,10 @@ import (
 // TestVectors are the key pairs of RFC 7748, section 6.1.
 func TestVectors(t *testing.T) {
 	for _, tt := range []struct{ who, private, public string }{
-		{"Alice", "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a", "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"},
-		{"Bob", "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb", "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"},
+		{"Alice", "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
+			"8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"},
+		{"Bob", "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
+			"de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"},
 	} {
 		key, err := ParsePrivate(base64.StdEncoding.EncodeToString(unhex(t, tt.private)))
 		if err != nil {
@@ -40,7 +42,8 @@ func TestGenerateClamps(t *testing.T) {
 			t.Fatal(err)
 		}
 		if b := key.Reveal(); b[0] != tt.first || b[31] != tt.last || b[15] != tt.random {
-			t.Errorf("from %#x: first byte %#x, last %#x, another %#x; want %#x, %#x and no change", tt.random, b[0], b[31], b[15], tt.first, tt.last)
+			t.Errorf("from %#x: first byte %#x, last %#x, another %#x; want %#x, %#x and no change", tt.random, b[0],
+				b[31], b[15], tt.first, tt.last)
 		}
 	}
 }
@@ -58,7 +61,8 @@ func TestGenerate(t *testing.T) {
 		t.Error("two keys are the same, or none")
 	}
 	cause := errors.New("no entropy")
-	if _, err := generate(io.MultiReader(strings.NewReader("too short"), iotest.ErrReader(cause))); !errors.Is(err, cause) {
+	if _, err := generate(io.MultiReader(strings.NewReader("too short"), iotest.ErrReader(cause))); !errors.Is(err,
+		cause) {
 		t.Errorf("error = %v, want %v", err, cause)
 	}
 }
@@ -108,15 +112,18 @@ func newBearer(key Private) bearer {
 
 // TestPrivateNeverPrinted puts a key through every formatter that the program or a library of its may use.
 func TestPrivateNeverPrinted(t *testing.T) {
-	key, err := ParsePrivate(base64.StdEncoding.EncodeToString(unhex(t, "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a")))
+	key, err := ParsePrivate(base64.StdEncoding.EncodeToString(unhex(t,
+		"77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	holder := newBearer(key)
 	for name, value := range map[string]any{
-		"value": key, "pointer": &key, "slice": []Private{key}, "array": [1]Private{key}, "map": map[string]*Private{"k": &key},
-		"struct": holder, "struct pointer": &holder, "structs": []bearer{holder}, "nested": struct{ b *bearer }{&holder},
-		"error": fmt.Errorf("with key %v: %w", key, ErrInvalid), "store": Loaded{Key: key, Made: true},
+		"value": key, "pointer": &key, "slice": []Private{key}, "array": [1]Private{key},
+		"map":    map[string]*Private{"k": &key},
+		"struct": holder, "struct pointer": &holder, "structs": []bearer{holder},
+		"nested": struct{ b *bearer }{&holder},
+		"error":  fmt.Errorf("with key %v: %w", key, ErrInvalid), "store": Loaded{Key: key, Made: true},
 		"holder": NewHolder(Store{}, key), "held": struct{ h *Holder }{NewHolder(Store{}, key)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -132,7 +139,8 @@ func TestPrivateNeverPrinted(t *testing.T) {
 // printed is value in every form, by the name of the formatter.
 func printed(value any) map[string]string {
 	forms := map[string]string{}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%d", "%x", "%X", "% x", "%#x", "%s", "%q", "%o", "%b", "%c", "%U", "%t", "%e"} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%d", "%x", "%X", "% x", "%#x", "%s", "%q", "%o", "%b", "%c",
+		"%U", "%t", "%e"} {
 		forms[verb] = fmt.Sprintf(verb, value)
 	}
 	forms["Sprint"] = fmt.Sprint(value)
@@ -140,7 +148,8 @@ func printed(value any) map[string]string {
 	forms["encoding/json"] = fmt.Sprint(string(encoded), err)
 	var text, object bytes.Buffer
 	for _, handler := range []slog.Handler{slog.NewTextHandler(&text, nil), slog.NewJSONHandler(&object, nil)} {
-		slog.New(handler).With("with", value).WithGroup("group").Info("message", "key", value, slog.Group("g", "key", value))
+		slog.New(handler).With("with", value).WithGroup("group").Info("message", "key", value,
+			slog.Group("g", "key", value))
 	}
 	forms["slog text"], forms["slog JSON"] = text.String(), object.String()
 	return forms
@@ -194,7 +203,8 @@ func TestLeakIsSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{
-		fmt.Sprint(key.Reveal()), fmt.Sprintf("%x", key.Reveal()), fmt.Sprintf("% x", key.Reveal()), fmt.Sprintf("%X", key.Reveal()),
+		fmt.Sprint(key.Reveal()), fmt.Sprintf("%x", key.Reveal()), fmt.Sprintf("% x", key.Reveal()),
+		fmt.Sprintf("%X", key.Reveal()),
 		fmt.Sprintf("%#v", key.Reveal()), fmt.Sprintf("%s", key.Reveal()), key.text(),
 	} {
 		if leakOf(key, text) == "" {

@@ -57,7 +57,8 @@ func TestPublicText(t *testing.T) {
 }
 
 func FuzzParsePublic(f *testing.F) {
-	for _, seed := range []string{"", "=", "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=", strings.Repeat("A", 43) + "=", strings.Repeat("a", 1000)} {
+	for _, seed := range []string{"", "=", "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
+		strings.Repeat("A", 43) + "=", strings.Repeat("a", 1000)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

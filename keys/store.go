@@ -129,8 +129,8 @@ func (s Store) checkPermissions() error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a regular file (%v): move it away", s.Path, info.Mode())
 	case info.Mode().Perm()&0o077 != 0:
-		const format = "%s is open to others (mode %#o): chmod 600 %s, or, if they may know the key, remove it to get " +
-			"a new one"
+		const format = "%s is open to others (mode %#o): chmod 600 %s, or, if they may know the key, remove " +
+			"it to get a new one"
 		return fmt.Errorf(format, s.Path, info.Mode().Perm(), s.Path)
 	}
 	return nil

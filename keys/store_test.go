@@ -105,8 +105,10 @@ func TestStoreReads(t *testing.T) {
 
 func TestStoreSetsCorruptFileAside(t *testing.T) {
 	for name, content := range map[string]string{
-		"empty, as after a crash": "", "short": alice[:30], "zero bytes": strings.Repeat("\x00", 45), "words": "hello\n",
-		"zero key": strings.Repeat("A", 43) + "=\n", "two keys": alice + "\n" + alice + "\n", "huge": strings.Repeat("A", 1<<20),
+		"empty, as after a crash": "", "short": alice[:30], "zero bytes": strings.Repeat("\x00", 45),
+		"words":    "hello\n",
+		"zero key": strings.Repeat("A", 43) + "=\n", "two keys": alice + "\n" + alice + "\n",
+		"huge": strings.Repeat("A", 1<<20),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t).with(t, content, 0o600)
@@ -139,7 +141,8 @@ func TestStoreNeverOverwritesWhatItSetAside(t *testing.T) {
 	got := s.files(t)
 	delete(got, "private.key")
 	const name = "private.key.corrupt-20261123T140405Z"
-	if diff := cmp.Diff(map[string]string{name: "first", name + "-2": "second", name + "-3": "third"}, got); diff != "" {
+	if diff := cmp.Diff(map[string]string{name: "first", name + "-2": "second", name + "-3": "third"},
+		got); diff != "" {
 		t.Errorf("files set aside (-want +got):\n%s", diff)
 	}
 }
@@ -236,7 +239,8 @@ func TestStoreCannotWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := s.Load()
-	if err == nil || !strings.Contains(err.Error(), "write private key") || got.SetAside == "" || !bytes.Contains([]byte(got.Reason.Error()), []byte("characters")) {
+	if err == nil || !strings.Contains(err.Error(), "write private key") || got.SetAside == "" ||
+		!bytes.Contains([]byte(got.Reason.Error()), []byte("characters")) {
 		t.Errorf("Load = %+v, %v; want an error, and what was set aside all the same", got, err)
 	}
 }

@@ -47,7 +47,8 @@ func another(t *testing.T, flag *pflag.Flag) string {
 	case flag.DefValue == "true":
 		return "false"
 	case !known || value == flag.DefValue:
-		t.Fatalf("--%s is of type %s and %q by default: this test has no other value for it", flag.Name, flag.Value.Type(), flag.DefValue)
+		t.Fatalf("--%s is of type %s and %q by default: this test has no other value for it", flag.Name,
+			flag.Value.Type(), flag.DefValue)
 	}
 	return value
 }
@@ -63,8 +64,9 @@ func TestEnvironmentGivesWayToFlags(t *testing.T) {
 		"alias":                     {map[string]string{"NODE_NAME": "b"}, nil, "b"},
 		"own name before the alias": {map[string]string{"WARREN_NODE_NAME": "a", "NODE_NAME": "b"}, nil, "a"},
 		"empty is absent":           {map[string]string{"WARREN_NODE_NAME": "", "NODE_NAME": "b"}, nil, "b"},
-		"flag":                      {map[string]string{"WARREN_NODE_NAME": "a", "NODE_NAME": "b"}, []string{"--node-name=c"}, "c"},
-		"empty flag":                {map[string]string{"WARREN_NODE_NAME": "a"}, []string{"--node-name="}, ""},
+		"flag": {map[string]string{"WARREN_NODE_NAME": "a", "NODE_NAME": "b"},
+			[]string{"--node-name=c"}, "c"},
+		"empty flag": {map[string]string{"WARREN_NODE_NAME": "a"}, []string{"--node-name="}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("NODE_NAME", "")
@@ -104,11 +106,12 @@ func TestErrorsNameWhatIsWrong(t *testing.T) {
 		args        []string
 		want        string
 	}{
-		"flag":        {nil, []string{"daemon", "--cluster-cidrs=10.244.0.0"}, `"10.244.0.0" is not a CIDR such as`},
-		"environment": {map[string]string{"WARREN_MTU": "lots"}, []string{"daemon"}, "environment variable WARREN_MTU: "},
-		"mode":        {nil, []string{"wireguard", "--wireguard=hardware"}, "auto, kernel or userspace"},
-		"argument":    {nil, []string{"daemon", "please"}, `unknown command "please"`},
-		"subcommand":  {nil, []string{"deamon"}, `unknown command "deamon"`},
+		"flag": {nil, []string{"daemon", "--cluster-cidrs=10.244.0.0"}, `"10.244.0.0" is not a CIDR such as`},
+		"environment": {map[string]string{"WARREN_MTU": "lots"}, []string{"daemon"},
+			"environment variable WARREN_MTU: "},
+		"mode":       {nil, []string{"wireguard", "--wireguard=hardware"}, "auto, kernel or userspace"},
+		"argument":   {nil, []string{"daemon", "please"}, `unknown command "please"`},
+		"subcommand": {nil, []string{"deamon"}, `unknown command "deamon"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for variable, value := range test.environment {

@@ -50,11 +50,15 @@ func want(t *testing.T, dir string, want map[string]string) {
 func TestWrite(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))
 	for name, before := range map[string]func(path string) error{
-		"nothing":                       func(string) error { return nil },
-		"a file":                        func(path string) error { return os.WriteFile(path, []byte("old"), 0o666) },
-		"a link":                        func(path string) error { return os.Symlink("elsewhere", path) },
-		"a leftover":                    func(path string) error { return os.WriteFile(Temporary(path), []byte("ha"), 0o666) },
-		"a link to fool":                func(path string) error { return os.Symlink("/proc/self/mem", Temporary(path)) },
+		"nothing": func(string) error { return nil },
+		"a file":  func(path string) error { return os.WriteFile(path, []byte("old"), 0o666) },
+		"a link":  func(path string) error { return os.Symlink("elsewhere", path) },
+		"a leftover": func(path string) error {
+			return os.WriteFile(Temporary(path), []byte("ha"), 0o666)
+		},
+		"a link to fool": func(path string) error {
+			return os.Symlink("/proc/self/mem", Temporary(path))
+		},
 		"an empty directory in the way": func(path string) error { return os.Mkdir(Temporary(path), 0o777) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +119,8 @@ func TestWriteFails(t *testing.T) {
 		},
 		"temporary name taken": {
 			func(path string) error {
-				return errors.Join(os.WriteFile(path, []byte("old"), 0o600), os.MkdirAll(filepath.Join(Temporary(path), "full"), 0o700))
+				return errors.Join(os.WriteFile(path, []byte("old"), 0o600),
+					os.MkdirAll(filepath.Join(Temporary(path), "full"), 0o700))
 			},
 			syscall.ENOTEMPTY, map[string]string{"file": "-rw------- old", "file.tmp": "drwx------ "},
 		},

@@ -80,7 +80,8 @@ func (d *testDevice) set(t *testing.T, format string, args ...any) {
 func (d *testDevice) add(t *testing.T, other *testDevice, host string) {
 	t.Helper()
 	public := other.key.Public()
-	d.set(t, "public_key=%x\nendpoint=%s\nallowed_ip=%s/32", public[:], net.JoinHostPort(host, other.port(t)), other.addr)
+	d.set(t, "public_key=%x\nendpoint=%s\nallowed_ip=%s/32", public[:], net.JoinHostPort(host, other.port(t)),
+		other.addr)
 }
 
 // port returns the device's UDP port.
@@ -162,7 +163,8 @@ func TestPortBind(t *testing.T) {
 			defer other.Close()
 			failed := 0
 			b := portBind{newBind(), func() { failed++ }}
-			if _, _, err := b.Open(uint16(other.LocalAddr().(*net.UDPAddr).Port)); !errors.Is(err, unix.EADDRINUSE) || failed != 1 {
+			if _, _, err := b.Open(uint16(other.LocalAddr().(*net.UDPAddr).Port)); !errors.Is(err, unix.EADDRINUSE) ||
+				failed != 1 {
 				t.Errorf("Open: %v, told of %d failures; want EADDRINUSE, 1", err, failed)
 			}
 			if _, _, err := b.Open(0); err != nil || failed != 1 {

@@ -48,8 +48,10 @@ func TestLogger(t *testing.T) {
 			want: `level=DEBUG msg="IPv4 packet with disallowed source address" peer=AAAA…AAAA`,
 		},
 		"others stay in the message": {
-			verbose: true, format: "%s - Retrying handshake because we stopped hearing back after %d seconds", args: []any{peer, 15},
-			want: `level=DEBUG msg="Retrying handshake because we stopped hearing back after 15 seconds" peer=AAAA…AAAA`,
+			verbose: true, format: "%s - Retrying handshake because we stopped hearing back after %d seconds",
+			args: []any{peer, 15},
+			want: `level=DEBUG msg="Retrying handshake because we stopped hearing back after 15 seconds" ` +
+				`peer=AAAA…AAAA`,
 		},
 		"no arguments": {
 			verbose: true, format: "UDP bind has been updated", want: `level=DEBUG msg="UDP bind has been updated"`,

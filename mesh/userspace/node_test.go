@@ -198,7 +198,8 @@ func (n *node) peer(host string, allowed ...string) wgtypes.PeerConfig {
 	}
 	for _, text := range allowed {
 		addr := netip.MustParseAddr(text)
-		cfg.AllowedIPs = append(cfg.AllowedIPs, net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(addr.BitLen(), addr.BitLen())})
+		cfg.AllowedIPs = append(cfg.AllowedIPs, net.IPNet{IP: addr.AsSlice(),
+			Mask: net.CIDRMask(addr.BitLen(), addr.BitLen())})
 	}
 	return cfg
 }

@@ -81,7 +81,8 @@ func TestSavedConfigOnDisk(t *testing.T) {
 		}
 	}
 	said := log.String()
-	if strings.Count(said, "\n") != 1 || !strings.Contains(said, "/proc/self is not on tmpfs") || strings.Contains(said, "private") {
+	if strings.Count(said, "\n") != 1 || !strings.Contains(said, "/proc/self is not on tmpfs") ||
+		strings.Contains(said, "private") {
 		t.Errorf("logged:\n%s", said)
 	}
 }
@@ -160,7 +161,8 @@ func TestSettingsSetUpAnother(t *testing.T) {
 	one, other := newTestDevice(t, "10.0.0.1"), newTestDevice(t, "10.0.0.2")
 	one.add(t, other, "127.0.0.1")
 	public := other.key.Public()
-	one.set(t, "public_key=%x\npreshared_key=%x\npersistent_keepalive_interval=25\nallowed_ip=fd00::/64", public[:], [32]byte{1})
+	one.set(t, "public_key=%x\npreshared_key=%x\npersistent_keepalive_interval=25\nallowed_ip=fd00::/64", public[:],
+		[32]byte{1})
 	config, err := one.IpcGet()
 	if err != nil {
 		t.Fatal(err)

@@ -29,20 +29,24 @@ type refusal struct {
 var refusals = []refusal{
 	{
 		name: "bridge", prepare: taken("bridge"),
-		says: "interface belongs to something else: warren0 is of type bridge and not a WireGuard interface: remove it (ip link delete warren0)",
+		says: "interface belongs to something else: warren0 is of type bridge and not a WireGuard interface: " +
+			"remove it (ip link delete warren0)",
 	},
 	{
 		name: "veth", prepare: taken("veth"),
-		says: "interface belongs to something else: warren0 is of type veth and not a WireGuard interface: remove it (ip link delete warren0)",
+		says: "interface belongs to something else: warren0 is of type veth and not a WireGuard interface: remove " +
+			"it (ip link delete warren0)",
 	},
 	{
 		name: "bridge, device process", prepare: taken("bridge"), device: true,
-		says: "interface belongs to something else: warren0 is of type bridge and not a WireGuard interface: remove it (ip link delete warren0)",
+		says: "interface belongs to something else: warren0 is of type bridge and not a WireGuard interface: " +
+			"remove it (ip link delete warren0)",
 	},
 	{
 		name:    "port taken",
 		prepare: func(t *testing.T, n *lab.Node) { n.ListenPacket(t, "udp", ":51820") },
-		says:    "UDP port is taken: 51820: stop what uses it (ss -lunp 'sport = :51820'), or choose another with --port on every node",
+		says: "UDP port is taken: 51820: stop what uses it (ss -lunp 'sport = :51820'), or choose another with " +
+			"--port on every node",
 	},
 	{
 		name: "no CAP_NET_ADMIN", wrap: []string{"setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"},
@@ -56,12 +60,14 @@ var refusals = []refusal{
 	},
 	{
 		name: "no nft", wrap: []string{"env", "PATH=/nowhere"},
-		says: `nft is missing or too old: could not find nftables binary: exec: "nft": executable file not found in $PATH; install nftables 1.0.1 or later`,
+		says: `nft is missing or too old: could not find nftables binary: exec: "nft": executable file not found ` +
+			`in $PATH; install nftables 1.0.1 or later`,
 	},
 	{
 		name: "no TUN", wrap: []string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs none /dev/net && exec "$@"`,
 			"sh"}, device: true,
-		says: "TUN is not available (open /dev/net/tun: no such file or directory): load the kernel module (modprobe tun) and, in a container, mount /dev/net/tun",
+		says: "TUN is not available (open /dev/net/tun: no such file or directory): load the kernel module " +
+			"(modprobe tun) and, in a container, mount /dev/net/tun",
 	},
 }
 

@@ -59,7 +59,8 @@ func grow(t *testing.T, l *lab.Lab) {
 	members := len(l.Nodes()) + crowd
 	for _, n := range l.Nodes() {
 		waitProgrammed(t, n, members-1)
-		t.Logf("%s: %d nodes registered in %v and programmed after %v; resident are %s of the daemon and %s of the device",
+		t.Logf(
+			"%s: %d nodes registered in %v and programmed after %v; resident are %s of the daemon and %s of the device",
 			n.Name, crowd, registered.Round(time.Millisecond), time.Since(begin).Round(time.Millisecond), resident(t, n,
 				"daemon"), resident(t, n, "wireguard"))
 	}
@@ -139,7 +140,8 @@ func (m meter) read(t *testing.T) cost {
 		}
 		maps.DeleteFunc(kinds, func(_ string, n int) bool { return n == 0 })
 	}
-	t.Logf("node1: %v; reported %d changes of links, addresses, routes and rules and %d of nftables; the device says %q",
+	t.Logf(
+		"node1: %v; reported %d changes of links, addresses, routes and rules and %d of nftables; the device says %q",
 		c.Counted["node1"], len(c.Reported["/run/changes.ip"]), len(c.Reported["/run/changes.nft"]), c.Device)
 	if len(c.Device) == 0 || len(c.Counted["node1"]) == 0 {
 		t.Error("nothing is counted: nothing is shown")

@@ -123,8 +123,9 @@ func testFlows(t *testing.T, l *Lab) {
 	// The counter of a flow whose packets are dropped on the way must say so.
 	lossy := l.Flow(t, a.Host, b.Host, traffic.Options{})
 	lossy.WaitEstablished(t)
-	b.MustExec(t, "nft", fmt.Sprintf("add table inet lossy; add chain inet lossy in { type filter hook input priority 0; }; "+
-		"add rule inet lossy in udp dport %d numgen inc mod 10 == 0 drop", traffic.FlowPort))
+	b.MustExec(t, "nft",
+		fmt.Sprintf("add table inet lossy; add chain inet lossy in { type filter hook input priority 0; }; "+
+			"add rule inet lossy in udp dport %d numgen inc mod 10 == 0 drop", traffic.FlowPort))
 	defer b.MustExec(t, "nft", "delete table inet lossy")
 	Wait(t, 10*time.Second, "twenty packets to be lost", func() error {
 		if r := lossy.Report(); r.Lost < 20 {
@@ -265,7 +266,8 @@ func testReboot(t *testing.T, l *Lab) {
 	pod := n.AddPod(t, "until-reboot")
 	n.MustExec(t, "sh", "-c", "echo kept > /var/lib/warren/file; echo lost > /run/file")
 	n.Reboot(t)
-	if out := n.MustExec(t, "sh", "-c", "cat /var/lib/warren/file; ls /run; hostname"); out != "kept\nlock\nnetns\nnode1\n" {
+	if out := n.MustExec(t, "sh", "-c",
+		"cat /var/lib/warren/file; ls /run; hostname"); out != "kept\nlock\nnetns\nnode1\n" {
 		t.Errorf("after the reboot there is %q", out)
 	}
 	if _, err := pod.Exec("true"); err == nil {

@@ -16,9 +16,9 @@ import (
 var update = flag.Bool("update", false, "rewrite manifests/warren.yaml")
 
 const header = "" +
-	"# Rendered from this directory by \"make manifests\", for kubectl apply -f. Set the image (of two containers and the\n" +
-	"# init container) and, in the ConfigMap, WARREN_CLUSTER_CIDRS. Or leave this file alone and write an overlay: see the\n" +
-	"# README.\n"
+	"# Rendered from this directory by \"make manifests\", for kubectl apply -f. Set the image (of two containers\n" +
+	"# and the init container) and, in the ConfigMap, WARREN_CLUSTER_CIDRS. Or leave this file alone and write an\n" +
+	"# overlay: see the README.\n"
 
 // The rendered manifest is what the kustomization says.
 func TestPrivilegedRendered(t *testing.T) {

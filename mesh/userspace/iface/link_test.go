@@ -22,14 +22,17 @@ func TestStatusUntil(t *testing.T) {
 		from, to status
 		want     []tun.Event
 	}{
-		"nothing":      {from: status{up: true, mtu: 1420}, to: status{up: true, mtu: 1420}},
-		"start, down":  {to: status{mtu: 1420}, want: []tun.Event{tun.EventMTUUpdate}},
-		"start, up":    {to: status{up: true, mtu: 1420}, want: []tun.Event{tun.EventMTUUpdate, tun.EventUp}},
-		"up":           {from: status{mtu: 1420}, to: status{up: true, mtu: 1420}, want: []tun.Event{tun.EventUp}},
-		"down":         {from: status{up: true, mtu: 1420}, to: status{mtu: 1420}, want: []tun.Event{tun.EventDown}},
-		"another MTU":  {from: status{up: true, mtu: 1420}, to: status{up: true, mtu: 1380}, want: []tun.Event{tun.EventMTUUpdate}},
-		"all at once":  {from: status{up: true, mtu: 1420}, to: status{mtu: 1380}, want: []tun.Event{tun.EventMTUUpdate, tun.EventDown}},
-		"both at once": {from: status{mtu: 1420}, to: status{up: true, mtu: 1380}, want: []tun.Event{tun.EventMTUUpdate, tun.EventUp}},
+		"nothing":     {from: status{up: true, mtu: 1420}, to: status{up: true, mtu: 1420}},
+		"start, down": {to: status{mtu: 1420}, want: []tun.Event{tun.EventMTUUpdate}},
+		"start, up":   {to: status{up: true, mtu: 1420}, want: []tun.Event{tun.EventMTUUpdate, tun.EventUp}},
+		"up":          {from: status{mtu: 1420}, to: status{up: true, mtu: 1420}, want: []tun.Event{tun.EventUp}},
+		"down":        {from: status{up: true, mtu: 1420}, to: status{mtu: 1420}, want: []tun.Event{tun.EventDown}},
+		"another MTU": {from: status{up: true, mtu: 1420}, to: status{up: true, mtu: 1380},
+			want: []tun.Event{tun.EventMTUUpdate}},
+		"all at once": {from: status{up: true, mtu: 1420}, to: status{mtu: 1380},
+			want: []tun.Event{tun.EventMTUUpdate, tun.EventDown}},
+		"both at once": {from: status{mtu: 1420}, to: status{up: true, mtu: 1380},
+			want: []tun.Event{tun.EventMTUUpdate, tun.EventUp}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -38,7 +38,8 @@ func (b *inbox) ReadBatch(msgs []message, _ int) (int, error) {
 		m.N, m.Addr = copy(m.Buffers[0], j.payload), from
 		control := appendSource(m.OOB[:0], own4)
 		if j.size > 0 {
-			control = appendControl(control, unix.SOL_UDP, unix.UDP_GRO, binary.NativeEndian.AppendUint32(nil, uint32(j.size)))
+			control = appendControl(control, unix.SOL_UDP, unix.UDP_GRO,
+				binary.NativeEndian.AppendUint32(nil, uint32(j.size)))
 		}
 		m.NN = len(control)
 	}
@@ -62,8 +63,9 @@ func TestReceive(t *testing.T) {
 			room:  4, want: [][]datagram{{{From: a, Payload: "aa"}, {From: a, Payload: "bb"}, {From: a, Payload: "c"}}},
 		},
 		"of many peers": {
-			inbox: inbox{{{from: a, size: 2, payload: "aa"}, {from: b, payload: "bb"}, {from: a, size: 1, payload: "cd"}}},
-			room:  4, want: [][]datagram{{
+			inbox: inbox{{{from: a, size: 2, payload: "aa"}, {from: b, payload: "bb"},
+				{from: a, size: 1, payload: "cd"}}},
+			room: 4, want: [][]datagram{{
 				{From: a, Payload: "aa"}, {From: b, Payload: "bb"}, {From: a, Payload: "c"}, {From: a, Payload: "d"},
 			}},
 		},

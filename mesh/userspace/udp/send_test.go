@@ -123,16 +123,20 @@ func TestSend(t *testing.T) {
 			kernel: &kernel{mtu: 9}, give: texts("a"), want: []string{"a"}, wantSegments: true,
 		},
 		"cut by the kernel": {
-			kernel: &kernel{mtu: 9}, give: texts("aa", "bb", "c", "dd"), want: []string{"aa", "bb", "c", "dd"}, wantSegments: true,
+			kernel: &kernel{mtu: 9}, give: texts("aa", "bb", "c", "dd"), want: []string{"aa", "bb", "c", "dd"},
+			wantSegments: true,
 		},
 		"more than one call": {
-			kernel: &kernel{mtu: 9, limit: 1}, give: texts("a", "bb", "ccc"), want: []string{"a", "bb", "ccc"}, wantSegments: true,
+			kernel: &kernel{mtu: 9, limit: 1}, give: texts("a", "bb", "ccc"), want: []string{"a", "bb", "ccc"},
+			wantSegments: true,
 		},
 		"source sticks": {
-			kernel: &kernel{mtu: 9}, src: own4, give: texts("a", "b"), want: []string{"a", "b"}, wantSrc: own4, wantSegments: true,
+			kernel: &kernel{mtu: 9}, src: own4, give: texts("a", "b"), want: []string{"a", "b"}, wantSrc: own4,
+			wantSegments: true,
 		},
 		"source gone": {
-			kernel: &kernel{mtu: 9, gone: own4}, src: own4, give: texts("a", "b"), want: []string{"a", "b"}, wantSegments: true,
+			kernel: &kernel{mtu: 9, gone: own4}, src: own4, give: texts("a", "b"), want: []string{"a", "b"},
+			wantSegments: true,
 		},
 		"interface without checksums": {
 			kernel: &kernel{mtu: 9, noChecksums: true}, src: own4,
@@ -140,7 +144,8 @@ func TestSend(t *testing.T) {
 		},
 		"narrow path": {
 			kernel: &kernel{mtu: 2}, src: own4,
-			give: texts("aaa", "bbb", "c", "d"), want: []string{"aaa", "bbb", "c", "d"}, wantSrc: own4, wantSegments: true,
+			give: texts("aaa", "bbb", "c", "d"), want: []string{"aaa", "bbb", "c", "d"}, wantSrc: own4,
+			wantSegments: true,
 		},
 		"narrow path, after one that fits": {
 			kernel: &kernel{mtu: 2},

@@ -10,7 +10,8 @@ import (
 // A watch has two events, of which the first says what is of interest.
 func TestParse(t *testing.T) {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	const user = `"user":{"username":"system:serviceaccount:kube-system:warren","extra":{"authentication.kubernetes.io/node-name":["node1"]}}`
+	const user = `"user":{"username":"system:serviceaccount:kube-system:warren",` +
+		`"extra":{"authentication.kubernetes.io/node-name":["node1"]}}`
 	const events = `{"auditID":"1","verb":"watch",` + user + `,"objectRef":{"resource":"nodes"},"responseStatus":{"code":200},"stageTimestamp":"2026-11-23T12:00:00Z"}
 {"auditID":"2","verb":"patch",` + user + `,"objectRef":{"resource":"nodes","name":"node1","subresource":"status"},"requestURI":"/api/v1/nodes/node1/status?dryRun=All&force=true","responseStatus":{"code":422},"stageTimestamp":"2026-11-23T12:00:01Z"}
 {"auditID":"1","verb":"watch",` + user + `,"objectRef":{"resource":"nodes"},"responseStatus":{"code":500},"stageTimestamp":"2026-11-23T12:00:02Z"}
