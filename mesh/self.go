@@ -11,8 +11,8 @@ import (
 // what runs: it is not a failure.
 var ErrWaiting = errors.New("waiting")
 
-// In reports whether nodes hold the own Node: one of its name with its UID. A list that does not is of another moment, or of
-// another store, than what is known of self. What is missing from it need not be missing from the cluster.
+// In reports whether nodes hold the own Node: one of its name with its UID. A list that does not is of another moment,
+// or of another store, than what is known of self. What is missing from it need not be missing from the cluster.
 func (s Self) In(nodes []Node) bool {
 	return slices.ContainsFunc(nodes, func(n Node) bool { return n.Name == s.Name && n.UID == s.UID })
 }

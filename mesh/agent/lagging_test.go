@@ -27,8 +27,8 @@ func (c *twoWatches) Nodes() []mesh.Node {
 	return nodes
 }
 
-// A list that does not hold the own Node with its UID is of another moment or of another store: it says nothing about who
-// has left.
+// A list that does not hold the own Node with its UID is of another moment or of another store: it says nothing about
+// who has left.
 func TestListWithoutTheOwnNodeIsNone(t *testing.T) {
 	named := func(name string) func(mesh.Node) bool { return func(n mesh.Node) bool { return n.Name == name } }
 	for what, edit := range map[string]func([]mesh.Node) []mesh.Node{
@@ -56,7 +56,8 @@ func TestListWithoutTheOwnNodeIsNone(t *testing.T) {
 				if diff := cmp.Diff(before, a.host.now(), addresses); diff != "" {
 					t.Errorf("not frozen (-before +after):\n%s", diff)
 				}
-				if code, body := a.get("/readyz"); code != 503 || !strings.Contains(body, "waiting for a list of Nodes that") {
+				if code, body := a.get("/readyz"); code != 503 ||
+					!strings.Contains(body, "waiting for a list of Nodes that") {
 					t.Errorf("/readyz: %d %s", code, body)
 				}
 				a.host.meddle(dropRoutes)

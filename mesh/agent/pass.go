@@ -60,8 +60,8 @@ func (a *Agent) pass(ctx context.Context) {
 // read returns the own node and all nodes; ok is false while the cluster does not say enough for a pass. An API server
 // that has been read in full and is unreachable now is reported as waited for, but what it last said still holds.
 //
-// Nodes that lack the own Node with its UID do not suffice. They and the own Node come by two watches, each of which finds
-// out by itself that the API server has returned with another store, an empty one perhaps.
+// Nodes that lack the own Node with its UID do not suffice. They and the own Node come by two watches, each of which
+// finds out by itself that the API server has returned with another store, an empty one perhaps.
 func (a *Agent) read() (self mesh.Self, nodes []mesh.Node, ok bool) {
 	a.report(stepAPI, waitingFor(a.cfg.Cluster.Waiting()))
 	if !a.cfg.Cluster.Synced() {

@@ -75,8 +75,8 @@ func (c *Cluster) Run(ctx context.Context) error {
 	return nil
 }
 
-// watch follows all sources until ctx ends, or until they have contradicted each other for a while. What the mirrors hold
-// stays, and the next watch begins with full lists.
+// watch follows all sources until ctx ends, or until they have contradicted each other for a while. What the mirrors
+// hold stays, and the next watch begins with full lists.
 func (c *Cluster) watch(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -13,9 +13,9 @@ const tolerance = 10 * time.Second
 
 // contradictory reports whether the two watches know different own Nodes although neither has trouble.
 //
-// Each watch resumes after an outage from the last revision that it has seen. If the API server has meanwhile gone back to
-// an empty store or to a backup, that revision is in the future: the server accepts the watch and is silent until it gets
-// there, for days perhaps. A watch that had to list again knows the new store at once.
+// Each watch resumes after an outage from the last revision that it has seen. If the API server has meanwhile gone back
+// to an empty store or to a backup, that revision is in the future: the server accepts the watch and is silent until it
+// gets there, for days perhaps. A watch that had to list again knows the new store at once.
 func (c *Cluster) contradictory() bool {
 	listed, inList := c.nodes.value(c.name)
 	self, alone := c.own.value(c.name)

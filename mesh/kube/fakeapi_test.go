@@ -160,8 +160,8 @@ func (f *fakeAPI) tell(kind string, n *corev1.Node) *corev1.Node {
 	return n
 }
 
-// tell sends what the watch has not seen. A real server too ends no watch that begins at a revision ahead of its own, and
-// is silent until it has passed that revision.
+// tell sends what the watch has not seen. A real server too ends no watch that begins at a revision ahead of its own,
+// and is silent until it has passed that revision.
 func (w *watching) tell(e event) {
 	if revision, _ := strconv.Atoi(e.node.ResourceVersion); revision <= w.since && e.kind != "BOOKMARK" {
 		return

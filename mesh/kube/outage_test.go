@@ -138,8 +138,8 @@ func TestEmptyStoreShrinksNothing(t *testing.T) {
 	}
 }
 
-// TestWatchesBeginAnewTogether has an API server return with another store in which everybody is registered anew. One of
-// the watches has to list again; the other one resumes at a revision that this server will not reach for long.
+// TestWatchesBeginAnewTogether has an API server return with another store in which everybody is registered anew. One
+// of the watches has to list again; the other one resumes at a revision that this server will not reach for long.
 func TestWatchesBeginAnewTogether(t *testing.T) {
 	inVirtualTime(t)
 	whole := map[string]string{"a": "a-new", "b": "b-new", "c": "c-new", "d": "d-new", "e": "e-new"}
