@@ -28,8 +28,8 @@ func (h *Holder) Private() Private {
 // Public returns the public half of the key as it is now.
 func (h *Holder) Public() Public { return h.Private().Public() }
 
-// Prove returns the public half of the key and the proof that the Node with that UID has it; see Private.Prove. Both are
-// of the same key, whatever Replace does meanwhile.
+// Prove returns the public half of the key and the proof that the Node with that UID has it; see Private.Prove. Both
+// are of the same key, whatever Replace does meanwhile.
 func (h *Holder) Prove(uid string) (Public, Proof, error) {
 	key := h.Private()
 	proof, err := key.Prove(uid)

@@ -69,9 +69,9 @@ func (s Store) Load() (Loaded, error) {
 	}
 }
 
-// Replace sets the key aside, which another node has too, and makes a new one. The file set aside holds a key that is in
-// use elsewhere; it keeps its mode, 0600. If there is no file, there is only a new key: a crash, or a failure, between
-// the two steps leaves none, and the next Load or Replace makes one.
+// Replace sets the key aside, which another node has too, and makes a new one. The file set aside holds a key that is
+// in use elsewhere; it keeps its mode, 0600. If there is no file, there is only a new key: a crash, or a failure,
+// between the two steps leaves none, and the next Load or Replace makes one.
 func (s Store) Replace() (Loaded, error) { return s.replace(cloned) }
 
 // replace sets the file, if there is one, aside with that kind of name, and makes a new key.
@@ -165,8 +165,8 @@ func (s Store) write(key Private) error {
 	return atomicfile.Write(s.Path, []byte(key.text()+"\n"), 0o600)
 }
 
-// Remove deletes the key, the files that Load and Replace set aside, and the directory if it is empty then. Removing what
-// is absent succeeds.
+// Remove deletes the key, the files that Load and Replace set aside, and the directory if it is empty then. Removing
+// what is absent succeeds.
 func (s Store) Remove() error {
 	dir, name := filepath.Dir(s.Path), filepath.Base(s.Path)
 	entries, err := os.ReadDir(dir)

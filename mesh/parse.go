@@ -40,8 +40,8 @@ type Overrides struct{ ForceEndpoint, Keepalive string }
 // nothing has no Problems, whatever the overrides say; a node that announces some of the five fields has one for each
 // missing field. If ForceEndpoint is set, the announced endpoint is not parsed.
 //
-// A public key counts only with a valid proof that the Node with this UID has its private half; keys.Public.Verify takes
-// about 0.1 ms. Call ParseNode once for each content.
+// A public key counts only with a valid proof that the Node with this UID has its private half; keys.Public.Verify
+// takes about 0.1 ms. Call ParseNode once for each content.
 func ParseNode(id Identity, a Announcement, o Overrides) Node {
 	n := Node{Name: id.Name, UID: id.UID, Created: id.Created}
 	if a == (Announcement{}) {
@@ -61,8 +61,8 @@ func ParseNode(id Identity, a Announcement, o Overrides) Node {
 	return n
 }
 
-// readKey sets the public key if it is proven. Otherwise the node has none, so that nobody's key is in conflict with it,
-// and no node looks like a copy of it. What cannot be read as a key has no second Problem for its proof.
+// readKey sets the public key if it is proven. Otherwise the node has none, so that nobody's key is in conflict with
+// it, and no node looks like a copy of it. What cannot be read as a key has no second Problem for its proof.
 func (n *Node) readKey(a Announcement) {
 	var key keys.Public
 	read(n, FieldPublicKey, a.PublicKey, &key, keys.ParsePublic)
@@ -75,8 +75,9 @@ func (n *Node) readKey(a Announcement) {
 			return keys.Public{}, err
 		}
 		if !key.Verify(n.UID, proof) {
-			return keys.Public{}, fmt.Errorf("does not prove that this Node has the private key of %v: its daemon replaces a "+
-				"wrong proof; if that does not happen, it is not running, or somebody else writes here", key)
+			return keys.Public{}, fmt.Errorf(
+				"does not prove that this Node has the private key of %v: its daemon replaces a "+
+					"wrong proof; if that does not happen, it is not running, or somebody else writes here", key)
 		}
 		return key, nil
 	})

@@ -115,7 +115,8 @@ func FuzzParseNode(f *testing.F) {
 		f.Add(a.PublicKey, a.Proof, a.Endpoint, a.PodCIDRs, a.NodeIPs, o.ForceEndpoint, o.Keepalive)
 	}
 	f.Fuzz(func(t *testing.T, publicKey, proof, endpoint, podCIDRs, nodeIPs, forceEndpoint, keepalive string) {
-		a := mesh.Announcement{PublicKey: publicKey, Proof: proof, Endpoint: endpoint, PodCIDRs: podCIDRs, NodeIPs: nodeIPs}
+		a := mesh.Announcement{PublicKey: publicKey, Proof: proof, Endpoint: endpoint, PodCIDRs: podCIDRs,
+			NodeIPs: nodeIPs}
 		o := mesh.Overrides{ForceEndpoint: forceEndpoint, Keepalive: keepalive}
 		n := mesh.ParseNode(mesh.Identity{Name: "n1", UID: "uid-00001"}, a, o)
 		for _, p := range n.Malformed {

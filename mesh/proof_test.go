@@ -58,7 +58,10 @@ func checkUnharmed(t *testing.T, cfg mesh.Config, n mesh.Node, honest, nodes []m
 		t.Fatal(err)
 	}
 	of := func(ip netip.Addr) bool { return slices.Contains(thief.NodeIPs, ip) }
-	unreachable := func(r mesh.Route) bool { return r.Link == "" && r.Destination.IsSingleIP() && of(r.Destination.Addr()) }
+	unreachable := func(r mesh.Route) bool {
+		return r.Link == "" && r.Destination.IsSingleIP() &&
+			of(r.Destination.Addr())
+	}
 	if !slices.ContainsFunc(with.Firewall.NodeIPs, of) || !slices.ContainsFunc(with.Routes, unreachable) {
 		t.Fatalf("%s does not guard the addresses of %s:\n%v", n.Name, thief.Name, with)
 	}

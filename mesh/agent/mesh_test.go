@@ -177,7 +177,8 @@ func TestOneNodeAmongAThousand(t *testing.T) {
 				api.Update(name(500), func(n *meshtest.Node) { n.Overrides.ForceEndpoint = "198.51.100.9:1" })
 			},
 			"restarts": func() {
-				api.Update(name(600), func(n *meshtest.Node) { n.Key, n.Announcement.PublicKey = private(2000), key(2000).String() })
+				api.Update(name(600),
+					func(n *meshtest.Node) { n.Key, n.Announcement.PublicKey = private(2000), key(2000).String() })
 			},
 			"leaves": func() { api.Delete(name(700)) },
 		} {

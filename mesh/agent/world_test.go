@@ -51,7 +51,8 @@ func newMachine(api *meshtest.API, n int) *machine {
 	cfg.MTU = 0
 	cfg.ClusterCIDRs = []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00:10:244::/48")}
 	m := &machine{
-		name: name(n), api: api, key: key(n), ring: &ring{key: private(n)}, host: newHost(cfg, object(n).NodeIPs), log: &logbook{}, config: cfg,
+		name: name(n), api: api, key: key(n), ring: &ring{key: private(n)}, host: newHost(cfg, object(n).NodeIPs),
+		log: &logbook{}, config: cfg,
 	}
 	m.attachments = &attachments{host: m.host}
 	return m

@@ -225,6 +225,7 @@ func (f family) names() map[string]netip.Addr {
 		"unspecified": unspecified, "group": group,
 		"pod": f.pod, "neighbour": f.neighbour, "spoofed": f.spoofed, "gateway": f.gateway, "node": f.node,
 		"secondary": f.secondary, "container": f.container, "otherNode": f.otherNode, "outside": f.outside,
-		"unlisted": f.unlisted, "remotePod": f.remotePod, "farPod": f.farPod, "thirdNode": f.thirdNode, "lostPod": f.lostPod,
+		"unlisted": f.unlisted, "remotePod": f.remotePod, "farPod": f.farPod, "thirdNode": f.thirdNode,
+		"lostPod": f.lostPod,
 	}
 }

@@ -61,7 +61,8 @@ ip addr add 2001:db8:5::6/128 dev lo nodad
 			{"pods to the outside", pods, addrs, 5000, f.outside, w.onUnderlay},
 			{"pods to the outside, from WireGuard's port", pods, addrs, 51820, f.outside, w.onUnderlay},
 			{
-				"other addresses into the mesh", [2]place{w.node, w.node}, [2]netip.Addr{f.secondary, f.secondary.Next()},
+				"other addresses into the mesh", [2]place{w.node, w.node},
+				[2]netip.Addr{f.secondary, f.secondary.Next()},
 				5000, f.remotePod, w.inMesh,
 			},
 		} {

@@ -40,8 +40,8 @@ type family struct {
 	pod, neighbour, spoofed, gateway, node, secondary, container netip.Addr
 	// otherNode and outside are on the underlay, unlisted too, but in no set of nodes.
 	otherNode, outside, unlisted netip.Addr
-	// remotePod, which is on the underlay as well, farPod and thirdNode are in the mesh; lostPod is of a node that has no
-	// route.
+	// remotePod, which is on the underlay as well, farPod and thirdNode are in the mesh; lostPod is of a node that has
+	// no route.
 	remotePod, farPod, thirdNode, lostPod netip.Addr
 }
 

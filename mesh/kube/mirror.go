@@ -14,8 +14,8 @@ type mirror[S summary, V any] struct {
 	parse     func(S) V
 	changed   func()
 
-	// writing is held by the writer that compares and parses, and mu for moments only. To verify the proofs of 5,000 nodes
-	// takes half a second; nobody who reads waits for that.
+	// writing is held by the writer that compares and parses, and mu for moments only. To verify the proofs of 5,000
+	// nodes takes half a second; nobody who reads waits for that.
 	writing sync.Mutex
 
 	// mu guards what follows. Only a writer that holds writing too changes nodes, so it may read them without mu.

@@ -68,7 +68,8 @@ func newBareMachine(t *testing.T, mode Mode) *machine {
 		}
 	}
 	rekey()
-	cfg := Config{Link: uniqueName(), Bridge: "warren-br0", Port: 51820, Key: func() keys.Private { return key }, Mode: mode}
+	cfg := Config{Link: uniqueName(), Bridge: "warren-br0", Port: 51820, Key: func() keys.Private { return key },
+		Mode: mode}
 	m := &machine{T: t, net: namespace.Enter(t), cfg: cfg, rekey: rekey}
 	namespace.Quiet(t)
 	run(t, fmt.Sprintf(`

@@ -26,8 +26,9 @@ func TestPrivilegedLongUninstall(t *testing.T) {
 	for _, n := range c.Nodes() {
 		uninstall(t, n)
 		n.Annotate(t, map[string]string{
-			"warren.mesh/public-key": "", "warren.mesh/proof": "", "warren.mesh/endpoint": "", "warren.mesh/pod-cidrs": "",
-			"warren.mesh/node-ips": "",
+			"warren.mesh/public-key": "", "warren.mesh/proof": "", "warren.mesh/endpoint": "",
+			"warren.mesh/pod-cidrs": "",
+			"warren.mesh/node-ips":  "",
 		})
 	}
 	wantAsBefore(t, c, before)

@@ -59,8 +59,8 @@ func (s *scene) conflictsAnnounced(t *testing.T) {
 	waitViews(t, s.Nodes())
 }
 
-// stolenKey has Nodes that are older than a running one announce that one's key, in every way that needs no private key.
-// A token of each would be enough for that.
+// stolenKey has Nodes that are older than a running one announce that one's key, in every way that needs no private
+// key. A token of each would be enough for that.
 func (s *scene) stolenKey(t *testing.T) {
 	var thieves, silent []pretended
 	var wrong []string

@@ -191,7 +191,8 @@ func contents() (list []attempt) {
 	}{
 		{"no key", own, unset(publicKey), notTogether},
 		{"no proof", own, unset(proof), notTogether},
-		{"another key as an older daemon announces it", older, set(publicKey, "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw="), notTogether},
+		{"another key as an older daemon announces it", older,
+			set(publicKey, "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw="), notTogether},
 		{"no endpoint", own, unset(endpoint), notTogether},
 		{"no pod CIDRs", own, unset(podCIDRs), notTogether},
 		{"no node IPs", own, unset(nodeIPs), notTogether},
