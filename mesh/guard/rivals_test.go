@@ -44,6 +44,8 @@ ip route add default via 10.244.1.1
 ip route add default via fd00:10:244:1::1
 `)
 	w.node.run(t, `
+ip addr add 10.244.1.4/32 dev lo
+ip addr add fd00:10:244:1::4/128 dev lo nodad
 ip addr add 203.0.113.6/32 dev lo
 ip addr add 2001:db8:5::6/128 dev lo nodad
 `)
@@ -58,6 +60,10 @@ ip addr add 2001:db8:5::6/128 dev lo nodad
 	for _, f := range families() {
 		pods, addrs := [2]place{w.pod, w.neighbour}, [2]netip.Addr{f.pod, f.neighbour}
 		for _, r := range []rivals{
+			{
+				"the node in its pod CIDR's name to the outside", [2]place{w.node, w.node},
+				[2]netip.Addr{f.gateway, f.neighbour.Next()}, 5000, f.outside, w.onUnderlay,
+			},
 			{"pods to the outside", pods, addrs, 5000, f.outside, w.onUnderlay},
 			{"pods to the outside, from WireGuard's port", pods, addrs, 51820, f.outside, w.onUnderlay},
 			{
@@ -96,14 +102,19 @@ func (r rivals) check(t *testing.T) {
 	}
 }
 
+// cpus are those of this process, from before any thread was kept on one of them: new threads inherit that.
+var cpus = func() (all unix.CPUSet) {
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		panic(err)
+	}
+	return all
+}()
+
 // alone locks the goroutine to a thread that has the i-th CPU for itself, as long as it wants it: real-time threads are
 // not put off for others. The thread ends with the goroutine.
 func alone(t *testing.T, i int) {
 	runtime.LockOSThread()
-	var cpus, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &cpus); err != nil {
-		t.Error(err)
-	}
+	var one unix.CPUSet
 	for cpu := range 1024 {
 		if cpus.IsSet(cpu) {
 			if i--; i < 0 {
