@@ -104,6 +104,7 @@ func TestPrivilegedHost(t *testing.T) {
 		{"gateway", testGateway},
 		{"foreign-source", testForeignSource},
 		{"spoofed-source", testSpoofedSource},
+		{"injected", func(t *testing.T, h *hosts) { h.wantNoneIn(t) }},
 		{"wireguard-port", testWireGuardPort},
 		{"wireguard-inside", testWireGuardInside},
 		{"bulk", testBulk},

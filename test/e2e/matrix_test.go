@@ -94,6 +94,7 @@ func TestPrivilegedMatrix(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, lab.Options{Family: family})
 			checkAll(t, s.paths(t))
+			s.wantNoneIn(t)
 			// Started before the first one ends, so that nothing goes unseen.
 			outward := s.CapturePlaintext(t)
 			wantNothingElse(t, s.capture.Stop())

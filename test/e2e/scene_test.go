@@ -34,10 +34,11 @@ func newScene(t *testing.T, o lab.Options, daemonArgs ...string) *scene {
 }
 
 // captured starts the capture of a lab whose daemons have not started yet, and shows that it sees what it should:
-// without a mesh, what a node sends to a pod address leaves in plain text.
+// without a mesh, what a node sends to a pod address leaves in plain text. When the test ends, plain text is injected.
 func captured(t *testing.T, l *lab.Lab) *capture.Capture {
 	t.Helper()
 	c := l.CapturePlaintext(t)
+	t.Cleanup(func() { wantClosed(t, l) })
 	ranges := l.ClusterCIDRs()
 	for _, r := range ranges {
 		send(t, l.Node(1).Host, netip.AddrPortFrom(r.Addr().Next(), traffic.FlowPort))

@@ -16,10 +16,11 @@
 //
 // What sets the scene takes a TB and ends the test when it fails; what is being tested returns an error.
 //
-// Its rooms: machine starts sets of namespaces, and inside is what runs there; namespace enters them. host is one host
-// of a lab: commands, programs and connections. traffic sends and counts packets, capture watches and judges them,
-// packet decodes them. programs builds what a lab runs, by artifact's cache; pki makes certificates, audit reads the
-// API server's log. The package itself joins them into a cluster: underlay, control plane, Nodes, pods, daemons.
+// Its rooms: machine starts sets of namespaces, and inside is what runs there; namespace enters them. host is one
+// host of a lab: commands, programs and connections. traffic sends and counts packets, capture watches and judges
+// them, packet decodes and builds them. programs builds what a lab runs, by artifact's cache; pki makes certificates,
+// audit reads the API server's log. The package itself joins them into a cluster: underlay, control plane, Nodes,
+// pods, daemons.
 //
 // Two labs of different names run side by side with the same addresses: nothing happens in the root network namespace,
 // and nothing of the host's is written but the lab's directory and empty mount points (/etc/cni, /opt/cni,

@@ -1,5 +1,5 @@
-// Package packet reads the outer headers of Ethernet frames: what an eavesdropper on the underlay learns at a glance.
-// It does not reassemble fragments or look into tunnels.
+// Package packet reads the outer headers of Ethernet frames, what an eavesdropper on the underlay learns at a glance,
+// and builds frames as a forger sends them. It does not reassemble fragments or look into tunnels.
 package packet
 
 import (
