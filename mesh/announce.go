@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -23,8 +24,11 @@ func (p Peer) Gateway() netip.Addr {
 	return netip.Addr{}
 }
 
-// Announce returns the text of what self publishes: the first node IP of each address family as endpoint, and the rest
-// as the Node has it. It returns the zero value while Desired returns ErrWaiting.
+// Announce returns the text of what self publishes: an endpoint for each address family, and the rest as the Node has
+// it. It returns the zero value while Desired returns ErrWaiting.
+//
+// The node IPs are also those that readers leave out, because they are another node's or do not fit the configuration:
+// a reader that does not know of an address cannot guard it, and when the other node goes, nothing need be written.
 func Announce(cfg Config, self Self) Announcement {
 	own, _ := self.parse()
 	if own.waiting() != nil || self.Proof.IsZero() {
@@ -33,19 +37,27 @@ func Announce(cfg Config, self Self) Announcement {
 	return Announcement{
 		PublicKey: own.PublicKey.String(),
 		Proof:     self.Proof.String(),
-		Endpoint:  join(endpoints(own.NodeIPs, cfg.Port), netip.AddrPort.String),
+		Endpoint:  join(own.endpoints(cfg), netip.AddrPort.String),
 		PodCIDRs:  join(own.PodCIDRs, netip.Prefix.String),
 		NodeIPs:   join(own.NodeIPs, netip.Addr.String),
 	}
 }
 
-// endpoints returns the first node IP of each address family, with port.
-func endpoints(nodeIPs []netip.Addr, port uint16) []netip.AddrPort {
+// endpoints returns, with port, the first node IP of each address family: of those inside the node CIDRs or, if there
+// are none, of those outside the cluster CIDRs or, if there are none either, of all. The node CIDRs do not bind
+// endpoints, because nothing but WireGuard's packets goes there.
+func (n Node) endpoints(cfg Config) []netip.AddrPort {
+	m := newMembers(cfg)
+	inside, _ := split(n.NodeIPs, func(ip netip.Addr) string { return m.nodeIPConflict(ip, n) })
+	outside, _ := split(n.NodeIPs, func(ip netip.Addr) string { return m.addressConflict(ip, n) })
 	var all []netip.AddrPort
-	for _, ip := range nodeIPs {
-		all = append(all, netip.AddrPortFrom(ip, port))
+	var seen [2]bool
+	for _, ip := range slices.Concat(inside, outside, n.NodeIPs) {
+		if f := familyOf(ip); !seen[f] {
+			seen[f] = true
+			all = append(all, netip.AddrPortFrom(ip, cfg.Port))
+		}
 	}
-	all, _ = onePerFamily(all, nil, netip.AddrPort.Addr)
 	return all
 }
 

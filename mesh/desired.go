@@ -11,9 +11,11 @@ import (
 //
 // A node with something wrong becomes a Problem. It is left out, and the others are not affected; its addresses stay
 // fail-closed, so that nothing goes there in plain text. Of two nodes in conflict the one created earlier stays, then
-// the one with the lower UID, on every node alike. If that leaves out self, self keeps its own pod CIDRs and addresses
-// and leaves out the nodes in conflict with them, or all nodes if one has its key. One kind of Problem leaves nobody
-// out: a peer with no endpoint in an address family of self.
+// the one with the lower UID, on every node alike. If that leaves out self, self keeps its own pod CIDRs and leaves out
+// the nodes in conflict with them, or all nodes if one has its key.
+//
+// Two kinds of Problem leave no node out: an address that a node may not have costs that address, unless it is the last
+// endpoint; and a peer may have no endpoint in an address family of self.
 //
 // The error is about self or the configuration. It wraps ErrWaiting while self lacks a pod CIDR or a node IP. Problems
 // of self come with the error.
@@ -24,7 +26,8 @@ func Desired(cfg Config, self Self, nodes []Node) (State, []Problem, error) {
 			return State{}, ownProblems, err
 		}
 	}
-	b := builder{cfg: cfg, own: own, used: cfg.familiesWith(own.PodCIDRs), decision: decide(cfg, own, nodes)}
+	used := cfg.familiesWith(own.PodCIDRs)
+	b := builder{cfg: cfg, underlay: own.NodeIPs, used: used, decision: decide(cfg, own, nodes)}
 	state := State{
 		Link:     b.link(),
 		Bridge:   b.bridge(),
@@ -53,8 +56,8 @@ func Bootstrap(cfg Config) State {
 // builder makes the parts of a State.
 type builder struct {
 	cfg Config
-	// own is the node the daemon runs on.
-	own Node
+	// underlay are the node IPs of the node the daemon runs on, also those that the mesh leaves out.
+	underlay []netip.Addr
 	// used are the address families of the cluster CIDRs and of this node's pods. Nothing is done in another family:
 	// the kernel may have no IPv6.
 	used [2]bool
@@ -96,7 +99,7 @@ func (b *builder) peers() []Peer {
 
 // endpoint returns the endpoint of n in the first address family of the own node IPs in which n has one.
 func (b *builder) endpoint(n Node) netip.AddrPort {
-	for _, ip := range b.own.NodeIPs {
+	for _, ip := range b.underlay {
 		for _, e := range n.Endpoints {
 			if familyOf(e.Addr()) == familyOf(ip) {
 				return e

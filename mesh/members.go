@@ -31,8 +31,8 @@ func (m *members) add(n Node) {
 	}
 }
 
-// conflict returns why n cannot be added: a conflict with the configuration, with itself or with a member; nil if it
-// can be. It is symmetric: if two nodes cannot be members together, each conflicts with the other.
+// conflict returns why n cannot be a member, whatever is left out of it: its key or a pod CIDR is in conflict with the
+// configuration, with itself or with a member; nil if nothing is.
 func (m *members) conflict(n Node) *Problem {
 	problem := func(field Field, format string, args ...any) *Problem {
 		return &Problem{Node: n.Name, Field: field, Reason: fmt.Sprintf(format, args...)}
@@ -44,19 +44,6 @@ func (m *members) conflict(n Node) *Problem {
 	for _, p := range n.PodCIDRs {
 		if reason := m.podCIDRConflict(p); reason != "" {
 			return problem(FieldPodCIDRs, "%s", reason)
-		}
-	}
-	for _, ip := range n.NodeIPs {
-		if other, taken := m.ips.holds(ip); taken {
-			return problem(FieldNodeIPs, "%v is an address of node %s too", ip, other.node)
-		}
-		if reason := m.addressConflict(ip, n); reason != "" {
-			return problem(FieldNodeIPs, "%s", reason)
-		}
-	}
-	for _, e := range n.Endpoints {
-		if reason := m.addressConflict(e.Addr(), n); reason != "" {
-			return problem(FieldEndpoint, "%s: packets to it would enter the mesh again", reason)
 		}
 	}
 	return nil
@@ -97,10 +84,11 @@ func (m *members) addressConflict(ip netip.Addr, n Node) string {
 	return ""
 }
 
-// addFailClosed adds the addresses and pod CIDRs of a node that was left out, unless they belong to members.
+// addFailClosed adds the addresses and pod CIDRs of a node that was left out, unless they belong to members or are
+// outside the node CIDRs.
 func (m *members) addFailClosed(n Node, ips, pods *ranges) {
 	for _, ip := range n.NodeIPs {
-		if _, taken := m.ips.holds(ip); !taken && m.addressConflict(ip, Node{}) == "" {
+		if m.nodeIPConflict(ip, Node{}) == "" {
 			ips.add(host(ip), n.Name)
 		}
 	}

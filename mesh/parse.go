@@ -13,14 +13,20 @@ import (
 	"warren.mesh/keys"
 )
 
-// MaxNodeIPs is how many InternalIPs a node announces at most, and how many other nodes accept. The admission policy on
-// annotations has the same limit.
-const MaxNodeIPs = 8
+// MaxNodeIPs is how many InternalIPs a node announces at most. Readers have no such limit, because they could not guard
+// what they do not read. It is the limit of the admission policy on annotations, which compares each of them with each
+// of status.addresses: the API server gives one expression a million steps.
+const MaxNodeIPs = 512
 
 // Bounds on what others write: a hostile value fills neither the memory nor the log.
 const (
-	// maxText is the length of the longest value that is parsed, in bytes: eight IPv6 addresses need 319.
+	// maxText is the length of the longest key, endpoint or number that is parsed, in bytes. A node with a longer one
+	// is left out; its addresses and pod CIDRs are read, and guarded.
 	maxText = 512
+	// maxRanges is the length of the longest list of node IPs or pod CIDRs that is parsed, in bytes: what is not read
+	// cannot be guarded. All annotations of an object together are no longer (TotalAnnotationSizeLimitB of
+	// k8s.io/apimachinery).
+	maxRanges = 256 << 10
 	// maxQuoted is how much of a refused value a Problem quotes, in bytes.
 	maxQuoted = 64
 )
@@ -94,10 +100,14 @@ func missing(field Field) error {
 
 // read parses text into value, and turns what is wrong with it into a Problem of n.
 func read[T any](n *Node, field Field, text string, value *T, parse func(string) (T, error)) {
+	limit := maxText
+	if field == FieldPodCIDRs || field == FieldNodeIPs {
+		limit = maxRanges
+	}
 	err := missing(field)
 	switch {
-	case len(text) > maxText:
-		err = fmt.Errorf("%d bytes long, at most %d are read", len(text), maxText)
+	case len(text) > limit:
+		err = fmt.Errorf("%d bytes long, at most %d are read", len(text), limit)
 	case text != "":
 		*value, err = parse(text)
 	}
@@ -119,7 +129,8 @@ func parseEndpoints(text string) ([]netip.AddrPort, error) {
 	return onePerFamily(endpoints, err, netip.AddrPort.Addr)
 }
 
-// parsePodCIDRs parses text like "10.244.1.0/24,2001:db8:1::/64".
+// parsePodCIDRs parses text like "10.244.1.0/24,2001:db8:1::/64". It also returns ranges beyond the first of a family,
+// although such a node is left out: they have to be guarded.
 func parsePodCIDRs(text string) ([]netip.Prefix, error) {
 	cidrs, err := parseList(text, func(item string) (netip.Prefix, error) {
 		p, err := netip.ParsePrefix(item)
@@ -128,7 +139,8 @@ func parsePodCIDRs(text string) ([]netip.Prefix, error) {
 		}
 		return p, checkPodCIDR(p)
 	})
-	return onePerFamily(cidrs, err, netip.Prefix.Addr)
+	_, err = onePerFamily(slices.Clone(cidrs), err, netip.Prefix.Addr)
+	return unique(cidrs), err
 }
 
 // parseNodeIPs parses text like "192.0.2.10,2001:db8::10". An address that is listed twice counts once.
@@ -140,11 +152,7 @@ func parseNodeIPs(text string) ([]netip.Addr, error) {
 		}
 		return ip, checkUnicast(ip)
 	})
-	ips = unique(ips)
-	if len(ips) > MaxNodeIPs {
-		return ips[:MaxNodeIPs], fmt.Errorf("%d addresses, at most %d are read", len(ips), MaxNodeIPs)
-	}
-	return ips, err
+	return unique(ips), err
 }
 
 // parseKeepalive parses whole seconds, 0 to 65535, as `wg set … persistent-keepalive` takes them.
@@ -191,13 +199,12 @@ func onePerFamily[T any](list []T, err error, addr func(T) netip.Addr) ([]T, err
 
 // unique removes repetitions, in place, and keeps the order.
 func unique[T comparable](list []T) []T {
-	kept := list[:0]
-	for _, value := range list {
-		if !slices.Contains(kept, value) {
-			kept = append(kept, value)
-		}
-	}
-	return kept
+	seen := make(map[T]bool, len(list))
+	return slices.DeleteFunc(list, func(value T) bool {
+		again := seen[value]
+		seen[value] = true
+		return again
+	})
 }
 
 // quote returns text of unknown origin in a form that is fit for a log line.

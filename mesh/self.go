@@ -21,18 +21,19 @@ func (s Self) In(nodes []Node) bool {
 // other nodes accept; the rest of status.addresses is left out with a Problem.
 func (s Self) parse() (own Node, problems []Problem) {
 	own = Node{Name: s.Name, UID: s.UID, Created: s.Created, PublicKey: s.PublicKey, PodCIDRs: s.PodCIDRs}
-	for _, ip := range unique(slices.Clone(s.NodeIPs)) {
-		err := checkUnicast(ip)
-		if err == nil && len(own.NodeIPs) == MaxNodeIPs {
-			err = fmt.Errorf("%v is one too many: %d are announced", ip, MaxNodeIPs)
+	announced := 0
+	ips, lost := split(unique(slices.Clone(s.NodeIPs)), func(ip netip.Addr) string {
+		if err := checkUnicast(ip); err != nil {
+			return err.Error()
 		}
-		if err != nil {
-			problems = append(problems, Problem{Node: s.Name, Field: FieldNodeIPs, Reason: err.Error()})
-			continue
+		if announced++; announced > MaxNodeIPs {
+			return fmt.Sprintf("%v is one too many, %d are announced: what other nodes' pods send there leaves the "+
+				"mesh in plain text, unless --node-cidrs has its range", ip, MaxNodeIPs)
 		}
-		own.NodeIPs = append(own.NodeIPs, ip)
-	}
-	return own, append(problems, s.Malformed...)
+		return ""
+	})
+	own.NodeIPs = ips
+	return own, append(few(s.Name, FieldNodeIPs, lost), s.Malformed...)
 }
 
 // waiting returns an error that names what the own node lacks and wraps ErrWaiting; nil if it lacks nothing.
@@ -62,9 +63,10 @@ func (n Node) check(cfg Config) error {
 	if err := cfg.checkMTU(n.PodCIDRs); err != nil {
 		return err
 	}
-	if problem := newMembers(cfg).conflict(n); problem != nil {
+	n.Endpoints = n.endpoints(cfg)
+	if _, problems, ok := newMembers(cfg).admit(n); !ok {
 		return fmt.Errorf("node %s does not fit the configured CIDRs: %s: correct them, on all nodes alike",
-			n.Name, problem.Reason)
+			n.Name, problems[0].Reason)
 	}
 	return nil
 }

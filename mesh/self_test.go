@@ -2,7 +2,6 @@ package mesh_test
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -61,8 +60,8 @@ func TestUnusableAddresses(t *testing.T) {
 	for _, ip := range []string{"fe80::1", "192.0.2.1", "127.0.0.1", "192.0.2.1"} {
 		self.NodeIPs = append(self.NodeIPs, netip.MustParseAddr(ip))
 	}
-	for i := range mesh.MaxNodeIPs {
-		self.NodeIPs = append(self.NodeIPs, netip.MustParseAddr(fmt.Sprintf("192.0.2.%d", 10+i)))
+	for i := range mesh.MaxNodeIPs + 10 {
+		self.NodeIPs = append(self.NodeIPs, netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}))
 	}
 	self.Malformed = []mesh.Problem{{Node: "n1", Field: mesh.FieldNodeIPs, Reason: "from elsewhere"}}
 	state, problems, err := mesh.Desired(config(), self, nil)
@@ -81,11 +80,17 @@ func TestUnusableAddresses(t *testing.T) {
 	if diff := cmp.Diff(announced, ips); diff != "" {
 		t.Errorf("guarded (-announced +guarded):\n%s", diff)
 	}
+	const tooMany = "is one too many, 512 are announced: what other nodes' pods send there leaves the mesh in plain " +
+		"text, unless --node-cidrs has its range"
 	const want = `node n1: warren.mesh/node-ips: "127.0.0.1" is a loopback address, not one of a node
 node n1: warren.mesh/node-ips: "fe80::1" is a link-local address, not one of a node
-node n1: warren.mesh/node-ips: 192.0.2.15 is one too many: 8 are announced
-node n1: warren.mesh/node-ips: 192.0.2.16 is one too many: 8 are announced
-node n1: warren.mesh/node-ips: 192.0.2.17 is one too many: 8 are announced
+node n1: warren.mesh/node-ips: 198.18.1.253 ` + tooMany + `
+node n1: warren.mesh/node-ips: 198.18.1.254 ` + tooMany + `
+node n1: warren.mesh/node-ips: 198.18.1.255 ` + tooMany + `
+node n1: warren.mesh/node-ips: 198.18.2.0 ` + tooMany + `
+node n1: warren.mesh/node-ips: 198.18.2.1 ` + tooMany + `
+node n1: warren.mesh/node-ips: 198.18.2.2 ` + tooMany + `
+node n1: warren.mesh/node-ips: and 7 more are left out
 node n1: warren.mesh/node-ips: from elsewhere
 `
 	if diff := cmp.Diff(want, text(problems)); diff != "" {

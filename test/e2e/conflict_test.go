@@ -1,12 +1,17 @@
 package e2e
 
 import (
+	"cmp"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/capture"
+	"warren.mesh/test/lab/packet"
 	"warren.mesh/test/lab/traffic"
 )
 
@@ -15,16 +20,96 @@ func TestPrivilegedConflicts(t *testing.T) {
 	meshtest.Privileged(t)
 	s := newScene(t, lab.Options{Family: lab.Dual, NoPolicies: true})
 	t.Run("announced", s.conflictsAnnounced)
+	t.Run("an address of two nodes", s.sharedAddress)
+	t.Run("nine addresses", s.nineAddresses)
 	t.Run("an elder with another's key and no proof", s.stolenKey)
 	t.Run("a running node with another's key", s.clonedNode)
 	t.Run("a running node with another's pod CIDRs", s.overlappingNode)
+}
+
+// moving are addresses that nodes of these tests have beside their own.
+var moving = []netip.Addr{
+	netip.MustParseAddr("172.31.9.61"), netip.MustParseAddr("172.31.9.62"), netip.MustParseAddr("172.31.9.63"),
+	netip.MustParseAddr("172.31.9.64"), netip.MustParseAddr("172.31.9.65"), netip.MustParseAddr("172.31.9.66"),
+	netip.MustParseAddr("172.31.9.67"), netip.MustParseAddr("172.31.9.68"),
+}
+
+// sharedAddress moves an address from the eldest node to the youngest, while the eldest's object goes on listing it:
+// the youngest loses nothing else meanwhile, and has the address when the eldest's object lists it no more.
+func (s *scene) sharedAddress(t *testing.T) {
+	flows := s.crossing(t)
+	elder, younger := s.eldestAndYoungest(t)
+	ofElder, ofYounger := elder.Addrs(), younger.Addrs()
+	elder.SetIPs(t, append(slices.Clone(ofElder), moving[0])...)
+	waitViews(t, s.Nodes())
+	younger.SetIPs(t, append(slices.Clone(ofYounger), moving[0])...)
+	waitAllProblems(t, s.Nodes(), younger.Name+" node-ips")
+	pass(t, flows, watched)
+
+	elder.SetIPs(t, ofElder...)
+	waitAllProblems(t, s.Nodes())
+	waitViews(t, s.Nodes())
+	s.askInside(t, younger, moving[0])
+	younger.SetIPs(t, ofYounger...)
+	waitViews(t, s.Nodes())
+	wantNoLoss(t, flows)
+}
+
+// eldestAndYoungest are those of the mesh as its nodes see it: by creation, then UID.
+func (s *scene) eldestAndYoungest(t *testing.T) (eldest, youngest *lab.Node) {
+	t.Helper()
+	nodes := s.Nodes()
+	slices.SortFunc(nodes, func(a, b *lab.Node) int {
+		x, y := a.Object(t), b.Object(t)
+		return cmp.Or(x.CreationTimestamp.Compare(y.CreationTimestamp.Time), cmp.Compare(x.UID, y.UID))
+	})
+	return nodes[0], nodes[len(nodes)-1]
+}
+
+// nineAddresses has pods ask node3 at the last of its addresses.
+func (s *scene) nineAddresses(t *testing.T) {
+	three := s.Node(3)
+	before := three.Addrs()
+	three.SetIPs(t, append(slices.Clone(before), moving...)...)
+	waitViews(t, s.Nodes())
+	s.askInside(t, three, moving[len(moving)-1])
+	three.SetIPs(t, before...)
+	waitViews(t, s.Nodes())
+}
+
+// askInside has the pods of other nodes ask n at one of its addresses, and wants it to see their own, and nothing from
+// or to that address on the underlay.
+func (s *scene) askInside(t *testing.T, n *lab.Node, at netip.Addr) {
+	t.Helper()
+	const plain capture.Kind = "in plain text"
+	watch := s.WatchBy(t, func(_ string, h packet.Header) capture.Kind {
+		if (h.Source == at || h.Destination == at) && (h.Protocol == packet.UDP || h.Protocol == packet.TCP) {
+			return plain
+		}
+		return kindElse
+	})
+	for _, pod := range s.pods {
+		if pod.Node == n {
+			continue
+		}
+		for range 10 {
+			to := netip.AddrPortFrom(at, n.Echo(at).Port())
+			own, seen, err := ask(t.Context(), pod.Host, "udp", to)
+			if err != nil || own != seen {
+				t.Errorf("%s asked %v from %v, seen as %v: %v", pod.Name, to, own, seen, err)
+			}
+		}
+	}
+	if r := watch.Stop(); r.Packets[plain] > 0 {
+		t.Errorf("%d packets to or from %v in plain text: %v", r.Packets[plain], at, r.Samples[plain])
+	}
 }
 
 // conflictsAnnounced registers a node for each thing that only one may have, and wants all nodes to leave them out.
 func (s *scene) conflictsAnnounced(t *testing.T) {
 	flows := s.crossing(t)
 	before := s.devicePeers(t)
-	one, two, three := s.Node(1), s.Node(2), s.Node(3)
+	one, two := s.Node(1), s.Node(2)
 	v4, v6 := one.PodCIDRs(t)[0], two.PodCIDRs(t)[1]
 	var nodes []pretended
 	var wrong []string
@@ -37,8 +122,6 @@ func (s *scene) conflictsAnnounced(t *testing.T) {
 		{"pod-cidr6", "pod-cidrs", func(p *pretended) { p.announcement.PodCIDRs = v6.String() }},
 		{"inner", "pod-cidrs", func(p *pretended) { p.announcement.PodCIDRs = v4.Addr().String() + "/28" }},
 		{"outer", "pod-cidrs", func(p *pretended) { p.announcement.PodCIDRs = "10.244.0.0/20" }},
-		{"node-ip", "node-ips", func(p *pretended) { p.announcement.NodeIPs = three.Addrs()[0].String() }},
-		{"node-ip-of-pod", "node-ips", func(p *pretended) { p.announcement.NodeIPs = s.pods[0].Addrs()[0].String() }},
 		{"endpoint-of-pod", "endpoint", func(p *pretended) {
 			p.announcement.Endpoint = "[" +
 				s.pods[0].Addrs()[1].String() + "]:51820"

@@ -6,6 +6,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"warren.mesh/mesh"
 )
 
 // The Nodes of the fixture. Every request is a dry run, so that they stay what they are.
@@ -20,10 +22,11 @@ const (
 	busy    = "busy"    // is large, and has so many writers that the API server joins the eldest when there is one more
 	unowned = "unowned" // has no managedFields, which the API server makes up for at the first apply
 	older   = "older"   // publishes what daemons did that knew no proof
+	many    = "many"    // has as many InternalIPs as a daemon announces
 	absent  = "absent"  // is not there
 )
 
-var fixtureNodes = []string{own, other, fresh, bare, odd, stale, taken, busy, unowned, older}
+var fixtureNodes = []string{own, other, fresh, bare, odd, stale, taken, busy, unowned, older, many}
 
 // number tells the fixture's Nodes apart in their addresses.
 func number(name string) int {
@@ -38,13 +41,25 @@ func number(name string) int {
 // announcement is what a Node's daemon publishes, by annotation.
 func announcement(name string) map[string]string {
 	i := number(name)
+	ips := []string{fmt.Sprintf("172.31.9.%d", i), fmt.Sprintf("fd00:9::%d", i)}
+	if name == many {
+		ips = append(ips, manyIPs()...)
+	}
 	return map[string]string{
 		publicKey: "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
 		proof:     someProof,
 		endpoint:  fmt.Sprintf("172.31.9.%d:51820,[fd00:9::%d]:51820", i, i),
 		podCIDRs:  fmt.Sprintf("10.244.%d.0/24,fd00:10:244:%d::/64", i, i),
-		nodeIPs:   fmt.Sprintf("172.31.9.%d,fd00:9::%d", i, i),
+		nodeIPs:   strings.Join(ips, ","),
 	}
+}
+
+// manyIPs are the further addresses of the Node many, of the longest text.
+func manyIPs() (ips []string) {
+	for i := range mesh.MaxNodeIPs - 2 {
+		ips = append(ips, fmt.Sprintf("fd00:9999:9999:9999:9999:9999:9999:%x", 0x1000+i))
+	}
+	return ips
 }
 
 // kubeletNode is a Node as its kubelet and the controllers have made it.
@@ -70,6 +85,10 @@ func kubeletNode(name string) *corev1.Node {
 		n.Spec.PodCIDRs = nil
 	case busy:
 		fatten(n)
+	case many:
+		for _, ip := range manyIPs() {
+			n.Status.Addresses = append(n.Status.Addresses, internalIP(ip))
+		}
 	case odd:
 		// The server takes both, from before there were rules.
 		n.Spec.PodCIDRs[1] = fmt.Sprintf("FD00:10:244:%d:0::/64", i)
