@@ -20,6 +20,7 @@ const (
 	foreignAnnotation verdict = foreignNode + or + byAccount
 	byAccount         verdict = "a ServiceAccount may write warren's annotations only of the Node that its token " +
 		"was issued for"
+	notNamed          verdict = "a ServiceAccount may write warren.mesh/force-endpoint and persistent-keepalive only if"
 	notTogether       verdict = "are set together or not at all"
 	badKey            verdict = "warren.mesh/public-key must be"
 	badProof          verdict = "warren.mesh/proof must be"
@@ -79,13 +80,17 @@ func temptations() []attempt {
 	annotations := map[string]change{
 		"annotation": annotation, "no annotation": removeAnnotation,
 		"annotation beside a duty": all(newKey, annotation),
-		"force-endpoint":           set(force, "203.0.113.2:4500"), "no force-endpoint": unset(force),
+	}
+	overrides := map[string]change{
+		"force-endpoint": set(force, "203.0.113.2:4500"), "no force-endpoint": unset(force),
 		"persistent-keepalive": set(keepalive, "1"), "no persistent-keepalive": unset(keepalive),
 	}
 	add(false, otherMetadata, metadata)
 	add(true, otherMetadata, metadata)
 	add(false, otherAnnotations, annotations)
 	add(true, otherAnnotations, annotations)
+	add(false, otherAnnotations+or+notNamed, overrides)
+	add(true, otherAnnotations+or+notNamed, overrides)
 	add(true, otherAnnotations, map[string]change{"key through status": newKey,
 		"withdraw through status": unset(published...)})
 
@@ -179,7 +184,16 @@ func identities() (list []attempt) {
 		attempt{"another key", "stranger", other, false, newKey, byAccount},
 		attempt{"withdraw", "stranger", other, false, unset(published...), byAccount},
 		attempt{"another key", "stranger", own, false, newKey, allowed},
-		attempt{"force-endpoint", "stranger", other, false, set(force, "203.0.113.2:4500"), allowed},
+		// So it is by what no administrator has named it for.
+		attempt{"force-endpoint", "stranger", other, false, set(force, "203.0.113.2:4500"), notNamed},
+		attempt{"force-endpoint", "stranger", own, false, set(force, "203.0.113.2:4500"), notNamed},
+		attempt{"no force-endpoint", "stranger", other, false, unset(force), notNamed},
+		attempt{"persistent-keepalive", "stranger", other, true, set(keepalive, "1"), notNamed},
+		attempt{"force-endpoint", "named", other, false, set(force, "203.0.113.2:4500"), allowed},
+		attempt{"no overrides", "named", other, false, unset(force, keepalive), allowed},
+		attempt{"persistent-keepalive", "named", other, true, set(keepalive, "1"), allowed},
+		attempt{"force-endpoint", "named", fresh, false, set(force, "203.0.113.2:4500"), notNamed},
+		attempt{"another key", "named", other, false, newKey, byAccount},
 		attempt{"label", "stranger", other, false, label, allowed},
 	)
 }

@@ -2,10 +2,12 @@ package manifests_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorization "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -36,7 +38,9 @@ func newFixture(t *testing.T, l *lab.Lab) *fixture {
 	for _, name := range append(fixtureNodes, absent) {
 		f.token(t, name, warren, f.pod(t, name, warren))
 	}
-	f.makeStranger(t)
+	f.makeAccount(t, "stranger", "tunnel")
+	f.makeAccount(t, "named", "forwarder")
+	f.mayOverride(t, other, types.NamespacedName{Namespace: "default", Name: "forwarder"})
 	f.token(t, "unbound", warren, nil)
 	f.token(t, "bound to the Node", warren, &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Node",
 		Name: own, UID: f.node(t, own).UID})
@@ -85,18 +89,44 @@ func (f *fixture) token(t *testing.T, name string, account types.NamespacedName,
 	f.client(t, name, f.AsToken(answer.Status.Token))
 }
 
-// makeStranger makes an account that may do everything with Nodes and is not called warren; its token is of the Node
-// own.
-func (f *fixture) makeStranger(t *testing.T) {
+// makeAccount makes an account that may do everything with Nodes and is not called warren, and a client with a token of
+// it; the token is of the Node own.
+func (f *fixture) makeAccount(t *testing.T, client, name string) {
 	t.Helper()
-	account := types.NamespacedName{Namespace: "default", Name: "tunnel"}
+	account := types.NamespacedName{Namespace: "default", Name: name}
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account.Name}}
 	if _, err := f.admin.ServiceAccounts(account.Namespace).Create(t.Context(), sa,
 		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	allowEverything(t, f.Lab, account)
-	f.token(t, "stranger", account, f.pod(t, own, account))
+	f.token(t, client, account, f.pod(t, own, account))
+}
+
+// mayOverride names an account as README tells, for one Node.
+func (f *fixture) mayOverride(t *testing.T, node string, account types.NamespacedName) {
+	t.Helper()
+	f.Kubectl(t, fmt.Sprintf(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: test-override}
+rules:
+- {apiGroups: [warren.mesh], resources: [nodes], resourceNames: [%s], verbs: [override]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: test-override}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: test-override}
+subjects: [{kind: ServiceAccount, namespace: %s, name: %s}]
+`, node, account.Namespace, account.Name), "create", "--filename=-")
+	right := authorization.ResourceAttributes{Group: "warren.mesh", Resource: "nodes", Name: node, Verb: "override"}
+	lab.Wait(t, patience, "the right to override for "+account.String(), func() error {
+		ok, err := may(t, f.Lab, account, right)
+		if err == nil && !ok {
+			err = errors.New("not yet")
+		}
+		return err
+	})
 }
 
 // keepBare keeps the controllers from giving a pod CIDR to the Node that is to have none.

@@ -102,7 +102,7 @@ func (f *fixture) try(ctx context.Context, t trial, e encoding, body []byte) err
 
 // isWarren is whether the client has a token of warren's account.
 func (f *fixture) isWarren(client string) bool {
-	return client != "admin" && client != "stranger" && !strings.HasPrefix(client, "kubelet")
+	return client != "admin" && client != "stranger" && client != "named" && !strings.HasPrefix(client, "kubelet")
 }
 
 func wantDenied(err error, messages string) error {
