@@ -177,7 +177,7 @@ func (r *reader) expectCapture(t *testing.T, c readme.Command) {
 	}
 }
 
-// wantAnnotations expects the four annotations of every node, and no others of warren's.
+// wantAnnotations expects the five annotations of every node, and no others of warren's.
 func (r *reader) wantAnnotations(t *testing.T, out string) {
 	t.Helper()
 	var want, got []string
@@ -191,6 +191,7 @@ func (r *reader) wantAnnotations(t *testing.T, out string) {
 			"warren.mesh/endpoint: "+object.Annotations["warren.mesh/endpoint"],
 			"warren.mesh/node-ips: "+strings.Join(addrs, ","),
 			"warren.mesh/pod-cidrs: "+strings.Join(object.Spec.PodCIDRs, ","),
+			"warren.mesh/proof: "+object.Annotations["warren.mesh/proof"],
 			"warren.mesh/public-key: "+object.Annotations["warren.mesh/public-key"])
 	}
 	for line := range strings.Lines(out) {
