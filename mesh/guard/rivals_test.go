@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -20,9 +21,11 @@ type rivals struct {
 	name   string
 	places [2]place
 	addrs  [2]netip.Addr
-	port   uint16
-	to     netip.Addr
-	seen   inbound
+	// port is what both send from in all rounds; 0 for another one in each. The kernel keeps what it once translated a
+	// source to, so that a source that has been served once clashes with nobody afterwards.
+	port uint16
+	to   netip.Addr
+	seen inbound
 }
 
 const (
@@ -62,14 +65,14 @@ ip addr add 2001:db8:5::6/128 dev lo nodad
 		for _, r := range []rivals{
 			{
 				"the node in its pod CIDR's name to the outside", [2]place{w.node, w.node},
-				[2]netip.Addr{f.gateway, f.neighbour.Next()}, 5000, f.outside, w.onUnderlay,
+				[2]netip.Addr{f.gateway, f.neighbour.Next()}, 0, f.outside, w.onUnderlay,
 			},
-			{"pods to the outside", pods, addrs, 5000, f.outside, w.onUnderlay},
+			{"pods to the outside", pods, addrs, 0, f.outside, w.onUnderlay},
 			{"pods to the outside, from WireGuard's port", pods, addrs, 51820, f.outside, w.onUnderlay},
 			{
 				"other addresses into the mesh", [2]place{w.node, w.node},
 				[2]netip.Addr{f.secondary, f.secondary.Next()},
-				5000, f.remotePod, w.inMesh,
+				0, f.remotePod, w.inMesh,
 			},
 		} {
 			t.Run(f.name+", "+r.name, r.check)
@@ -82,14 +85,14 @@ func (r rivals) check(t *testing.T) {
 	var senders sync.WaitGroup
 	var turns atomic.Int64
 	for i := range 2 {
-		conn, last := r.places[i].udp(t, r.addrs[i], r.port), r.places[i].udp(t, r.addrs[i], 0)
+		conns, last := r.sockets(t, i), r.places[i].udp(t, r.addrs[i], 0)
 		senders.Go(func() {
 			alone(t, i)
 			for round := range rounds {
 				turns.Add(1)
 				for turns.Load() < int64(2*(round+1)) { // the other one is not there yet
 				}
-				write(t, conn, netip.AddrPortFrom(r.to, uint16(10_000+round)))
+				write(t, conns[round%len(conns)], netip.AddrPortFrom(r.to, uint16(10_000+round)))
 			}
 			write(t, last, netip.AddrPortFrom(r.to, 9)) // on the same CPU: behind all of them
 		})
@@ -100,6 +103,18 @@ func (r rivals) check(t *testing.T) {
 	if arrived < 2*rounds-chance {
 		t.Errorf("%d of %d packets arrived", arrived, 2*rounds)
 	}
+}
+
+// sockets are what the i-th sends from: one for all rounds, or one for each.
+func (r rivals) sockets(t *testing.T, i int) (all []*net.UDPConn) {
+	t.Helper()
+	if r.port != 0 {
+		return []*net.UDPConn{r.places[i].udp(t, r.addrs[i], r.port)}
+	}
+	for round := range rounds {
+		all = append(all, r.places[i].udp(t, r.addrs[i], uint16(20_000+round)))
+	}
+	return all
 }
 
 // cpus are those of this process, from before any thread was kept on one of them: new threads inherit that.
