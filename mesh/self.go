@@ -36,6 +36,19 @@ func (s Self) parse() (own Node, problems []Problem) {
 	return own, append(few(s.Name, FieldNodeIPs, lost), s.Malformed...)
 }
 
+// Cloned returns the name of the eldest other node that has the key of self and is older; ok is false if there is none.
+// A key counts with a proof only, so that node has the private half: a disk was copied, perhaps, and the key is known
+// elsewhere. Whatever else is wrong with that node does not matter.
+func (s Self) Cloned(nodes []Node) (elder string, ok bool) {
+	eldest := Node{Name: s.Name, UID: s.UID, Created: s.Created}
+	for _, n := range nodes {
+		if n.Name != s.Name && n.PublicKey == s.PublicKey && !n.PublicKey.IsZero() && byAge(n, eldest) < 0 {
+			eldest = n
+		}
+	}
+	return eldest.Name, eldest.Name != s.Name
+}
+
 // waiting returns an error that names what the own node lacks and wraps ErrWaiting; nil if it lacks nothing.
 func (n Node) waiting() error {
 	switch {

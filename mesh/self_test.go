@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"warren.mesh/keys"
 	"warren.mesh/mesh"
 )
 
@@ -167,5 +169,38 @@ func TestSelfIn(t *testing.T) {
 func TestNothingIsAnnouncedUnproven(t *testing.T) {
 	if a := mesh.Announce(config(), selfOf(number(1))); a != (mesh.Announcement{}) {
 		t.Errorf("announced without a proof: %+v", a)
+	}
+}
+
+func TestSelfCloned(t *testing.T) {
+	self := mesh.Self{Name: "a", UID: "5", Created: epoch.Add(5 * time.Second), PublicKey: key("a")}
+	other := func(name string, seconds int, key keys.Public) mesh.Node {
+		created := epoch.Add(time.Duration(seconds) * time.Second)
+		return mesh.Node{Name: name, UID: name, Created: created, PublicKey: key}
+	}
+	broken := other("broken", 3, key("a"))
+	broken.Malformed = []mesh.Problem{{Node: "broken", Field: mesh.FieldEndpoint}}
+	for name, tt := range map[string]struct {
+		self  mesh.Self
+		nodes []mesh.Node
+		want  string
+	}{
+		"nobody":                  {self, nil, ""},
+		"an elder with its own":   {self, []mesh.Node{other("b", 1, key("b"))}, ""},
+		"an elder unproven":       {self, []mesh.Node{other("b", 1, keys.Public{})}, ""},
+		"an elder":                {self, []mesh.Node{other("b", 1, key("a"))}, "b"},
+		"an elder left out":       {self, []mesh.Node{broken}, "broken"},
+		"the eldest":              {self, []mesh.Node{other("c", 2, key("a")), other("b", 1, key("a")), broken}, "b"},
+		"a younger one":           {self, []mesh.Node{other("c", 9, key("a"))}, ""},
+		"of one age, by the UID":  {self, []mesh.Node{other("4", 5, key("a"))}, "4"},
+		"of one age, and younger": {self, []mesh.Node{other("6", 5, key("a"))}, ""},
+		"itself, as it was":       {self, []mesh.Node{other("a", 1, key("a"))}, ""},
+		"no key, like another": {
+			mesh.Self{Name: "a", Created: epoch}, []mesh.Node{other("b", -1, keys.Public{})}, "",
+		},
+	} {
+		if elder, ok := tt.self.Cloned(tt.nodes); ok != (tt.want != "") || ok && elder != tt.want {
+			t.Errorf("%s: %q, %t; want %q", name, elder, ok, tt.want)
+		}
 	}
 }

@@ -91,13 +91,17 @@ func TestUninstallRemovesTheKeyAndNothingElse(t *testing.T) {
 		want []string
 	}{
 		"removed": {false, []string{"somebody-elses.key"}},
-		"kept": {true, []string{"private.key", "private.key.corrupt-20261123T120000Z", "private.key.tmp",
-			"somebody-elses.key"}},
+		"kept": {true, []string{
+			"private.key", "private.key.cloned-20261127T120000Z", "private.key.corrupt-20261123T120000Z",
+			"private.key.tmp", "somebody-elses.key",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			for _, file := range []string{"private.key", "private.key.tmp", "private.key.corrupt-20261123T120000Z",
-				"somebody-elses.key"} {
+			for _, file := range []string{
+				"private.key", "private.key.tmp", "private.key.corrupt-20261123T120000Z",
+				"private.key.cloned-20261127T120000Z", "somebody-elses.key",
+			} {
 				if err := os.WriteFile(filepath.Join(dir, file), nil, 0o600); err != nil {
 					t.Fatal(err)
 				}

@@ -31,6 +31,7 @@ func TestMetrics(t *testing.T) {
 			`warren_firewall_packets_total{counter="leak-pod"} 3`,
 			`warren_host_operations_total{kind="link-add"} 1`,
 			`warren_info{backend="kernel",reason="it is a test",version="v1"} 1`,
+			`warren_key_replacements_total 0`,
 			`warren_peers_desired 2`,
 			`warren_peers_programmed 2`,
 			`warren_reconcile_last_duration_seconds 0`,

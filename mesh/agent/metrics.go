@@ -35,6 +35,8 @@ var (
 	strayPodsDesc       = desc("warren_stray_pods", "Pods of this node with addresses outside its pod CIDRs.")
 	policiesMissingDesc = desc("warren_admission_policies_missing",
 		"1 where no admission policy checked this node's annotations at the start.")
+	keyReplacementsDesc = desc("warren_key_replacements_total",
+		"Private keys replaced because an elder node has them too.")
 	watchRestartsDesc = desc("warren_watch_restarts_total", "Interruptions of the watch over the host.")
 )
 
@@ -47,6 +49,7 @@ func (statusMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		infoDesc, peersDesiredDesc, peersProgrammedDesc, passesDesc, lastOutcomeDesc, lastTimeDesc, lastDurationDesc,
 		waitingDesc, failingDesc, nodeProblemsDesc, strayPodsDesc, policiesMissingDesc, watchRestartsDesc,
+		keyReplacementsDesc,
 	} {
 		ch <- d
 	}
@@ -67,6 +70,7 @@ func (m statusMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(strayPodsDesc, float64(len(s.Pods.Strays)))
 	gauge(policiesMissingDesc, one(s.Policies == status.PoliciesMissing))
 	counter(watchRestartsDesc, s.Watch.Restarts)
+	counter(keyReplacementsDesc, s.KeyReplacements)
 	for outcome, n := range s.Pass.Count {
 		counter(passesDesc, n, string(outcome))
 	}

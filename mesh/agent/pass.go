@@ -41,6 +41,10 @@ func (a *Agent) pass(ctx context.Context) {
 		a.hold(ctx)
 		return
 	}
+	if !a.addKey(&self, nodes) {
+		a.hold(ctx)
+		return
+	}
 	cfg := a.meshConfig(self)
 	want, problems, err := mesh.Desired(cfg, self, nodes)
 	a.status.Update(func(s status.Snapshot) status.Snapshot { return s.WithProblems(problems, time.Now()) })
@@ -77,16 +81,7 @@ func (a *Agent) read() (self mesh.Self, nodes []mesh.Node, ok bool) {
 		missing = "a list of Nodes that holds the own Node " + a.cfg.Node + " with its UID " + self.UID
 	}
 	a.report(stepNode, waitingFor(missing))
-	return self, nodes, missing == "" && a.prove(&self)
-}
-
-// prove adds the key and its proof to the own node, and reports whether that worked. They are made anew in each pass,
-// which takes 0.2 ms: what they depend on, the key and the Node's UID, may be another than before.
-func (a *Agent) prove(self *mesh.Self) bool {
-	var err error
-	self.PublicKey, self.Proof, err = a.cfg.Key.Prove(self.UID)
-	a.report(stepKey, err)
-	return err == nil
+	return self, nodes, missing == ""
 }
 
 // waitingFor returns an error that wraps mesh.ErrWaiting; nil for an empty text.

@@ -23,6 +23,8 @@ type Snapshot struct {
 	Pods     Pods      `json:"pods"`
 	Policies Policies  `json:"policies,omitempty"`
 	Watch    Watch     `json:"watch"`
+	// KeyReplacements counts, since the start, how often the private key was replaced because an elder node has it too.
+	KeyReplacements uint64 `json:"keyReplacements"`
 }
 
 // Daemon is what does not change while a daemon runs.

@@ -82,7 +82,8 @@ func TestJSON(t *testing.T) {
 			CIDRs:  []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")},
 			Strays: []netip.Addr{netip.MustParseAddr("10.244.9.5")},
 		},
-		Policies: PoliciesInForce,
+		Policies:        PoliciesInForce,
+		KeyReplacements: 1,
 	}
 	s = s.WithInterruption(errors.New("overrun"))
 	s = s.WithProblems([]mesh.Problem{{Node: "b", Field: "endpoint", Reason: "no port"}}, at(1))
@@ -147,7 +148,8 @@ func TestJSON(t *testing.T) {
   "watch": {
     "restarts": 1,
     "interruption": "overrun"
-  }
+  },
+  "keyReplacements": 1
 }`
 	if diff := cmp.Diff(want, string(text)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

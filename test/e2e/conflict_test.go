@@ -180,30 +180,35 @@ func (s *scene) stolenKey(t *testing.T) {
 	waitViews(t, s.Nodes())
 }
 
-// clonedNode starts a machine from a copy of node1's disk, key included, and then gives it a key of its own.
+// clonedNode starts a machine from a copy of node1's disk, key included. It gets a key of its own, and node1 never
+// notices.
 func (s *scene) clonedNode(t *testing.T) {
-	members := s.Nodes()
 	flows := s.crossing(t)
 	clone := s.AddNode(t, lab.NodeOptions{})
-	key := strings.TrimSpace(s.Node(1).MustExec(t, "cat", "/var/lib/warren/private.key"))
-	clone.MustExec(t, "sh", "-c", "umask 077; echo "+key+" >/var/lib/warren/private.key")
+	const file = "/var/lib/warren/private.key"
+	key := strings.TrimSpace(s.Node(1).MustExec(t, "cat", file))
+	clone.MustExec(t, "sh", "-c", "umask 077; echo "+key+" >"+file)
 	clone.StartDevice(t)
 	clone.StartDaemon(t)
-	waitAllProblems(t, s.Nodes(), clone.Name+" public-key")
-	if publicKey(t, clone) != publicKey(t, s.Node(1)) {
-		t.Fatal("the clone does not have node1's key: nothing is shown")
-	}
-	pass(t, flows, unattended)
-	waitViews(t, members, clone)
-
-	clone.MustExec(t, "rm", "/var/lib/warren/private.key")
-	clone.StopDaemon(t)
-	clone.StartDaemon(t)
 	clone.WaitReady(t)
-	waitAllProblems(t, s.Nodes())
 	waitViews(t, s.Nodes())
+	waitAllProblems(t, s.Nodes())
+	if publicKey(t, clone) == publicKey(t, s.Node(1)) {
+		t.Error("the clone has node1's key")
+	}
+	aside := clone.MustExec(t, "sh", "-c", "cat "+file+".cloned-* && stat -c %a "+file+".cloned-*")
+	if aside != key+"\n600\n" {
+		t.Error("what was set aside is not node1's key, or not of mode 0600")
+	}
+	if got := clone.Metrics(t)["warren_key_replacements_total"]; got != 1 {
+		t.Errorf("the key was replaced %v times", got)
+	}
+	own := s.FlowsAmong(t, traffic.Options{}, clone.AddPod(t, "a").Host, s.pods[0].Host)
+	own.WaitEstablished(t)
+	pass(t, append(flows, own...), watched)
 	wantNoLoss(t, flows)
 	clone.Remove(t)
+	waitViews(t, s.Nodes())
 }
 
 // overlappingNode starts a node whose Node object has pod CIDRs of node2's, and pods in them.
