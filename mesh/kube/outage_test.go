@@ -93,7 +93,7 @@ func (d *daemon) size(t *testing.T) size {
 // the process, in whose time another bubble may have been years ahead.
 func inVirtualTime(t *testing.T) {
 	handlers := utilruntime.ErrorHandlers
-	utilruntime.ErrorHandlers = nil //nolint:reassign // the library offers no other way
+	utilruntime.ErrorHandlers = nil                            //nolint:reassign // the library offers no other way
 	t.Cleanup(func() { utilruntime.ErrorHandlers = handlers }) //nolint:reassign // put back
 }
 
