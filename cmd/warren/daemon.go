@@ -36,6 +36,7 @@ type daemon struct {
 	keyFile     string
 	address     string
 	resync      time.Duration
+	massRemoval time.Duration
 }
 
 func newDaemon(log *logging) *cobra.Command {
@@ -71,6 +72,8 @@ func (d *daemon) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&d.address, "metrics-address", ":9586",
 		"address on which to serve /metrics, /healthz and /readyz; empty to serve nothing")
 	flags.DurationVar(&d.resync, "resync", agent.DefaultResync, "how often to read the whole state of the host")
+	flags.DurationVar(&d.massRemoval, "mass-removal-delay", agent.DefaultMassRemovalDelay,
+		"how long to keep peers of which more than half disappear at once; 0 to remove them at once")
 }
 
 // run connects the parts and runs them until ctx ends. If it refuses to start, the error names the remedy. What it can
@@ -99,7 +102,7 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	a = agent.New(agent.Config{
 		Node: d.node.name, Mesh: d.mesh, Key: key,
 		Cluster: cluster, Host: host, Attachments: d.attachments,
-		Log: log, Resync: d.resync,
+		Log: log, Resync: d.resync, MassRemovalDelay: d.massRemoval,
 		Version: version(), Backend: backend, BackendReason: reason,
 	})
 	listener, err := listen(d.address)
@@ -124,6 +127,9 @@ func (d *daemon) validate() error {
 	}
 	if d.resync <= 0 {
 		return fmt.Errorf("resync interval %v: want a positive duration", d.resync)
+	}
+	if d.massRemoval < 0 {
+		return fmt.Errorf("mass removal delay %v: want a duration, or 0 for none", d.massRemoval)
 	}
 	return cfg.Validate()
 }

@@ -35,6 +35,8 @@ func TestDaemonRefusesWhatCanNeverWork(t *testing.T) {
 		"--mtu=100":                              "MTU 100",
 		"--port=0":                               "port 0",
 		"--mark=3":                               "mark 0x3",
+		"--mass-removal-delay=0":                 "",
+		"--mass-removal-delay=-1s":               "mass removal delay -1s",
 		"--resync=0s":                            "resync interval 0s",
 		"--cluster-cidrs=10.0.0.0/8,10.1.0.0/16": "overlap",
 		"--node-cidrs=10.244.0.0/16":             "",

@@ -15,6 +15,10 @@ import (
 // what others change within a second; the resync finds what no notification tells.
 const DefaultResync = 5 * time.Minute
 
+// DefaultMassRemovalDelay is how long the loss of more than half of the peers at once is held: enough for an operator to see
+// that the API server has lost its store and to take it away.
+const DefaultMassRemovalDelay = 5 * time.Minute
+
 // Config is what an Agent needs. Cluster, Host, Attachments and Key are required.
 type Config struct {
 	// Node is the own Node's name.
@@ -29,6 +33,8 @@ type Config struct {
 	Log *slog.Logger
 	// Resync is the interval between full observations; zero means DefaultResync.
 	Resync time.Duration
+	// MassRemovalDelay is how long the loss of many peers at once is held; zero means not at all. See mesh.Brake.
+	MassRemovalDelay time.Duration
 	// Version is warren's own. The metrics give it.
 	Version string
 	// Backend is "kernel" or "userspace", and BackendReason why that was chosen. The log gives both once, and the
@@ -63,7 +69,7 @@ type Agent struct {
 func New(cfg Config) *Agent {
 	cfg.Resync = cmp.Or(cfg.Resync, DefaultResync)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
-	a := &Agent{cfg: cfg, log: cfg.Log, host: newReconciler(cfg.Host), changes: changeLog{log: cfg.Log}}
+	a := &Agent{cfg: cfg, log: cfg.Log, host: newReconciler(cfg.Host, cfg.MassRemovalDelay), changes: changeLog{log: cfg.Log}}
 	a.worker = loop.New(cfg.Resync, a.work)
 	first := status.Snapshot{
 		Node:   cfg.Node,

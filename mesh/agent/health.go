@@ -19,7 +19,11 @@ func (a *Agent) Handler() http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		s := a.status.Snapshot()
-		answer(w, fmt.Sprintf("WireGuard: %s, %s\n", s.Daemon.Backend, s.Daemon.BackendReason), s.Unready())
+		about := fmt.Sprintf("WireGuard: %s, %s\n", s.Daemon.Backend, s.Daemon.BackendReason)
+		for _, warning := range s.Warnings() {
+			about += "warning: " + warning + "\n"
+		}
+		answer(w, about, s.Unready())
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(newRegistry(a.status, a.cfg.Host), promhttp.HandlerOpts{}))
 	return mux

@@ -33,6 +33,7 @@ func TestMetrics(t *testing.T) {
 			`warren_info{backend="kernel",reason="it is a test",version="v1"} 1`,
 			`warren_key_replacements_total 0`,
 			`warren_peers_desired 2`,
+			`warren_peers_held 0`,
 			`warren_peers_programmed 2`,
 			`warren_reconcile_last_duration_seconds 0`,
 			`warren_reconcile_last_outcome{outcome="error"} 0`,

@@ -38,17 +38,23 @@ func logStatus(log *slog.Logger, before, after status.Snapshot) {
 }
 
 func logBegan(log *slog.Logger, c status.Condition) {
-	if c.State == status.Waiting {
+	switch c.State {
+	case status.Waiting:
 		log.Info("waiting", "step", c.Step, "reason", c.Reason)
-		return
+	case status.Warning:
+		log.Warn("warning", "step", c.Step, "reason", c.Reason)
+	default:
+		log.Error("failed, and will be retried", "step", c.Step, "err", c.Reason)
 	}
-	log.Error("failed, and will be retried", "step", c.Step, "err", c.Reason)
 }
 
 func logEnded(log *slog.Logger, c status.Condition) {
-	if c.State == status.Waiting {
+	switch c.State {
+	case status.Waiting:
 		log.Info("no longer waiting", "step", c.Step, "after", c.Reason)
-		return
+	case status.Warning:
+		log.Info("warning is over", "step", c.Step, "after", c.Reason)
+	default:
+		log.Info("recovered", "step", c.Step, "after", c.Reason)
 	}
-	log.Info("recovered", "step", c.Step, "after", c.Reason)
 }

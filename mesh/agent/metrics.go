@@ -23,13 +23,16 @@ var (
 		"version", "backend", "reason")
 	peersDesiredDesc    = desc("warren_peers_desired", "Peers that this node should have.")
 	peersProgrammedDesc = desc("warren_peers_programmed", "Peers that the WireGuard device has.")
-	passesDesc          = desc("warren_reconcile_total", "Passes of the reconcile loop by outcome.", "outcome")
-	lastOutcomeDesc     = desc("warren_reconcile_last_outcome", "1 for the outcome of the last pass.", "outcome")
-	lastTimeDesc        = desc("warren_reconcile_last_timestamp_seconds", "When the last pass ended.")
-	lastDurationDesc    = desc("warren_reconcile_last_duration_seconds", "How long the last pass took.")
-	waitingDesc         = desc("warren_waiting", "1 for each step that waits for others, and what for.",
+	peersHeldDesc       = desc("warren_peers_held",
+		"Peers that are gone from the cluster and kept for a while, because so many went at once.")
+	passesDesc       = desc("warren_reconcile_total", "Passes of the reconcile loop by outcome.", "outcome")
+	lastOutcomeDesc  = desc("warren_reconcile_last_outcome", "1 for the outcome of the last pass.", "outcome")
+	lastTimeDesc     = desc("warren_reconcile_last_timestamp_seconds", "When the last pass ended.")
+	lastDurationDesc = desc("warren_reconcile_last_duration_seconds", "How long the last pass took.")
+	waitingDesc      = desc("warren_waiting", "1 for each step that waits for others, and what for.",
 		"step", "reason")
 	failingDesc      = desc("warren_failing", "1 for each step that fails and is retried.", "step")
+	warningDesc      = desc("warren_warning", "1 for each step of which an operator should know something.", "step")
 	nodeProblemsDesc = desc("warren_node_problems", "What is wrong with a node, by part of its announcement.",
 		"node", "field")
 	strayPodsDesc       = desc("warren_stray_pods", "Pods of this node with addresses outside its pod CIDRs.")
@@ -47,7 +50,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Describe implements prometheus.Collector.
 func (statusMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		infoDesc, peersDesiredDesc, peersProgrammedDesc, passesDesc, lastOutcomeDesc, lastTimeDesc, lastDurationDesc,
+		infoDesc, peersDesiredDesc, peersProgrammedDesc, peersHeldDesc, warningDesc, passesDesc, lastOutcomeDesc, lastTimeDesc, lastDurationDesc,
 		waitingDesc, failingDesc, nodeProblemsDesc, strayPodsDesc, policiesMissingDesc, watchRestartsDesc,
 		keyReplacementsDesc,
 	} {
@@ -67,6 +70,7 @@ func (m statusMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(infoDesc, 1, s.Daemon.Version, s.Daemon.Backend, s.Daemon.BackendReason)
 	gauge(peersDesiredDesc, float64(s.Peers.Desired))
 	gauge(peersProgrammedDesc, float64(s.Peers.Programmed))
+	gauge(peersHeldDesc, float64(s.Peers.Held))
 	gauge(strayPodsDesc, float64(len(s.Pods.Strays)))
 	gauge(policiesMissingDesc, one(s.Policies == status.PoliciesMissing))
 	counter(watchRestartsDesc, s.Watch.Restarts)
@@ -97,9 +101,12 @@ func collectPass(gauge gaugeFunc, pass status.Pass) {
 // collectBlocked makes the gauges of what waits, fails or is wrong.
 func collectBlocked(gauge gaugeFunc, s status.Snapshot) {
 	for _, c := range s.Conditions {
-		if c.State == status.Waiting {
+		switch c.State {
+		case status.Waiting:
 			gauge(waitingDesc, 1, string(c.Step), c.Reason)
-		} else {
+		case status.Warning:
+			gauge(warningDesc, 1, string(c.Step))
+		default:
 			gauge(failingDesc, 1, string(c.Step))
 		}
 	}

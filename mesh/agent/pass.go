@@ -26,6 +26,7 @@ const (
 	stepAttach    status.Step = "cni configuration"
 	stepStrays    status.Step = "stray pods"
 	stepAvailable status.Step = "node condition"
+	stepRemoval   status.Step = "mass removal"
 )
 
 // report notes how a step went.
@@ -54,7 +55,10 @@ func (a *Agent) pass(ctx context.Context) {
 		return
 	}
 	a.publish(ctx, mesh.Announce(cfg, self), self, len(nodes))
-	if a.program(ctx, want) {
+	step := mesh.Step{
+		Want: want, Now: time.Now(), Stale: a.cfg.Cluster.Waiting() != "", Urgent: self.Silenced(problems),
+	}
+	if a.program(ctx, step) {
 		a.attach(self.PodCIDRs, cfg.MTU)
 		a.makeAvailable(ctx, self, len(nodes))
 	}
@@ -118,13 +122,19 @@ func (a *Agent) hold(ctx context.Context) {
 	a.report(stepProgram, err)
 }
 
-// program makes the host look like want and reports whether it succeeded.
-func (a *Agent) program(ctx context.Context, want mesh.State) bool {
-	changes, err := a.host.converge(ctx, want)
+// program makes the host look like what s asks for, but for a mass removal that is held, and reports whether it does.
+func (a *Agent) program(ctx context.Context, s mesh.Step) bool {
+	changes, err := a.host.converge(ctx, s)
 	a.changed(ctx, changes, err)
-	a.status.Update(func(s status.Snapshot) status.Snapshot {
-		s.Peers = status.Peers{Desired: len(want.Peers), Programmed: len(a.host.have.Peers)}
-		return s
+	held, _ := a.host.brake.Held()
+	warning := ""
+	if held > 0 {
+		warning = fmt.Sprintf("more than half of the peers are gone from the API server at once: each is kept for %v, "+
+			"unless it returns", a.cfg.MassRemovalDelay)
+	}
+	a.status.Update(func(now status.Snapshot) status.Snapshot {
+		now.Peers = status.Peers{Desired: len(s.Want.Peers), Programmed: len(a.host.have.Peers), Held: held}
+		return now.Warn(stepRemoval, warning, time.Now())
 	})
 	a.report(stepProgram, err)
 	return err == nil

@@ -22,11 +22,14 @@ type reconciler struct {
 	have mesh.State
 	// held says that hold has worked, and that have cannot be relied upon.
 	held bool
+	// brake holds back the loss of many peers at once. adopted says that it knows what the daemon found.
+	brake   mesh.Brake
+	adopted bool
 }
 
 // newReconciler returns a reconciler that has seen nothing yet.
-func newReconciler(host Host) *reconciler {
-	r := &reconciler{host: host}
+func newReconciler(host Host, massRemovalDelay time.Duration) *reconciler {
+	r := &reconciler{host: host, brake: mesh.Brake{Delay: massRemovalDelay}}
 	r.invalidate()
 	return r
 }
@@ -43,18 +46,28 @@ func (r *reconciler) incomplete() bool { return r.dirty.Load() }
 // that is for a later pass.
 const rounds = 2
 
-// converge makes the host look like want. It returns what it set out to change, also when that failed in part.
-func (r *reconciler) converge(ctx context.Context, want mesh.State) ([]mesh.Change, error) {
+// converge makes the host look like what the brake lets through of s. It returns what it set out to change, also when that
+// failed in part.
+func (r *reconciler) converge(ctx context.Context, s mesh.Step) ([]mesh.Change, error) {
 	if r.held {
 		r.held = false
 		r.invalidate()
 	}
+	if err := r.observe(ctx, s.Want); err != nil {
+		return nil, err
+	}
+	if !r.adopted {
+		r.brake, r.adopted = r.brake.Adopt(r.have), true
+	}
+	var want mesh.State
+	r.brake, want = r.brake.Next(s)
 	return r.apply(ctx, want, mesh.Diff, func() { r.have, r.want, r.wanted = want, want, true })
 }
 
 // hold repairs what others have destroyed and removes nothing, whatever it finds. It goes by the state last reached or,
 // when the daemon has just started, by what is fail-closed whatever the cluster looks like.
 func (r *reconciler) hold(ctx context.Context, cfg mesh.Config) ([]mesh.Change, error) {
+	r.brake = r.brake.Hold(time.Now())
 	if !r.dirty.Load() {
 		return nil, nil
 	}

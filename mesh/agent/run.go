@@ -47,11 +47,12 @@ func (a *Agent) work(ctx context.Context, resync bool) loop.Next {
 	a.status.Update(func(s status.Snapshot) status.Snapshot { return s.Begin(time.Now()) })
 	a.pass(ctx)
 	ended := a.status.Update(func(s status.Snapshot) status.Snapshot { return s.End(time.Now()) })
+	_, carryOut := a.host.brake.Held()
 	return loop.Next{
 		Failed: ended.Pass.Outcome == status.Failed,
 		// A device process that starts pokes nobody.
 		Poll: a.host.incomplete(),
-		Due:  []time.Time{a.announced.due, a.available.due, a.policyCheck.due},
+		Due:  []time.Time{a.announced.due, a.available.due, a.policyCheck.due, carryOut},
 	}
 }
 

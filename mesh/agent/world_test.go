@@ -105,7 +105,8 @@ func (m *machine) start() {
 	m.agent = agent.New(agent.Config{
 		Node: m.name, Mesh: m.config, Key: m.ring,
 		Cluster: view, Host: m.host, Attachments: m.attachments,
-		Log: m.log.logger(), Version: "v1", Backend: "kernel", BackendReason: "it is a test",
+		MassRemovalDelay: agent.DefaultMassRemovalDelay,
+		Log:              m.log.logger(), Version: "v1", Backend: "kernel", BackendReason: "it is a test",
 	})
 	running.Store(m.agent)
 	ctx, stop := context.WithCancel(context.Background())

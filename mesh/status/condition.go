@@ -17,13 +17,15 @@ type Step string
 // State is why a step is not done.
 type State string
 
-// A step that is done has no Condition. Waiting is for others, and no fault of this node's; what fails is retried.
+// A step that is done has no Condition. Waiting is for others, and no fault of this node's; what fails is retried. A Warning
+// is for an operator to know: the node is ready all the same.
 const (
 	Waiting State = "waiting"
 	Failing State = "failing"
+	Warning State = "warning"
 )
 
-// Condition is a step that is not done.
+// Condition is a step that is not done, or that an operator should know something of.
 type Condition struct {
 	Step  Step  `json:"step"`
 	State State `json:"state"`
@@ -54,18 +56,29 @@ func (s Snapshot) Report(step Step, err error, now time.Time) Snapshot {
 	if errors.Is(err, context.Canceled) {
 		return s
 	}
-	i, known := slices.BinarySearchFunc(s.Conditions, step, Condition.compareStep)
-	if err == nil && !known {
-		return s
-	}
-	s.Conditions = slices.Clone(s.Conditions)
-	if err == nil {
-		s.Conditions = slices.Delete(s.Conditions, i, i+1)
-		return s
-	}
 	condition := Condition{Step: step, State: Failing, Reason: oneLine(err), Since: now}
 	if errors.Is(err, mesh.ErrWaiting) {
 		condition.State = Waiting
+	}
+	return s.with(condition)
+}
+
+// Warn returns s with a Warning about a step, or without one if the reason is empty. No step has both a Warning and another
+// Condition: it needs a name of its own.
+func (s Snapshot) Warn(step Step, reason string, now time.Time) Snapshot {
+	return s.with(Condition{Step: step, State: Warning, Reason: reason, Since: now})
+}
+
+// with returns s with the condition in the place of the one that its step has had, or without any if it has no reason.
+func (s Snapshot) with(condition Condition) Snapshot {
+	i, known := slices.BinarySearchFunc(s.Conditions, condition.Step, Condition.compareStep)
+	if condition.Reason == "" && !known {
+		return s
+	}
+	s.Conditions = slices.Clone(s.Conditions)
+	if condition.Reason == "" {
+		s.Conditions = slices.Delete(s.Conditions, i, i+1)
+		return s
 	}
 	if !known {
 		s.Conditions = slices.Insert(s.Conditions, i, condition)

@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -51,14 +52,14 @@ func (s Snapshot) End(now time.Time) Snapshot {
 		count = map[Outcome]uint64{}
 	}
 	count[result]++
-	s.Pass = Pass{Ended: now, Took: now.Sub(s.Pass.Began), Outcome: result, Undone: s.Conditions, Count: count}
+	s.Pass = Pass{Ended: now, Took: now.Sub(s.Pass.Began), Outcome: result, Undone: s.undone(), Count: count}
 	return s
 }
 
 // Outcome returns the worst of all steps as they are.
 func (s Snapshot) Outcome() Outcome {
 	result := Success
-	for _, c := range s.Conditions {
+	for _, c := range s.undone() {
 		if c.State == Failing {
 			return Failed
 		}
@@ -66,6 +67,16 @@ func (s Snapshot) Outcome() Outcome {
 	}
 	return result
 }
+
+// undone returns the conditions but for warnings.
+func (s Snapshot) undone() []Condition {
+	if !slices.ContainsFunc(s.Conditions, Condition.warns) {
+		return s.Conditions
+	}
+	return slices.DeleteFunc(slices.Clone(s.Conditions), Condition.warns)
+}
+
+func (c Condition) warns() bool { return c.State == Warning }
 
 // Stuck says why the worker is not alive; empty while it is.
 func (s Snapshot) Stuck(now time.Time) []string {
@@ -80,14 +91,25 @@ func (s Snapshot) Stuck(now time.Time) []string {
 // condition is gone counts as done only when the pass that found it so has ended well: until then Unready gives what
 // the last pass left undone.
 func (s Snapshot) Unready() []string {
+	undone := s.undone()
 	switch {
-	case len(s.Conditions) > 0:
-		return reasons(s.Conditions)
+	case len(undone) > 0:
+		return reasons(undone)
 	case s.Pass.Ended.IsZero():
 		return []string{"waiting for the first pass"}
 	default:
 		return reasons(s.Pass.Undone)
 	}
+}
+
+// Warnings returns what an operator should know although the node is ready, one warning for each step.
+func (s Snapshot) Warnings() (all []string) {
+	for _, c := range s.Conditions {
+		if c.warns() {
+			all = append(all, c.String())
+		}
+	}
+	return all
 }
 
 func reasons(conditions []Condition) (all []string) {

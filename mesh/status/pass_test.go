@@ -53,3 +53,23 @@ func TestStuck(t *testing.T) {
 		t.Errorf("between passes: %v", reasons)
 	}
 }
+
+// A warning is told, and changes nothing else.
+func TestWarnings(t *testing.T) {
+	s := Snapshot{}.Begin(at(1)).Warn("removal", "many are gone", at(2)).End(at(3))
+	warning := Condition{Step: "removal", State: Warning, Reason: "many are gone", Since: at(2)}
+	wantConditions(t, s, warning)
+	if s.Pass.Outcome != Success || len(s.Unready()) != 0 || len(s.Pass.Undone) != 0 {
+		t.Errorf("%+v: %v", s.Pass, s.Unready())
+	}
+	s = s.Report("host", errors.New("no"), at(4)).Warn("removal", "many are gone", at(5)).End(at(6))
+	if diff := cmp.Diff([]string{"host: no"}, s.Unready()); diff != "" || s.Pass.Outcome != Failed {
+		t.Errorf("%s, unready (-want +got):\n%s", s.Pass.Outcome, diff)
+	}
+	if diff := cmp.Diff([]string{"removal: many are gone"}, s.Warnings()); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+	wantConditions(t, s, Condition{Step: "host", State: Failing, Reason: "no", Since: at(4)}, warning)
+	s = s.Report("host", nil, at(7)).Warn("removal", "", at(7)).Warn("removal", "", at(8))
+	wantConditions(t, s)
+}

@@ -15,7 +15,7 @@ type Snapshot struct {
 	Node   string `json:"node"`
 	Daemon Daemon `json:"daemon"`
 	Pass   Pass   `json:"pass"`
-	// Conditions are the steps that wait or fail, sorted by step. Empty means that every step is done.
+	// Conditions are the steps that wait, fail or warn, sorted by step. Empty means that every step is done.
 	Conditions []Condition `json:"conditions,omitempty"`
 	// Problems are what is wrong with nodes, in the order of the core.
 	Problems []Problem `json:"problems,omitempty"`
@@ -41,6 +41,8 @@ type Peers struct {
 	// Desired is how many this node should have, and Programmed how many its device has.
 	Desired    int `json:"desired"`
 	Programmed int `json:"programmed"`
+	// Held is how many of the programmed ones are gone from the cluster, and kept because so many went at once.
+	Held int `json:"held,omitempty"`
 }
 
 // Pods is what is known of the pods on this node.
