@@ -61,7 +61,7 @@ func New(config Config) (*Cluster, error) {
 	}
 	c.sources = []source{
 		{example: &metav1.PartialObjectMetadata{}, lists: clients.allNodes(), mirror: c.nodes},
-		{example: &corev1.Node{}, lists: clients.oneNode(c.name), mirror: c.own},
+		{example: &corev1.Node{}, lists: clients.oneNode(c.name), mirror: c.own, afresh: true},
 	}
 	return c, nil
 }

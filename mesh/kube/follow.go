@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -22,12 +23,15 @@ type source struct {
 	example runtime.Object
 	lists   *cache.ListWatch
 	mirror  target
+	// afresh has it list again after each outage, where others resume. That costs as much as the list.
+	afresh bool
 }
 
 // target is a mirror, whatever its types.
 type target interface {
 	cache.TransformingStore
 	report(trouble string)
+	obstacle() string
 }
 
 // follow keeps the mirror current until ctx ends.
@@ -50,6 +54,9 @@ func (s source) reporting() *cache.ListWatch {
 			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			if s.afresh && options.SendInitialEvents == nil && s.mirror.obstacle() != "" {
+				return nil, apierrors.NewResourceExpired("there was an outage: the store may be another one")
+			}
 			events, err := s.lists.WatchWithContext(ctx, options)
 			if err == nil {
 				s.mirror.report("")

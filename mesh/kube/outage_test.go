@@ -173,3 +173,35 @@ func TestWatchesBeginAnewTogether(t *testing.T) {
 		})
 	}
 }
+
+// TestOutageEndsWithTheOwnNode has an API server return with another store, and both watches could resume: the own Node is
+// one object, so that its watch lists again, and notices.
+func TestOutageEndsWithTheOwnNode(t *testing.T) {
+	inVirtualTime(t)
+	for name, store := range map[string][]*corev1.Node{"empty": nil, "all anew": mesh5("-new")} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := newFakeAPI(mesh5("")...)
+				for range 100 {
+					api.put(meshed(1, ""))
+				}
+				c := api.cluster(t, nil)
+				stop := run(t, c)
+				defer stop()
+				time.Sleep(time.Minute)
+				api.answers(down)
+				api.restore(store...)
+				time.Sleep(time.Minute)
+				api.answers(nil)
+				time.Sleep(time.Minute)
+				want := look{true, map[string]string{}, "", ""}
+				for _, n := range store {
+					want.Nodes[n.Name], want.Self = string(n.UID), "a-new"
+				}
+				if diff := cmp.Diff(want, lookAt(c)); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
