@@ -11,14 +11,14 @@ import (
 const fewPeers = 4
 
 // Brake holds back the loss of many peers at once: of more than half of at least four. An API server that returns with
-// another store looks like that, and so does a cluster that is taken apart, which can wait. What is new or different goes
-// through meanwhile.
+// another store looks like that, and so does a cluster that is taken apart, which can wait. What is new or different
+// goes through meanwhile.
 //
 // A Brake is a value: Next returns the one for the next step. Each peer's loss has its own clock, so that no later loss
 // prolongs or shortens an earlier one's wait. All losses of the last Delay count together, those that went through too:
 // peers that vanish one by one are held from the one on that makes them more than half. While any is held, each further
-// loss is. A peer is one by its public key; one whose addresses have all gone to others, as after a change of key, is no
-// loss.
+// loss is. A peer is one by its public key; one whose addresses have all gone to others, as after a change of key, is
+// no loss.
 type Brake struct {
 	// Delay is how long a loss is held; the zero value lets everything through.
 	Delay time.Duration
@@ -76,16 +76,16 @@ func (b Brake) Next(s Step) (Brake, State) {
 	return next, next.through
 }
 
-// Hold returns the brake after a step in which too little was known of the cluster to want anything. The time until the next
-// step does not count.
+// Hold returns the brake after a step in which too little was known of the cluster to want anything. The time until the
+// next step does not count.
 func (b Brake) Hold(now time.Time) Brake {
 	b.lost = b.waited(now)
 	b.now, b.stale = now, true
 	return b
 }
 
-// Held returns how many peers are held, and when the first of them is given up if it does not return; zero while that time
-// does not count.
+// Held returns how many peers are held, and when the first of them is given up if it does not return; zero while that
+// time does not count.
 func (b Brake) Held() (peers int, until time.Time) {
 	for _, l := range b.lost {
 		if !l.held {
@@ -114,8 +114,8 @@ func (b Brake) waited(now time.Time) map[keys.Public]loss {
 	return lost
 }
 
-// stillLost returns the losses that are not over: the peer has not returned, its time has not passed, and one that is held
-// is still among those gone.
+// stillLost returns the losses that are not over: the peer has not returned, its time has not passed, and one that is
+// held is still among those gone.
 func (b Brake) stillLost(s Step, gone []Peer) map[keys.Public]loss {
 	lost := b.waited(s.Now)
 	maps.DeleteFunc(lost, func(key keys.Public, l loss) bool {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// lostPeers returns the peers of have that want lacks, each with those of its allowed IPs that are free in want; none that
-// has no such left.
+// lostPeers returns the peers of have that want lacks, each with those of its allowed IPs that are free in want; none
+// that has no such left.
 func lostPeers(want, have State) []Peer {
 	var gone []Peer
 	for _, p := range have.Peers {
@@ -44,7 +44,8 @@ func (s State) taken() *ranges {
 	return taken
 }
 
-// with returns s with these peers of old, with their routes and with their addresses in the firewall. s has none of them.
+// with returns s with these peers of old, with their routes and with their addresses in the firewall. s has none of
+// them.
 func (s State) with(peers []Peer, old State) State {
 	if len(peers) == 0 {
 		return s
@@ -60,8 +61,8 @@ func (s State) with(peers []Peer, old State) State {
 	return s
 }
 
-// with returns f with those of theirs that old guards. Where pod CIDRs are guarded one by one, because no cluster CIDRs are
-// configured, they stay guarded too.
+// with returns f with those of theirs that old guards. Where pod CIDRs are guarded one by one, because no cluster CIDRs
+// are configured, they stay guarded too.
 func (f Firewall) with(theirs map[netip.Prefix]struct{}, old Firewall) Firewall {
 	var ips []netip.Addr
 	for _, ip := range old.NodeIPs {

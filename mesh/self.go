@@ -17,8 +17,8 @@ func (s Self) In(nodes []Node) bool {
 	return slices.ContainsFunc(nodes, func(n Node) bool { return n.Name == s.Name && n.UID == s.UID })
 }
 
-// Silenced reports whether the problems, which are Desired's, say that the own node has another's key. Desired gives it no
-// peers then, or the other's packets would follow the key here: a removal that must not wait.
+// Silenced reports whether the problems, which are Desired's, say that the own node has another's key. Desired gives it
+// no peers then, or the other's packets would follow the key here: a removal that must not wait.
 func (s Self) Silenced(problems []Problem) bool {
 	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Node == s.Name && p.Field == FieldPublicKey })
 }

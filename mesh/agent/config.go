@@ -15,8 +15,8 @@ import (
 // what others change within a second; the resync finds what no notification tells.
 const DefaultResync = 5 * time.Minute
 
-// DefaultMassRemovalDelay is how long the loss of more than half of the peers at once is held: enough for an operator to see
-// that the API server has lost its store and to take it away.
+// DefaultMassRemovalDelay is how long the loss of more than half of the peers at once is held: enough for an operator
+// to see that the API server has lost its store and to take it away.
 const DefaultMassRemovalDelay = 5 * time.Minute
 
 // Config is what an Agent needs. Cluster, Host, Attachments and Key are required.
@@ -69,7 +69,8 @@ type Agent struct {
 func New(cfg Config) *Agent {
 	cfg.Resync = cmp.Or(cfg.Resync, DefaultResync)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
-	a := &Agent{cfg: cfg, log: cfg.Log, host: newReconciler(cfg.Host, cfg.MassRemovalDelay), changes: changeLog{log: cfg.Log}}
+	host := newReconciler(cfg.Host, cfg.MassRemovalDelay)
+	a := &Agent{cfg: cfg, log: cfg.Log, host: host, changes: changeLog{log: cfg.Log}}
 	a.worker = loop.New(cfg.Resync, a.work)
 	first := status.Snapshot{
 		Node:   cfg.Node,

@@ -50,7 +50,8 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Describe implements prometheus.Collector.
 func (statusMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		infoDesc, peersDesiredDesc, peersProgrammedDesc, peersHeldDesc, warningDesc, passesDesc, lastOutcomeDesc, lastTimeDesc, lastDurationDesc,
+		infoDesc, peersDesiredDesc, peersProgrammedDesc, peersHeldDesc, warningDesc, passesDesc,
+		lastOutcomeDesc, lastTimeDesc, lastDurationDesc,
 		waitingDesc, failingDesc, nodeProblemsDesc, strayPodsDesc, policiesMissingDesc, watchRestartsDesc,
 		keyReplacementsDesc,
 	} {

@@ -46,8 +46,8 @@ func (r *reconciler) incomplete() bool { return r.dirty.Load() }
 // that is for a later pass.
 const rounds = 2
 
-// converge makes the host look like what the brake lets through of s. It returns what it set out to change, also when that
-// failed in part.
+// converge makes the host look like what the brake lets through of s. It returns what it set out to change, also when
+// that failed in part.
 func (r *reconciler) converge(ctx context.Context, s mesh.Step) ([]mesh.Change, error) {
 	if r.held {
 		r.held = false

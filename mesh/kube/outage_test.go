@@ -174,8 +174,8 @@ func TestWatchesBeginAnewTogether(t *testing.T) {
 	}
 }
 
-// TestOutageEndsWithTheOwnNode has an API server return with another store, and both watches could resume: the own Node is
-// one object, so that its watch lists again, and notices.
+// TestOutageEndsWithTheOwnNode has an API server return with another store, and both watches could resume: the own Node
+// is one object, so that its watch lists again, and notices.
 func TestOutageEndsWithTheOwnNode(t *testing.T) {
 	inVirtualTime(t)
 	for name, store := range map[string][]*corev1.Node{"empty": nil, "all anew": mesh5("-new")} {

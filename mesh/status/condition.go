@@ -17,8 +17,8 @@ type Step string
 // State is why a step is not done.
 type State string
 
-// A step that is done has no Condition. Waiting is for others, and no fault of this node's; what fails is retried. A Warning
-// is for an operator to know: the node is ready all the same.
+// A step that is done has no Condition. Waiting is for others, and no fault of this node's; what fails is retried. A
+// Warning is for an operator to know: the node is ready all the same.
 const (
 	Waiting State = "waiting"
 	Failing State = "failing"
@@ -63,8 +63,8 @@ func (s Snapshot) Report(step Step, err error, now time.Time) Snapshot {
 	return s.with(condition)
 }
 
-// Warn returns s with a Warning about a step, or without one if the reason is empty. No step has both a Warning and another
-// Condition: it needs a name of its own.
+// Warn returns s with a Warning about a step, or without one if the reason is empty. No step has both a Warning and
+// another Condition: it needs a name of its own.
 func (s Snapshot) Warn(step Step, reason string, now time.Time) Snapshot {
 	return s.with(Condition{Step: step, State: Warning, Reason: reason, Since: now})
 }
