@@ -23,7 +23,7 @@ type source struct {
 	example runtime.Object
 	lists   *cache.ListWatch
 	mirror  target
-	// afresh has it list again after each outage, where others resume. That costs as much as the list.
+	// afresh has it list again whenever a watch has ended, where others resume. That costs as much as the list.
 	afresh bool
 }
 
@@ -31,7 +31,6 @@ type source struct {
 type target interface {
 	cache.TransformingStore
 	report(trouble string)
-	obstacle() string
 }
 
 // follow keeps the mirror current until ctx ends.
@@ -47,16 +46,19 @@ func (s source) follow(ctx context.Context) {
 // reporting returns a ListWatch that tells the mirror how each request went. The reflector's error handler would not
 // do: the reflector does not call it for the errors that it retries by itself, a refused connection among them.
 func (s source) reporting() *cache.ListWatch {
+	listed := false // and not watched since; the reflector makes one request at a time
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			list, err := s.lists.ListWithContext(ctx, options)
 			s.note(ctx, err)
+			listed = err == nil
 			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-			if s.afresh && options.SendInitialEvents == nil && s.mirror.obstacle() != "" {
-				return nil, apierrors.NewResourceExpired("there was an outage: the store may be another one")
+			if s.afresh && options.SendInitialEvents == nil && !listed {
+				return nil, apierrors.NewResourceExpired("the watch has ended: the store may be another one")
 			}
+			listed = false
 			events, err := s.lists.WatchWithContext(ctx, options)
 			if err == nil {
 				s.mirror.report("")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -61,14 +62,14 @@ type daemon struct {
 }
 
 // runDaemon runs the daemon until the end of the test's bubble, or until stop is called.
-func runDaemon(t *testing.T, api *fakeAPI) (d *daemon, stop func()) {
+func runDaemon(t *testing.T, api *fakeAPI, massRemovalDelay time.Duration) (d *daemon, stop func()) {
 	cfg := mesh.Defaults()
 	cfg.ClusterCIDRs = []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}
 	d = &daemon{host: meshtest.NewKernel(cfg, false)}
 	d.host.SetUnderlay(netip.MustParseAddr("192.0.2.10"), 1500)
 	d.cluster = api.cluster(t, func() { d.agent.Poke() })
 	d.agent = agent.New(agent.Config{Node: "a", Mesh: cfg, Key: meshedKey(0),
-		Cluster: d.cluster, Host: d.host, Attachments: plain{}})
+		Cluster: d.cluster, Host: d.host, Attachments: plain{}, MassRemovalDelay: massRemovalDelay})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { d.agent.Run(ctx); close(ended) }()
@@ -78,6 +79,10 @@ func runDaemon(t *testing.T, api *fakeAPI) (d *daemon, stop func()) {
 
 // size is how much the host knows of others: peers, routes to or against them, and guarded addresses.
 type size struct{ Peers, Routes, Guarded int }
+
+func (s size) lacks(before size) bool {
+	return s.Peers < before.Peers || s.Routes < before.Routes || s.Guarded < before.Guarded
+}
 
 func (d *daemon) size(t *testing.T) size {
 	t.Helper()
@@ -111,7 +116,7 @@ func TestEmptyStoreShrinksNothing(t *testing.T) {
 	for range runs {
 		synctest.Test(t, func(t *testing.T) {
 			api := newFakeAPI(mesh5("")...)
-			d, stop := runDaemon(t, api)
+			d, stop := runDaemon(t, api, 0)
 			defer stop()
 			time.Sleep(time.Minute)
 			before := d.size(t)
@@ -178,7 +183,7 @@ func TestWatchesBeginAnewTogether(t *testing.T) {
 // is one object, so that its watch lists again, and notices.
 func TestOutageEndsWithTheOwnNode(t *testing.T) {
 	inVirtualTime(t)
-	for name, store := range map[string][]*corev1.Node{"empty": nil, "all anew": mesh5("-new")} {
+	for name, store := range map[string][]*corev1.Node{"empty": nil, "all anew": mesh5("-new"), "unnoticed": nil} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api := newFakeAPI(mesh5("")...)
@@ -189,7 +194,9 @@ func TestOutageEndsWithTheOwnNode(t *testing.T) {
 				stop := run(t, c)
 				defer stop()
 				time.Sleep(time.Minute)
-				api.answers(down)
+				if name != "unnoticed" { // by connections that wait until the server is back
+					api.answers(down)
+				}
 				api.restore(store...)
 				time.Sleep(time.Minute)
 				api.answers(nil)
@@ -204,4 +211,83 @@ func TestOutageEndsWithTheOwnNode(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOutages has the API server fail in each way that is known, for longer than anything is held where nobody can know
+// better, and wants nobody to be missing at any time and all to be well afterwards.
+func TestOutages(t *testing.T) {
+	inVirtualTime(t)
+	older := append(mesh5("")[:2], meshed(7, "")) // three are missing, and one that was deleted is back
+	for name, outage := range map[string]struct {
+		answer func(*http.Request) (*http.Response, error)
+		store  []*corev1.Node
+		lasts  time.Duration
+	}{
+		"refused":                     {down, mesh5(""), time.Hour},
+		"unavailable":                 {unavailable, mesh5(""), time.Hour},
+		"broken":                      {broken, mesh5(""), time.Hour},
+		"hanging":                     {nil, mesh5(""), time.Hour},
+		"an empty store":              {served, nil, time.Hour},
+		"a store without this node":   {served, mesh5("")[1:3], time.Hour},
+		"a store with this node only": {served, mesh5("")[:1], 4 * time.Minute},
+		"a successor of this node":    {served, mesh5("-new")[:1], 4 * time.Minute},
+		"an older store":              {served, older, 4 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := newFakeAPI(mesh5("")...)
+				d, stop := runDaemon(t, api, agent.DefaultMassRemovalDelay)
+				defer stop()
+				time.Sleep(time.Minute)
+				before := d.size(t)
+				answer, release := outage.answer, func() {}
+				if answer == nil {
+					answer, release = hanging()
+				}
+				api.answers(unavailable) // so that each watch has to list again
+				api.restore(outage.store...)
+				time.Sleep(30 * time.Second)
+				api.answers(answer)
+				for end := time.Now().Add(outage.lasts); time.Now().Before(end); time.Sleep(10 * time.Second) {
+					if now := d.size(t); now.lacks(before) {
+						t.Fatalf("%v before the end: %+v, before the outage %+v", time.Until(end), now, before)
+					}
+				}
+				api.answers(unavailable)
+				api.restore(mesh5("")...)
+				release()
+				time.Sleep(30 * time.Second)
+				api.answers(nil)
+				time.Sleep(time.Minute)
+				if now := d.size(t); now != before {
+					t.Errorf("afterwards %+v, before %+v", now, before)
+				}
+				w := httptest.NewRecorder()
+				d.agent.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+				if w.Code != http.StatusOK {
+					t.Errorf("not ready: %s", w.Body)
+				}
+			})
+		})
+	}
+}
+
+// served leaves the answer to the fake's store.
+func served(*http.Request) (*http.Response, error) { return nil, nil }
+
+func broken(*http.Request) (*http.Response, error) {
+	return refuse(http.StatusInternalServerError, metav1.StatusReasonInternalError, "etcd is gone"), nil
+}
+
+// hanging answers nobody before release.
+func hanging() (answer func(*http.Request) (*http.Response, error), release func()) {
+	released := make(chan struct{})
+	return func(r *http.Request) (*http.Response, error) {
+		select {
+		case <-released:
+			return nil, refused
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}, func() { close(released) }
 }
