@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -53,6 +54,35 @@ func TestPrivilegedAPIOutage(t *testing.T) {
 	}
 	s.WaitMeshed(t)
 	t.Logf("all daemons ready %v after the API server was", time.Since(begin).Round(time.Millisecond))
+	pass(t, flows, unattended)
+	before.wantSameHosts(t)
+	before.wantSameObjects(t)
+	wantNoLoss(t, flows)
+	t.Run("an empty store", s.emptyStore)
+}
+
+// emptyStore has the API server return knowing nobody, and then with the store that it had. Each daemon says that it
+// waits for its own Node, and nobody takes the others for gone.
+func (s *scene) emptyStore(t *testing.T) {
+	for _, n := range s.Nodes() {
+		n.StopDaemon(t)
+		n.StartDaemon(t, "--kubeconfig="+filepath.Join(s.Dir, "pki", "admin.kubeconfig")) // no token outlives its store
+		n.WaitReady(t)
+	}
+	flows, before := s.crossing(t), s.record(t)
+	begin := time.Now()
+	s.LoseStore(t)
+	for _, n := range s.Nodes() {
+		waitWaiting(t, n, "own Node object: the cluster has no Node named "+n.Name)
+	}
+	t.Logf("all daemons miss their Nodes %v after the store was lost", time.Since(begin).Round(time.Millisecond))
+	pass(t, flows, unattended)
+	before.wantSameHosts(t)
+	s.RecoverStore(t)
+	for _, n := range s.Nodes() {
+		n.WaitReady(t)
+	}
+	s.WaitMeshed(t)
 	pass(t, flows, unattended)
 	before.wantSameHosts(t)
 	before.wantSameObjects(t)

@@ -44,7 +44,7 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 	if err := l.issue(); err != nil {
 		return err
 	}
-	if err := l.serve(etcdName, l.programs.Etcd, l.etcdArgs()); err != nil {
+	if err := l.serve(etcdName, l.programs.Etcd, l.etcdArgs(usualStore)); err != nil {
 		return err
 	}
 	if err := l.startAPI(ctx); err != nil {
@@ -152,6 +152,31 @@ func (l *Lab) StartAPI(t TB) {
 	if err := l.startAPI(t.Context()); err != nil {
 		t.Fatalf("%v", err)
 	}
+}
+
+// LoseStore ends API server and etcd, and starts both again with an empty store. No token is known there, certificates
+// are.
+func (l *Lab) LoseStore(t TB) {
+	t.Helper()
+	l.startWithStore(t, emptyStore)
+}
+
+// RecoverStore ends API server and etcd, and starts both again with the store that was lost.
+func (l *Lab) RecoverStore(t TB) {
+	t.Helper()
+	l.startWithStore(t, usualStore)
+}
+
+func (l *Lab) startWithStore(t TB, store string) {
+	t.Helper()
+	l.StopAPI(t)
+	if err := l.servers[etcdName].Signal(syscall.SIGKILL, machine.KillTimeout); err != nil {
+		t.Fatalf("stop etcd: %v", err)
+	}
+	if err := l.serve(etcdName, l.programs.Etcd, l.etcdArgs(store)); err != nil {
+		t.Fatalf("%v", err)
+	}
+	l.StartAPI(t)
 }
 
 // StopControllers ends the controllers: Nodes that join then have no pod CIDR.

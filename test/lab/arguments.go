@@ -8,10 +8,16 @@ import (
 // etcdURL is on the control machine's loopback: nobody else's.
 const etcdURL = "http://127.0.0.1:2379"
 
-func (l *Lab) etcdArgs() []string {
+// The stores that etcd has in a lab: the usual one, and one that is empty at first.
+const (
+	usualStore = "etcd"
+	emptyStore = "etcd-empty"
+)
+
+func (l *Lab) etcdArgs(store string) []string {
 	const peerURL = "http://127.0.0.1:2380"
 	return []string{
-		"--data-dir=" + filepath.Join(l.Dir, "disks", "etcd"),
+		"--data-dir=" + filepath.Join(l.Dir, "disks", store),
 		"--listen-client-urls=" + etcdURL, "--advertise-client-urls=" + etcdURL,
 		"--listen-peer-urls=" + peerURL, "--initial-advertise-peer-urls=" + peerURL, "--initial-cluster=default=" +
 			peerURL,
