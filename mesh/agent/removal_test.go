@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -149,9 +150,10 @@ func TestMassRemovalAfterARestart(t *testing.T) {
 	})
 }
 
-// A node that has another's key must be silent at once: its peers would follow the key.
+// A node that has another's key, and cannot replace it, must be silent at once: its peers would follow the key.
 func TestClonesAreSilencedAtOnce(t *testing.T) {
 	massed(t, func(t *testing.T, api *meshtest.API, a *machine, _ mesh.State) {
+		a.ring.fail(nil, errors.New("disk full"))
 		elder := announced(7)
 		elder.Key, elder.Announcement.PublicKey = private(1), a.key.String()
 		api.Create(elder)
