@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -82,9 +83,20 @@ func (tg *target) attended(t *testing.T, f failure) {
 		tg.node.StartDevice(t)
 	}
 	tg.whole(t)
-	if operations(t, tg.node) == written {
-		t.Error("the daemon has repaired nothing: the scene is not what the test is about")
-	}
+	repairs(t, tg.node, written)
+}
+
+// repairs waits until the daemon has counted more than written operations and returns how many. The daemon counts a
+// change once it has made all of it, a moment after its packets flow.
+func repairs(t *testing.T, n *lab.Node, written int) (now int) {
+	t.Helper()
+	lab.Wait(t, time.Minute, "the daemon to count what it has repaired", func() error {
+		if now = operations(t, n); now == written {
+			return errors.New("it has repaired nothing: the scene is not what the test is about")
+		}
+		return nil
+	})
+	return now
 }
 
 // arrived is how many packets of the outward flows arrive while each sends so many more, not counting what was on its

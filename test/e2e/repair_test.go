@@ -89,6 +89,7 @@ func (tg *target) firewallDamages() []damage {
 func (tg *target) repaired(t *testing.T, d damage) {
 	n := tg.node
 	logged := len(n.Log())
+	counted := operations(t, n)
 	before := inquire(n, d.inquiry)
 	n.MustExec(t, "sh", "-c", d.command)
 	took := lab.Wait(t, time.Minute, "repair of "+d.name, func() error {
@@ -102,7 +103,7 @@ func (tg *target) repaired(t *testing.T, d damage) {
 		t.Errorf("repaired after %v, want %v at most", took, repairTime)
 	}
 	tg.whole(t)
-	written := operations(t, n)
+	written := repairs(t, n, counted)
 	pass(t, tg.flows, peaceful)
 	if now := operations(t, n); now != written {
 		t.Errorf("%d writes to the host after the repair", now-written)
