@@ -37,7 +37,7 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/userspace/limit", "", "it counts packets between two interfaces of wireguard-go"},
 	{"mesh/userspace/udp", "", "it goes when upstream is mended"},
 	{"cni", "internal/atomicfile", "attaching pods to a bridge needs no mesh"},
-	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/agent mesh/userspace cni", "no fakes, no lab"},
+	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/agent mesh/loop mesh/userspace cni", "no fakes, no lab"},
 }
 
 // arrow forbids a package (not its tests) to depend on modules or packages below To, through however many others.

@@ -34,7 +34,8 @@ type daemon struct {
 	node        nodeOptions
 	attachments cni.Configuration
 	keyFile     string
-	address     string
+	metrics     string
+	health      string
 	resync      time.Duration
 	massRemoval time.Duration
 }
@@ -69,8 +70,9 @@ func (d *daemon) addFlags(flags *pflag.FlagSet) {
 	d.node.addFlags(flags)
 	addCNIFlags(flags, &d.attachments)
 	flags.StringVar(&d.keyFile, "key-file", keys.DefaultPath, "file of the node's private key; made if it is missing")
-	flags.StringVar(&d.address, "metrics-address", ":9586",
-		"address on which to serve /metrics, /healthz and /readyz; empty to serve nothing")
+	flags.StringVar(&d.metrics, metricsFlag, ":18787", "address on which to serve /metrics; empty to serve nothing")
+	flags.StringVar(&d.health, healthFlag, "127.0.0.1:18788",
+		"address on which to serve /healthz and /readyz, which the manifests' probes ask; empty to serve nothing")
 	flags.DurationVar(&d.resync, "resync", agent.DefaultResync, "how often to read the whole state of the host")
 	flags.DurationVar(&d.massRemoval, "mass-removal-delay", agent.DefaultMassRemovalDelay,
 		"how long to keep peers of which more than half disappear at once; 0 to remove them at once")
@@ -105,18 +107,31 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 		Log: log, Resync: d.resync, MassRemovalDelay: d.massRemoval,
 		Version: version(), Backend: backend, BackendReason: reason,
 	})
-	listener, err := listen(d.address)
-	if err != nil {
-		return err
-	}
 	log.Info("starting", "version", version(), "node", d.node.name, "peer", key.Public().String())
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return serve(ctx, listener, a.Handler()) })
+	for _, s := range d.servers(a) {
+		group.Go(func() error { s.run(ctx); return nil })
+	}
 	group.Go(func() error { return cluster.Run(ctx) })
 	group.Go(func() error { a.Run(ctx); return nil })
 	err = group.Wait()
 	log.Info("stopped: the mesh continues to work as it is")
 	return err
+}
+
+// The addresses are in no range of Prometheus' list of default ports for exporters, 9100 to 9999 and 10000 upwards, and
+// below those that Linux gives to clients and Kubernetes to NodePorts.
+const (
+	metricsFlag = "metrics-address"
+	healthFlag  = "health-address"
+)
+
+// servers returns what serves the agent's endpoints.
+func (d *daemon) servers(a *agent.Agent) []server {
+	return []server{
+		{d.metrics, metricsFlag, a.Metrics(), func(err error) { a.Serves(agent.Metrics, err) }},
+		{d.health, healthFlag, a.Health(), func(err error) { a.Serves(agent.Health, err) }},
+	}
 }
 
 // validate returns an error for a configuration that can never work.

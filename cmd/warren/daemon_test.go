@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,20 +70,6 @@ func TestLoadKeyKeepsIt(t *testing.T) {
 	}
 }
 
-func TestListenTellsTheRemedy(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	if _, err := listen(taken.Addr().String()); err == nil || !strings.Contains(err.Error(), "--metrics-address") {
-		t.Errorf("error %v", err)
-	}
-	if listener, err := listen(""); listener != nil || err != nil {
-		t.Errorf("no address: %v, %v", listener, err)
-	}
-}
-
 func TestUninstallRemovesTheKeyAndNothingElse(t *testing.T) {
 	for name, test := range map[string]struct {
 		keep bool
@@ -137,27 +120,5 @@ func TestUnpublishTellsWhatIsLeft(t *testing.T) {
 	u.annotations = false
 	if err := u.unpublish(t.Context()); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestServeAnswersUntilItsContextEnds(t *testing.T) {
-	listener, err := listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- serve(ctx, listener, http.NotFoundHandler()) }()
-	response, err := http.Get("http://" + listener.Addr().String())
-	if err != nil || response.StatusCode != http.StatusNotFound {
-		t.Fatalf("%v, %v", response, err)
-	}
-	_ = response.Body.Close()
-	cancel()
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
-	if err := serve(ctx, nil, nil); err != nil {
-		t.Error("nothing to serve: ", err)
 	}
 }

@@ -7,34 +7,50 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"warren.mesh/mesh/loop"
 )
 
 // requestTimeout is how long a client of health and metrics may take to send a request; it may take twice as long to
 // read the answer.
 const requestTimeout = 10 * time.Second
 
-// listen returns nil for an empty address.
-func listen(address string) (net.Listener, error) {
-	if address == "" {
-		return nil, nil
-	}
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("serve metrics (%w): stop what uses the port, or set another --metrics-address", err)
-	}
-	return listener, nil
+// server serves HTTP at one address. What keeps it from that is reported and retried, and never ends the daemon.
+type server struct {
+	// address is what flag says, HOST:PORT; empty serves nothing.
+	address, flag string
+	handler       http.Handler
+	// report gets why nothing is served, and nil when that is over.
+	report func(error)
 }
 
-// serve answers requests until ctx ends. It returns nil at once if listener is nil.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	if listener == nil {
+// run serves until ctx ends.
+func (s server) run(ctx context.Context) {
+	retry := loop.Backoff{First: 250 * time.Millisecond, Most: 30 * time.Second, Jitter: true}
+	for s.address != "" && ctx.Err() == nil {
+		err := s.serve(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		s.report(err)
+		loop.Sleep(ctx, retry.Next())
+	}
+}
+
+// serve listens and answers requests until ctx ends or the socket fails.
+func (s server) serve(ctx context.Context) error {
+	listener, err := net.Listen("tcp", s.address)
+	if err != nil {
+		return fmt.Errorf("%w: stop what uses the port, or set another --%s", err, s.flag)
+	}
+	s.report(nil)
+	web := &http.Server{Handler: s.handler, ReadTimeout: requestTimeout, WriteTimeout: 2 * requestTimeout}
+	stop := context.AfterFunc(ctx, func() { _ = web.Close() })
+	defer stop()
+	err = web.Serve(listener)
+	_ = web.Close()
+	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
-	server := &http.Server{Handler: handler, ReadTimeout: requestTimeout, WriteTimeout: 2 * requestTimeout}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve metrics: %w", err)
-	}
-	return nil
+	return err
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -49,7 +50,8 @@ type Agent struct {
 	worker *loop.Worker
 	host   *reconciler
 	// status is what the worker and the watch write, and log, metrics and health read.
-	status *status.Board
+	status  *status.Board
+	metrics http.Handler
 	// handshakes are under way; Run waits for them.
 	handshakes sync.WaitGroup
 
@@ -77,5 +79,6 @@ func New(cfg Config) *Agent {
 		Daemon: status.Daemon{Version: cfg.Version, Backend: cfg.Backend, BackendReason: cfg.BackendReason},
 	}
 	a.status = status.NewBoard(first, func(before, after status.Snapshot) { logStatus(cfg.Log, before, after) })
+	a.metrics = newMetrics(a.status, cfg.Host)
 	return a
 }

@@ -7,12 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"warren.mesh/mesh/status"
 )
 
-// Handler serves /healthz (is the worker alive), /readyz (is the mesh programmed, by which WireGuard, and if not, why)
-// and /metrics.
-func (a *Agent) Handler() http.Handler {
+// Health returns the handler of /healthz (is the worker alive) and /readyz (is the mesh programmed, by which WireGuard,
+// and if not, why).
+func (a *Agent) Health() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, "", a.status.Snapshot().Stuck(time.Now()))
@@ -25,8 +25,31 @@ func (a *Agent) Handler() http.Handler {
 		}
 		answer(w, about, s.Unready())
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(newRegistry(a.status, a.cfg.Host), promhttp.HandlerOpts{}))
 	return mux
+}
+
+// Metrics returns the handler of /metrics.
+func (a *Agent) Metrics() http.Handler { return a.metrics }
+
+// Endpoint is what the daemon serves at an address of its own.
+type Endpoint string
+
+// The daemon's endpoints. They do not share an address: kubelets ask for health from the node itself, Prometheus for
+// metrics from elsewhere, and whatever keeps one of them from being served leaves the other.
+const (
+	Health  Endpoint = "health"
+	Metrics Endpoint = "metrics"
+)
+
+// Serves takes whether the endpoint is being served, and if not, why. That is a warning: the mesh works without it.
+func (a *Agent) Serves(e Endpoint, err error) {
+	reason := ""
+	if err != nil {
+		reason = err.Error()
+	}
+	a.status.Update(func(s status.Snapshot) status.Snapshot {
+		return s.Warn(status.Step("serve "+e), reason, time.Now())
+	})
 }
 
 // answer writes 200, ok and about if there are no reasons, or 503 with the reasons, one on each line.

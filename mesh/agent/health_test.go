@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"warren.mesh/mesh/agent"
 	"warren.mesh/mesh/meshtest"
 )
 
@@ -65,6 +67,31 @@ func TestHealthzTellsAStuckWorker(t *testing.T) {
 		synctest.Wait()
 		if code, _ := a.get("/healthz"); code != 200 {
 			t.Error("not alive after the pass has ended")
+		}
+	})
+}
+
+// What keeps an endpoint from being served is told wherever the daemon can still be asked. The node is ready.
+func TestUnservedEndpointIsAWarning(t *testing.T) {
+	cluster(t, 1, func(t *testing.T, _ *meshtest.API, machines []*machine) {
+		a := machines[0]
+		for range 3 {
+			a.agent.Serves(agent.Metrics, errors.New("port 18787 is taken"))
+		}
+		const warning = "warning: serve metrics: port 18787 is taken\n"
+		if code, body := a.get("/readyz"); code != 200 || !strings.Contains(body, warning) {
+			t.Errorf("/readyz: %d %s", code, body)
+		}
+		const metric = `warren_warning{step="serve metrics"} 1`
+		if _, body := a.get("/metrics"); !strings.Contains(body, metric) {
+			t.Error("no metric " + metric)
+		}
+		if got := logged(a.log.read(), "port 18787 is taken"); len(got) != 1 {
+			t.Errorf("log: %q", got)
+		}
+		a.agent.Serves(agent.Metrics, nil)
+		if _, body := a.get("/readyz"); strings.Contains(body, "warning") {
+			t.Errorf("served, and /readyz says %s", body)
 		}
 	})
 }

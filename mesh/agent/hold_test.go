@@ -128,7 +128,7 @@ func TestOwnNodeMissing(t *testing.T) {
 		if code, _ := a.get("/healthz"); code != 200 {
 			t.Error("liveness must stay green")
 		}
-		const metric = `warren_waiting{reason="waiting for the own Node object: `
+		const metric = `warren_waiting{step="own node"} 1`
 		if _, body := a.get("/metrics"); !strings.Contains(body, metric) {
 			t.Error("no metric")
 		}

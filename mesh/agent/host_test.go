@@ -26,6 +26,14 @@ type host struct {
 	gate chan struct{}
 	// handshakes is how many calls of InitiateHandshakes are under way.
 	handshakes atomic.Int32
+	reads      leakReads
+}
+
+// leakReads counts the calls of Leaks, and can hold them up and make them fail.
+type leakReads struct {
+	total, now, most int
+	gate             chan struct{}
+	err              error
 }
 
 // newHost is a fresh host with these addresses on an underlay of Ethernet.
@@ -75,6 +83,48 @@ func (h *host) Watch(ctx context.Context, poke func()) error {
 		return h.watchErr
 	}
 	return h.Kernel.Watch(ctx, poke)
+}
+
+func (h *host) Leaks(ctx context.Context) (map[string]uint64, error) {
+	h.mu.Lock()
+	h.reads.total++
+	h.reads.now++
+	h.reads.most = max(h.reads.most, h.reads.now)
+	gate, err := h.reads.gate, h.reads.err
+	h.mu.Unlock()
+	if gate != nil {
+		<-gate
+	}
+	h.mu.Lock()
+	h.reads.now--
+	h.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return h.Kernel.Leaks(ctx)
+}
+
+// holdLeaks keeps Leaks from returning until release is called.
+func (h *host) holdLeaks() (release func()) {
+	gate := make(chan struct{})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reads.gate = gate
+	return func() { close(gate) }
+}
+
+// failLeaks makes Leaks fail; nil mends it.
+func (h *host) failLeaks(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reads.err = err
+}
+
+// leakReads is how often Leaks was called, and how many calls at most were under way together.
+func (h *host) leakReads() (total, atOnce int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.reads.total, h.reads.most
 }
 
 // fail makes Observe and Apply fail; nil mends them.

@@ -1,18 +1,29 @@
 package agent
 
 import (
+	"net/http"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"warren.mesh/mesh"
 	"warren.mesh/mesh/status"
 )
 
-// newRegistry returns what /metrics serves: the snapshot and the host's counters as they are when somebody asks.
-func newRegistry(board *status.Board, host Host) *prometheus.Registry {
+// maxScrapes is how many scrapes are answered at once; the answer to more is 503. Anybody may ask, and each takes
+// memory while it waits.
+const maxScrapes = 16
+
+// newMetrics returns the handler of /metrics, which gives the snapshot as it is when somebody asks and the host's
+// counters as they were a moment before.
+func newMetrics(board *status.Board, host Host) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(statusMetrics{board}, hostCounters{host},
+	registry.MustRegister(statusMetrics{board}, newHostCounters(host),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return registry
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
+	return mux
 }
 
 // statusMetrics reads the snapshot when the metrics are read.
@@ -29,12 +40,11 @@ var (
 	lastOutcomeDesc  = desc("warren_reconcile_last_outcome", "1 for the outcome of the last pass.", "outcome")
 	lastTimeDesc     = desc("warren_reconcile_last_timestamp_seconds", "When the last pass ended.")
 	lastDurationDesc = desc("warren_reconcile_last_duration_seconds", "How long the last pass took.")
-	waitingDesc      = desc("warren_waiting", "1 for each step that waits for others, and what for.",
-		"step", "reason")
+	waitingDesc      = desc("warren_waiting", "1 for each step that waits for others. /readyz says what for.", "step")
 	failingDesc      = desc("warren_failing", "1 for each step that fails and is retried.", "step")
 	warningDesc      = desc("warren_warning", "1 for each step of which an operator should know something.", "step")
-	nodeProblemsDesc = desc("warren_node_problems", "What is wrong with a node, by part of its announcement.",
-		"node", "field")
+	nodeProblemsDesc = desc("warren_node_problems",
+		"How much is wrong with nodes, by part of their announcements. The log says what, with which node.", "field")
 	strayPodsDesc       = desc("warren_stray_pods", "Pods of this node with addresses outside its pod CIDRs.")
 	policiesMissingDesc = desc("warren_admission_policies_missing",
 		"1 where no admission policy checked this node's annotations at the start.")
@@ -104,20 +114,19 @@ func collectBlocked(gauge gaugeFunc, s status.Snapshot) {
 	for _, c := range s.Conditions {
 		switch c.State {
 		case status.Waiting:
-			gauge(waitingDesc, 1, string(c.Step), c.Reason)
+			gauge(waitingDesc, 1, string(c.Step))
 		case status.Warning:
 			gauge(warningDesc, 1, string(c.Step))
 		default:
 			gauge(failingDesc, 1, string(c.Step))
 		}
 	}
-	type labels struct{ node, field string }
-	problems := map[labels]int{}
+	problems := map[mesh.Field]int{}
 	for _, p := range s.Problems {
-		problems[labels{p.Node, string(p.Field)}]++
+		problems[p.Field]++
 	}
-	for l, n := range problems {
-		gauge(nodeProblemsDesc, float64(n), l.node, l.field)
+	for field, n := range problems {
+		gauge(nodeProblemsDesc, float64(n), string(field))
 	}
 }
 

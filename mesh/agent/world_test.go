@@ -123,7 +123,11 @@ func (m *machine) end() {
 // get asks the daemon's HTTP endpoints.
 func (m *machine) get(path string) (code int, body string) {
 	w := httptest.NewRecorder()
-	m.agent.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	handler := m.agent.Health()
+	if path == "/metrics" {
+		handler = m.agent.Metrics()
+	}
+	handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 	return w.Code, w.Body.String()
 }
 

@@ -263,7 +263,7 @@ func TestOutages(t *testing.T) {
 					t.Errorf("afterwards %+v, before %+v", now, before)
 				}
 				w := httptest.NewRecorder()
-				d.agent.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+				d.agent.Health().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 				if w.Code != http.StatusOK {
 					t.Errorf("not ready: %s", w.Body)
 				}

@@ -130,7 +130,7 @@ func (r *reader) expect(t *testing.T, c readme.Command) {
 		{"-- wg show warren0", "latest handshake: ", nodes - 1},
 		{"ping -c 3 $ip\ndone", " 0% packet loss", nodes},
 		{"grep warren_firewall_packets_total", `{counter="leak-pod"} `, 1},
-		{"localhost:9586/readyz", "ok\nWireGuard: ", 1},
+		{"localhost:18788/readyz", "ok\nWireGuard: ", 1},
 		{"", "", 0},
 	} {
 		if !strings.HasSuffix(c.Text, e.command) {

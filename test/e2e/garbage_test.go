@@ -34,7 +34,8 @@ func (s *scene) garbageOnNewNodes(t *testing.T) {
 	t.Logf("%d pieces of garbage", len(wrong))
 	for _, n := range s.Nodes() {
 		waitProblems(t, n, wrong...)
-		for problem, lines := range loggedProblems(t, n) {
+		logged, _ := loggedProblems(t, n)
+		for problem, lines := range logged {
 			if lines != 1 {
 				t.Errorf("%s has logged problem %q %d times", n.Name, problem, lines)
 			}

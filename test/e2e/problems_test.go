@@ -14,23 +14,23 @@ import (
 	"warren.mesh/test/lab"
 )
 
-// waitProblems waits until the node's metrics name exactly these problems, each "NODE FIELD", and wants its log to have
-// named them.
+// waitProblems waits until the node's log and metrics tell exactly these problems, each "NODE FIELD".
 func waitProblems(t *testing.T, n *lab.Node, wrong ...string) {
 	t.Helper()
 	slices.Sort(wrong)
+	fields := map[string]float64{}
+	for _, problem := range wrong {
+		_, field, _ := strings.Cut(problem, " ")
+		fields[`warren_node_problems{field="`+field+`"}`]++
+	}
 	lab.Wait(t, time.Minute, n.Name+" to know what is wrong with others", func() error {
-		if diff := cmp.Diff(wrong, problems(t, n), cmpopts.EquateEmpty()); diff != "" {
-			return fmt.Errorf("problems in its metrics (-want +got):\n%s", diff)
+		_, now := loggedProblems(t, n)
+		diff := cmp.Diff(wrong, now, cmpopts.EquateEmpty()) + cmp.Diff(fields, problemSeries(t, n))
+		if diff != "" {
+			return fmt.Errorf("problems (-want +got):\n%s", diff)
 		}
 		return nil
 	})
-	log := loggedProblems(t, n)
-	for _, problem := range wrong {
-		if log[problem] == 0 {
-			t.Errorf("%s: nothing in the log of problem %q", n.Name, problem)
-		}
-	}
 }
 
 func waitAllProblems(t *testing.T, nodes []*lab.Node, wrong ...string) {
@@ -40,34 +40,47 @@ func waitAllProblems(t *testing.T, nodes []*lab.Node, wrong ...string) {
 	}
 }
 
-var problemSeries = regexp.MustCompile(`^warren_node_problems{field="(.*)",node="(.*)"}$`)
-
-// problems are those in the metrics, sorted.
-func problems(t *testing.T, n *lab.Node) []string {
+// problemSeries are the numbers of problems in the metrics, by series.
+func problemSeries(t *testing.T, n *lab.Node) map[string]float64 {
 	t.Helper()
-	var all []string
-	for series := range n.Metrics(t) {
-		if labels := problemSeries.FindStringSubmatch(series); labels != nil {
-			all = append(all, labels[2]+" "+labels[1])
+	metrics := n.Metrics(t)
+	for series := range metrics {
+		if !strings.HasPrefix(series, "warren_node_problems{") {
+			delete(metrics, series)
 		}
 	}
-	slices.Sort(all)
-	return all
+	return metrics
 }
 
-var problemLine = regexp.MustCompile(`level=WARN msg="node has a problem" node=(\S+) field=(\S+) reason=.`)
+var (
+	startLine   = regexp.MustCompile(`level=INFO msg=starting `)
+	problemLine = regexp.MustCompile(`level=WARN msg="node has a problem" node=(\S+) field=(\S+) reason=.`)
+	goneLine    = regexp.MustCompile(`level=INFO msg="node's problem is gone" node=(\S+) field=(\S+) reason=.`)
+)
 
-// loggedProblems counts the lines of each problem, and wants every line of the log to be the daemon's own.
-func loggedProblems(t *testing.T, n *lab.Node) map[string]int {
+// loggedProblems counts the lines of each problem, and lists those that are not gone, sorted. It wants every line of
+// the log to be the daemon's own.
+func loggedProblems(t *testing.T, n *lab.Node) (lines map[string]int, now []string) {
 	t.Helper()
-	counts := map[string]int{}
+	lines = map[string]int{}
 	for line := range strings.Lines(n.Log()) {
 		if !strings.HasPrefix(line, "time=") {
 			t.Errorf("%s has logged a line of somebody else's: %q", n.Name, line)
 		}
+		if startLine.MatchString(line) {
+			now = nil
+		}
 		if names := problemLine.FindStringSubmatch(line); names != nil {
-			counts[names[1]+" "+names[2]]++
+			problem := names[1] + " " + names[2]
+			lines[problem]++
+			now = append(now, problem)
+		}
+		if names := goneLine.FindStringSubmatch(line); names != nil {
+			if i := slices.Index(now, names[1]+" "+names[2]); i >= 0 {
+				now = slices.Delete(now, i, i+1)
+			}
 		}
 	}
-	return counts
+	slices.Sort(now)
+	return lines, now
 }

@@ -10,8 +10,11 @@ import (
 	"warren.mesh/test/lab/tb"
 )
 
-// daemonURL is where the daemon serves health and metrics.
-const daemonURL = "http://127.0.0.1:9586"
+// healthURL and metricsURL are where the daemon serves health and metrics.
+const (
+	healthURL  = "http://127.0.0.1:18788"
+	metricsURL = "http://127.0.0.1:18787/metrics"
+)
 
 // readyTimeout bounds a node's way to readiness, on a machine that is busy with other things.
 const readyTimeout = time.Minute
@@ -36,13 +39,13 @@ func (l *Lab) WaitMeshed(t TB) {
 
 // Ready asks the daemon's /readyz: nil, or what it says it waits for.
 func (n *Node) Ready() error {
-	_, err := n.Fetch(daemonURL + "/readyz")
+	_, err := n.Fetch(healthURL + "/readyz")
 	return err
 }
 
 // Healthy asks the daemon's /healthz: nil while its worker is alive, whatever it waits for.
 func (n *Node) Healthy() error {
-	_, err := n.Fetch(daemonURL + "/healthz")
+	_, err := n.Fetch(healthURL + "/healthz")
 	return err
 }
 
@@ -78,7 +81,7 @@ func (n *Node) Metrics(t TB) map[string]float64 {
 }
 
 func (n *Node) metrics() (map[string]float64, error) {
-	text, err := n.Fetch(daemonURL + "/metrics")
+	text, err := n.Fetch(metricsURL)
 	if err != nil {
 		return nil, err
 	}
