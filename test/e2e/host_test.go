@@ -108,6 +108,8 @@ func TestPrivilegedHost(t *testing.T) {
 		{"wireguard-port", testWireGuardPort},
 		{"wireguard-inside", testWireGuardInside},
 		{"bulk", testBulk},
+		// The last one: it deletes web.
+		{"host-port", testHostPort},
 	}
 	for _, m := range variants {
 		t.Run(m.name, func(t *testing.T) {

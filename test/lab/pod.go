@@ -79,6 +79,12 @@ func (p *Pod) Delete(t TB) {
 	p.Node.pods = slices.DeleteFunc(p.Node.pods, func(other *Pod) bool { return other == p })
 }
 
+// TryCheck executes CNI's CHECK, and returns what the plugins find wrong with the pod's attachment.
+func (p *Pod) TryCheck() error {
+	_, err := p.Node.runtime("check", inside.Pod{Name: p.name})
+	return err
+}
+
 // runtime runs the lab binary on the node in the part of a container runtime.
 func (n *Node) runtime(verb string, pod inside.Pod) (string, error) {
 	spec, err := json.Marshal(pod)

@@ -81,14 +81,31 @@ func testPods(t *testing.T, l *Lab) {
 	if out := b.MustExec(t, "sh", "-c", "hostname; ls /run/netns"); out != "node1\na\nb\n" {
 		t.Errorf("in the pod it looks like %q", out)
 	}
+	testCheck(t, b)
 	testDelete(t, n, b)
 }
 
-// testDelete deletes b, whose name and addresses are free then.
+// testCheck checks pod, which is then no longer attached as it was.
+func testCheck(t *testing.T, pod *Pod) {
+	t.Helper()
+	if err := pod.TryCheck(); err != nil {
+		t.Error(err)
+	}
+	addr := pod.Addrs()[0].String()
+	pod.MustExec(t, "ip", "address", "delete", addr+"/24", "dev", "eth0")
+	if err := pod.TryCheck(); err == nil || !strings.Contains(err.Error(), addr) {
+		t.Errorf("the pod lost %s, and CHECK says %v", addr, err)
+	}
+}
+
+// testDelete deletes b, whose name, addresses and host port are free then.
 func testDelete(t *testing.T, n *Node, b *Pod) {
 	t.Helper()
 	addrs := b.Addrs()
 	b.Delete(t)
+	if out := n.MustExec(t, "nft", "--stateless", "list", "ruleset"); strings.Contains(out, "30080") {
+		t.Errorf("of the pod's host port there is still:\n%s", out)
+	}
 	if _, err := b.Ping(addrs[0]); err == nil {
 		t.Error("a pod that was deleted still pings")
 	}

@@ -13,8 +13,7 @@ import (
 	types100 "github.com/containernetworking/cni/pkg/types/100"
 )
 
-// Where a container runtime looks by default, and where this one keeps a pod's network namespace and the configuration
-// that the pod was attached with.
+// Where a container runtime looks by default, and where this one keeps a pod's network namespace and its sandbox.
 const (
 	confDir = "/etc/cni/net.d"
 	binDir  = "/opt/cni/bin"
@@ -22,9 +21,9 @@ const (
 	podDir  = "/run/lab/pods"
 )
 
-// Pod names what to attach or detach.
+// Pod names what to attach, check or detach. Check and Detach need its Name only.
 type Pod struct {
-	// Name is unique on the node and serves as container ID.
+	// Name is unique on the node.
 	Name string
 	// Ports is the runtime's capability argument portMappings.
 	Ports []Port `json:",omitempty"`
@@ -35,6 +34,8 @@ type Port struct {
 	HostPort      uint16 `json:"hostPort"`
 	ContainerPort uint16 `json:"containerPort"`
 	Protocol      string `json:"protocol"`
+	// HostIP is the address of the node that the port is at; empty means all.
+	HostIP string `json:"hostIP"`
 }
 
 // Attached is the outcome of an ADD.
@@ -46,76 +47,69 @@ type Attached struct {
 // NetPath is where the network namespace of the pod with this name is, in the node's mount namespace.
 func NetPath(name string) string { return filepath.Join(netDir, name) }
 
-// Attach makes the pod's network namespace and executes the configuration that a runtime would choose: the first file
-// of the directory. Nothing is left of a pod that could not be attached.
+// Attach makes the pod's network namespace and executes ADD. Nothing is left of a pod that could not be attached.
 func (p Pod) Attach(ctx context.Context) (Attached, error) {
-	conf, err := chosen()
+	list, err := chosen()
 	if err != nil {
 		return Attached{}, err
 	}
 	if err := makeNet(p.Name); err != nil {
 		return Attached{}, err
 	}
-	result, err := p.add(ctx, conf)
+	result, err := p.add(ctx, list)
 	if err != nil {
 		return Attached{}, errors.Join(fmt.Errorf("attach pod %s: %w", p.Name, err), p.Detach(ctx))
 	}
 	return attached(result)
 }
 
-func (p Pod) add(ctx context.Context, conf []byte) (*types100.Result, error) {
-	if err := os.MkdirAll(podDir, 0o755); err != nil {
+func (p Pod) add(ctx context.Context, list *libcni.NetworkConfigList) (*types100.Result, error) {
+	box := newSandbox(p)
+	if err := box.save(); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(p.conf(), conf, 0o600); err != nil {
-		return nil, err
-	}
-	list, err := libcni.NetworkConfFromBytes(conf)
-	if err != nil {
-		return nil, err
-	}
-	result, err := p.cni().AddNetworkList(ctx, list, p.runtime())
+	result, err := cni().AddNetworkList(ctx, list, box.runtime())
 	if err != nil {
 		return nil, err
 	}
 	return types100.GetResult(result)
 }
 
-// Detach executes DEL with the configuration of the ADD, as runtimes do, and removes the network namespace.
-func (p Pod) Detach(ctx context.Context) error {
-	return errors.Join(p.del(ctx), removeNet(p.Name), os.RemoveAll(p.conf()))
-}
-
-func (p Pod) del(ctx context.Context) error {
-	conf, err := os.ReadFile(p.conf())
-	if err != nil {
-		return fmt.Errorf("detach pod %s: %w", p.Name, err)
-	}
-	list, err := libcni.NetworkConfFromBytes(conf)
-	if err != nil {
-		return fmt.Errorf("detach pod %s: %w", p.Name, err)
-	}
-	if err := p.cni().DelNetworkList(ctx, list, p.runtime()); err != nil {
-		return fmt.Errorf("detach pod %s: %w", p.Name, err)
+// Check executes CHECK. containerd never does; CRI-O does when it is asked for the status of a pod.
+func (p Pod) Check(ctx context.Context) error {
+	if err := p.again(ctx, cni().CheckNetworkList); err != nil {
+		return fmt.Errorf("check pod %s: %w", p.Name, err)
 	}
 	return nil
 }
 
-func (p Pod) conf() string { return filepath.Join(podDir, p.Name+".conflist") }
-
-func (p Pod) cni() *libcni.CNIConfig { return libcni.NewCNIConfig([]string{binDir}, nil) }
-
-func (p Pod) runtime() *libcni.RuntimeConf {
-	return &libcni.RuntimeConf{
-		ContainerID:    p.Name,
-		NetNS:          NetPath(p.Name),
-		IfName:         "eth0",
-		CapabilityArgs: map[string]any{"portMappings": p.Ports},
+// Detach executes DEL and removes the network namespace.
+func (p Pod) Detach(ctx context.Context) error {
+	if err := p.again(ctx, cni().DelNetworkList); err != nil {
+		return errors.Join(fmt.Errorf("detach pod %s: %w", p.Name, err), removeNet(p.Name))
 	}
+	return errors.Join(removeNet(p.Name), os.Remove(sandboxPath(p.Name)))
 }
 
+// again calls what follows an ADD, with the arguments of that ADD and with the configuration of the present. containerd
+// does so; CRI-O takes the ADD's from libcni's cache.
+func (p Pod) again(ctx context.Context,
+	call func(context.Context, *libcni.NetworkConfigList, *libcni.RuntimeConf) error) error {
+	box, err := loadSandbox(p.Name)
+	if err != nil {
+		return err
+	}
+	list, err := chosen()
+	if err != nil {
+		return err
+	}
+	return call(ctx, list, box.runtime())
+}
+
+func cni() *libcni.CNIConfig { return libcni.NewCNIConfig([]string{binDir}, nil) }
+
 // chosen reads the first configuration by name, as containerd and CRI-O do.
-func chosen() ([]byte, error) {
+func chosen() (*libcni.NetworkConfigList, error) {
 	files, err := libcni.ConfFiles(confDir, []string{".conf", ".conflist", ".json"})
 	if err != nil {
 		return nil, fmt.Errorf("look for a CNI configuration: %w", err)
@@ -123,7 +117,15 @@ func chosen() ([]byte, error) {
 	if len(files) == 0 {
 		return nil, fmt.Errorf("look for a CNI configuration: none in %s", confDir)
 	}
-	return os.ReadFile(slices.Min(files))
+	first := slices.Min(files)
+	if filepath.Ext(first) == ".conflist" {
+		return libcni.ConfListFromFile(first)
+	}
+	plugin, err := libcni.ConfFromFile(first) //nolint:staticcheck // deprecated, but containerd reads it
+	if err != nil {
+		return nil, err
+	}
+	return libcni.ConfListFromConf(plugin) //nolint:staticcheck // the same
 }
 
 func attached(result *types100.Result) (Attached, error) {

@@ -20,7 +20,8 @@ func main() {
 		Use: "lab", Short: "A cluster of network namespaces on this machine",
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(newBuild(), newDemo(), newDown(), newExec(), newInit(), newAttach(), newDetach(), newRelay())
+	root.AddCommand(newBuild(), newDemo(), newDown(), newExec(), newInit(), newAttach(), newCheck(), newDetach(),
+		newRelay())
 	err := root.ExecuteContext(context.Background())
 	// What `lab exec` ran has said itself what went wrong.
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
@@ -32,7 +33,7 @@ func main() {
 	}
 }
 
-// newInit, newAttach, newDetach and newRelay are for the lab package, which passes JSON.
+// newInit, newAttach, newCheck, newDetach and newRelay are for the lab package, which passes JSON.
 
 func newInit() *cobra.Command {
 	return hidden("init", func(_ context.Context,
@@ -49,6 +50,10 @@ func newAttach() *cobra.Command {
 		}
 		return json.NewEncoder(os.Stdout).Encode(attached)
 	})
+}
+
+func newCheck() *cobra.Command {
+	return hidden("check", func(ctx context.Context, p inside.Pod) error { return p.Check(ctx) })
 }
 
 func newDetach() *cobra.Command {
