@@ -98,7 +98,7 @@ func (n Node) among(nodes []Node) (own Node, others []Node) {
 				others = append(others, n)
 			}
 		case n.UID == own.UID:
-			own.Endpoints = n.Endpoints
+			own.Endpoints, own.Keepalive = n.Endpoints, n.Keepalive
 			for _, p := range n.Malformed {
 				if p.Field == FieldForceEndpoint || p.Field == FieldKeepalive {
 					own.Malformed = append(own.Malformed, p)

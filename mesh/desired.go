@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // Desired returns what the host should look like. It is a function of the set of nodes: neither their order matters nor
@@ -83,7 +84,7 @@ func (b *builder) bridge() Bridge {
 func (b *builder) peers() []Peer {
 	var peers []Peer
 	for _, n := range b.decision.peers {
-		peer := Peer{PublicKey: n.PublicKey, Node: n.Name, Endpoint: b.endpoint(n), Keepalive: n.Keepalive}
+		peer := Peer{PublicKey: n.PublicKey, Node: n.Name, Endpoint: b.endpoint(n), Keepalive: b.keepalive(n)}
 		peer.AllowedIPs = append(peer.AllowedIPs, n.PodCIDRs...)
 		for _, ip := range n.NodeIPs {
 			peer.AllowedIPs = append(peer.AllowedIPs, host(ip))
@@ -107,6 +108,15 @@ func (b *builder) endpoint(n Node) netip.AddrPort {
 		}
 	}
 	return netip.AddrPort{}
+}
+
+// keepalive returns the shorter interval of the own node's and of n's. A NAT keeps a mapping for what comes from
+// inside, so the node with the annotation sends too, and to every peer: any of them may be the next to reach it.
+func (b *builder) keepalive(n Node) time.Duration {
+	if b.own.Keepalive == 0 || n.Keepalive == 0 {
+		return max(b.own.Keepalive, n.Keepalive)
+	}
+	return min(b.own.Keepalive, n.Keepalive)
 }
 
 func (b *builder) firewall() Firewall {

@@ -27,7 +27,8 @@ type Node struct {
 	PodCIDRs []netip.Prefix
 	// NodeIPs are its InternalIPs.
 	NodeIPs []netip.Addr
-	// Keepalive is the interval of WireGuard's persistent keepalive towards this node; zero turns it off.
+	// Keepalive is the interval of WireGuard's persistent keepalive between this node and each other, in both
+	// directions; zero turns it off.
 	Keepalive time.Duration
 	// Malformed says what of the announcement cannot be read. A node with any such Problem is left out.
 	Malformed []Problem
