@@ -84,7 +84,8 @@ func (b *builder) bridge() Bridge {
 func (b *builder) peers() []Peer {
 	var peers []Peer
 	for _, n := range b.decision.peers {
-		peer := Peer{PublicKey: n.PublicKey, Node: n.Name, Endpoint: b.endpoint(n), Keepalive: b.keepalive(n)}
+		peer := Peer{PublicKey: n.PublicKey, Node: n.Name, Keepalive: b.keepalive(n)}
+		peer.Endpoint, peer.Alternatives = b.endpoints(n)
 		peer.AllowedIPs = append(peer.AllowedIPs, n.PodCIDRs...)
 		for _, ip := range n.NodeIPs {
 			peer.AllowedIPs = append(peer.AllowedIPs, host(ip))
@@ -98,16 +99,26 @@ func (b *builder) peers() []Peer {
 	return peers
 }
 
-// endpoint returns the endpoint of n in the first address family of the own node IPs in which n has one.
-func (b *builder) endpoint(n Node) netip.AddrPort {
+// endpoints returns the endpoint of n in the first address family of the own node IPs in which n has one, and those in
+// the families after it.
+func (b *builder) endpoints(n Node) (first netip.AddrPort, others []netip.AddrPort) {
+	var seen [2]bool
 	for _, ip := range b.underlay {
+		if seen[familyOf(ip)] {
+			continue
+		}
+		seen[familyOf(ip)] = true
 		for _, e := range n.Endpoints {
-			if familyOf(e.Addr()) == familyOf(ip) {
-				return e
+			switch {
+			case familyOf(e.Addr()) != familyOf(ip):
+			case first.IsValid():
+				others = append(others, e)
+			default:
+				first = e
 			}
 		}
 	}
-	return netip.AddrPort{}
+	return first, others
 }
 
 // keepalive returns the shorter interval of the own node's and of n's. A NAT keeps a mapping for what comes from

@@ -50,16 +50,24 @@ func NeverConnected(peers []Peer, statuses []PeerStatus) []Peer {
 // Sort sorts the state, and the statuses by key, in place.
 func (o *Observation) Sort() {
 	o.State.Sort()
-	slices.SortFunc(o.Statuses, func(a, b PeerStatus) int { return bytes.Compare(a.PublicKey[:], b.PublicKey[:]) })
+	SortStatuses(o.Statuses)
+}
+
+// SortStatuses sorts by key, in place.
+func SortStatuses(statuses []PeerStatus) { slices.SortFunc(statuses, PeerStatus.compareKey) }
+
+func (s PeerStatus) compareKey(other PeerStatus) int {
+	return bytes.Compare(s.PublicKey[:], other.PublicKey[:])
 }
 
 // KeepEndpoints returns the observed state as Diff should see it, so that peers may roam: an endpoint that WireGuard
 // has learnt is better than the announced one for as long as it works. previous is the state that was set last (zero
 // after a restart), want the state to be set, now the time.
 //
-// A connected peer gets the endpoint that previous asked for, so that Diff sees a changed announcement and nothing
-// else. If previous does not know the peer, it gets want's endpoint, and Diff sees no difference. Any other peer keeps
-// the observed endpoint: if it has roamed to where nobody answers any more, Diff sets the announced endpoint again.
+// A peer that is connected, or that uses one of its alternatives, gets the endpoint that previous asked for, so
+// that Diff sees a changed announcement and nothing else. If previous does not know the peer, it gets want's endpoint,
+// and Diff sees no difference. Any other peer keeps the observed endpoint: if it has roamed to where nobody answers any
+// more, Diff sets the announced endpoint again.
 func (o Observation) KeepEndpoints(previous, want State, now time.Time) State {
 	set := endpointsOf(want.Peers)
 	for key, endpoint := range endpointsOf(previous.Peers) {
@@ -72,11 +80,19 @@ func (o Observation) KeepEndpoints(previous, want State, now time.Time) State {
 	have := o.State
 	have.Peers = slices.Clone(have.Peers)
 	for i, p := range have.Peers {
-		if endpoint, known := set[p.PublicKey]; known && connected[p.PublicKey] {
+		endpoint, known := set[p.PublicKey]
+		if known && (connected[p.PublicKey] || want.alternative(p)) {
 			have.Peers[i].Endpoint = endpoint
 		}
 	}
 	return have
+}
+
+// alternative reports whether the observed peer uses an alternative to its preferred endpoint. Answers has found that
+// the preferred one does not answer, and tries it again if this one does not either.
+func (s State) alternative(seen Peer) bool {
+	i, wanted := find(s.Peers, seen)
+	return wanted && slices.Contains(s.Peers[i].Alternatives, seen.Endpoint)
 }
 
 func endpointsOf(peers []Peer) map[keys.Public]netip.AddrPort {

@@ -12,7 +12,7 @@ import (
 
 func TestKeepEndpoints(t *testing.T) {
 	announced, moved := netip.MustParseAddrPort("192.0.2.1:51820"), netip.MustParseAddrPort("192.0.2.9:51820")
-	learnt := netip.MustParseAddrPort("198.51.100.1:4000")
+	learnt, other := netip.MustParseAddrPort("198.51.100.1:4000"), netip.MustParseAddrPort("[2001:db8::1]:51820")
 	now := epoch.Add(24 * time.Hour)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	set := mesh.State{Peers: []mesh.Peer{{PublicKey: key("a"), Endpoint: announced}}}
@@ -31,6 +31,9 @@ func TestKeepEndpoints(t *testing.T) {
 		"handshake just recent enough":       {set, ago(3*time.Minute - 1), learnt, announced, netip.AddrPort{}},
 		"handshake ahead of the clock":       {set, ago(-time.Second), learnt, announced, netip.AddrPort{}},
 		"idle where it was set":              {set, time.Time{}, announced, announced, netip.AddrPort{}},
+		"idle at an alternative":             {set, ago(time.Hour), other, announced, netip.AddrPort{}},
+		"at an alternative, then another":    {set, ago(time.Hour), other, moved, moved},
+		"after a restart, at an alternative": {mesh.State{}, ago(time.Hour), other, announced, netip.AddrPort{}},
 		"after a restart, roamed":            {mesh.State{}, ago(time.Minute), learnt, announced, netip.AddrPort{}},
 		"after a restart, idle elsewhere":    {mesh.State{}, ago(time.Hour), learnt, announced, announced},
 		"after a restart, never seen before": {mesh.State{}, time.Time{}, netip.AddrPort{}, announced, announced},
@@ -40,7 +43,8 @@ func TestKeepEndpoints(t *testing.T) {
 				State:    mesh.State{Peers: []mesh.Peer{{PublicKey: key("a"), Endpoint: tt.observed}}},
 				Statuses: []mesh.PeerStatus{{PublicKey: key("a"), Endpoint: tt.observed, LastHandshake: tt.handshake}},
 			}
-			want := mesh.State{Peers: []mesh.Peer{{PublicKey: key("a"), Endpoint: tt.want}}}
+			peer := mesh.Peer{PublicKey: key("a"), Endpoint: tt.want, Alternatives: []netip.AddrPort{other}}
+			want := mesh.State{Peers: []mesh.Peer{peer}}
 			before := observed.Peers[0]
 			var got netip.AddrPort
 			for _, u := range mesh.Diff(want, observed.KeepEndpoints(tt.previous, want, now)).Peers.Update {

@@ -65,6 +65,9 @@ type Peer struct {
 	// Endpoint is where the device sends the peer's packets; the zero value where no endpoint is known (no common
 	// address family). WireGuard changes it when the peer roams; see Observation.KeepEndpoints.
 	Endpoint netip.AddrPort
+	// Alternatives are the peer's other endpoints that this node has an address family for, in order of preference.
+	// Answers takes turns through them. A device keeps none of them, and Diff does not compare them.
+	Alternatives []netip.AddrPort
 	// AllowedIPs are the peer's pod CIDRs and node IPs, sorted.
 	AllowedIPs []netip.Prefix
 	// Keepalive is the persistent keepalive interval; zero turns it off.

@@ -47,8 +47,9 @@ type Host interface {
 	// never complete one. It returns when all have, after some seconds, or when ctx ends.
 	InitiateHandshakes(ctx context.Context, peers []mesh.Peer)
 	// Watch calls poke, from any goroutine, whenever somebody else changed what Observe reads, until ctx ends. What
-	// Apply does pokes nobody.
-	Watch(ctx context.Context, poke func()) error
+	// Apply does pokes nobody. It calls seen from time to time, one call after the other, with the statuses of the
+	// device's peers, sorted by key.
+	Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStatus)) error
 	// Leaks returns the guard's counters by name, in packets.
 	Leaks(ctx context.Context) (map[string]uint64, error)
 	// Operations counts what Apply has written since the start, by kind: "route-add", "peer-set" and the like.

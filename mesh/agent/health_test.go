@@ -30,6 +30,7 @@ func TestMetrics(t *testing.T) {
 		ours = slices.DeleteFunc(ours, unsteady)
 		want := []string{
 			"warren_admission_policies_missing 0",
+			`warren_endpoints_set_total 0`,
 			`warren_firewall_packets_total{counter="leak-pod"} 3`,
 			`warren_host_operations_total{kind="link-add"} 1`,
 			`warren_info{backend="kernel",reason="it is a test",version="v1"} 1`,
@@ -37,6 +38,7 @@ func TestMetrics(t *testing.T) {
 			`warren_peers_desired 2`,
 			`warren_peers_held 0`,
 			`warren_peers_programmed 2`,
+			`warren_peers_unanswered 0`,
 			`warren_reconcile_last_duration_seconds 0`,
 			`warren_reconcile_last_outcome{outcome="error"} 0`,
 			`warren_reconcile_last_outcome{outcome="success"} 1`,

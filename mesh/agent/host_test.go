@@ -78,11 +78,11 @@ func (h *host) Apply(ctx context.Context, c mesh.Change) error {
 	return h.Kernel.Apply(ctx, c)
 }
 
-func (h *host) Watch(ctx context.Context, poke func()) error {
+func (h *host) Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStatus)) error {
 	if h.watchErr != nil {
 		return h.watchErr
 	}
-	return h.Kernel.Watch(ctx, poke)
+	return h.Kernel.Watch(ctx, poke, seen)
 }
 
 func (h *host) Leaks(ctx context.Context) (map[string]uint64, error) {

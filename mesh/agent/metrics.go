@@ -36,6 +36,9 @@ var (
 	peersProgrammedDesc = desc("warren_peers_programmed", "Peers that the WireGuard device has.")
 	peersHeldDesc       = desc("warren_peers_held",
 		"Peers that are gone from the cluster and kept for a while, because so many went at once.")
+	peersUnansweredDesc = desc("warren_peers_unanswered",
+		"Peers that have not answered what was sent to them for 16 seconds or longer.")
+	turnsDesc        = desc("warren_endpoints_set_total", "Endpoints set because a peer did not answer at the last.")
 	passesDesc       = desc("warren_reconcile_total", "Passes of the reconcile loop by outcome.", "outcome")
 	lastOutcomeDesc  = desc("warren_reconcile_last_outcome", "1 for the outcome of the last pass.", "outcome")
 	lastTimeDesc     = desc("warren_reconcile_last_timestamp_seconds", "When the last pass ended.")
@@ -60,7 +63,8 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Describe implements prometheus.Collector.
 func (statusMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		infoDesc, peersDesiredDesc, peersProgrammedDesc, peersHeldDesc, warningDesc, passesDesc,
+		infoDesc, peersDesiredDesc, peersProgrammedDesc, peersHeldDesc, peersUnansweredDesc,
+		turnsDesc, warningDesc, passesDesc,
 		lastOutcomeDesc, lastTimeDesc, lastDurationDesc,
 		waitingDesc, failingDesc, nodeProblemsDesc, strayPodsDesc, policiesMissingDesc, watchRestartsDesc,
 		keyReplacementsDesc,
@@ -82,6 +86,8 @@ func (m statusMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(peersDesiredDesc, float64(s.Peers.Desired))
 	gauge(peersProgrammedDesc, float64(s.Peers.Programmed))
 	gauge(peersHeldDesc, float64(s.Peers.Held))
+	gauge(peersUnansweredDesc, float64(s.Peers.Unanswered))
+	counter(turnsDesc, s.Peers.Turns)
 	gauge(strayPodsDesc, float64(len(s.Pods.Strays)))
 	gauge(policiesMissingDesc, one(s.Policies == status.PoliciesMissing))
 	counter(watchRestartsDesc, s.Watch.Restarts)

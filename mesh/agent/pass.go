@@ -133,7 +133,7 @@ func (a *Agent) program(ctx context.Context, s mesh.Step) bool {
 			"unless it returns", a.cfg.MassRemovalDelay)
 	}
 	a.status.Update(func(now status.Snapshot) status.Snapshot {
-		now.Peers = status.Peers{Desired: len(s.Want.Peers), Programmed: len(a.host.have.Peers), Held: held}
+		now.Peers.Desired, now.Peers.Programmed, now.Peers.Held = len(s.Want.Peers), len(a.host.have.Peers), held
 		return now.Warn(stepRemoval, warning, time.Now())
 	})
 	a.report(stepProgram, err)

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 // one node's change costs the same in a mesh of 10 and of 5,000.
 type reconciler struct {
 	host Host
+	// mu is held while the host is changed: by converge, by hold, and around turn. It protects want and answers. The
+	// worker alone touches the other fields, and reads want without it.
+	mu sync.Mutex
 	// dirty asks for an observation. It is set at the start, after failures, by the watch and by the resync.
 	dirty atomic.Bool
 	// want was last reached in full. It tells which endpoints were set, and what to repair while holding. wanted tells
@@ -25,6 +29,8 @@ type reconciler struct {
 	// brake holds back the loss of many peers at once. adopted says that it knows what the daemon found.
 	brake   mesh.Brake
 	adopted bool
+	// answers says which peers answer.
+	answers mesh.Answers
 }
 
 // newReconciler returns a reconciler that has seen nothing yet.
@@ -49,6 +55,8 @@ const rounds = 2
 // converge makes the host look like what the brake lets through of s. It returns what it set out to change, also when
 // that failed in part.
 func (r *reconciler) converge(ctx context.Context, s mesh.Step) ([]mesh.Change, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.held {
 		r.held = false
 		r.invalidate()
@@ -67,6 +75,8 @@ func (r *reconciler) converge(ctx context.Context, s mesh.Step) ([]mesh.Change, 
 // hold repairs what others have destroyed and removes nothing, whatever it finds. It goes by the state last reached or,
 // when the daemon has just started, by what is fail-closed whatever the cluster looks like.
 func (r *reconciler) hold(ctx context.Context, cfg mesh.Config) ([]mesh.Change, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.brake = r.brake.Hold(time.Now())
 	if !r.dirty.Load() {
 		return nil, nil

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"warren.mesh/mesh"
 	"warren.mesh/mesh/loop"
 	"warren.mesh/mesh/status"
 )
@@ -60,7 +61,7 @@ func (a *Agent) work(ctx context.Context, resync bool) loop.Next {
 func (a *Agent) watch(ctx context.Context) {
 	retry := newBackoff()
 	for {
-		err := a.cfg.Host.Watch(ctx, a.contradicted)
+		err := a.cfg.Host.Watch(ctx, a.contradicted, func(s []mesh.PeerStatus) { a.seen(ctx, s) })
 		if ctx.Err() != nil {
 			return
 		}

@@ -47,7 +47,7 @@ func (h observedOnce) Observe(ctx context.Context) (mesh.Observation, error) {
 	return h.Host.Observe(ctx)
 }
 
-func (observedOnce) Watch(ctx context.Context, _ func()) error {
+func (observedOnce) Watch(ctx context.Context, _ func(), _ func([]mesh.PeerStatus)) error {
 	<-ctx.Done()
 	return nil
 }

@@ -121,7 +121,7 @@ func (m *machine) watch() <-chan struct{} {
 			case pokes <- struct{}{}:
 			default:
 			}
-		})
+		}, func([]mesh.PeerStatus) {})
 		if err != nil {
 			m.Error(err)
 		}

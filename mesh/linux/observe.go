@@ -35,7 +35,7 @@ func (h *Host) Observe(ctx context.Context) (mesh.Observation, error) {
 func (h *Host) observe(ctx context.Context) (o mesh.Observation, seen drift.Seen, err error) {
 	parts := []func() error{
 		func() (err error) { seen.Links, err = h.links.observe(); return err },
-		func() (err error) { seen.Device, o.Statuses, err = h.observeDevice(); return err },
+		func() (err error) { seen.Device, err = h.observeDevice(); return err },
 		func() (err error) { seen.Routes, err = h.routes.Observe(); return err },
 		func() (err error) { seen.Rules, err = h.rules.Observe(); return err },
 		func() (err error) { o.Firewall, err = h.observeFirewall(ctx); return err },
@@ -46,7 +46,7 @@ func (h *Host) observe(ctx context.Context) (o mesh.Observation, seen drift.Seen
 		errs = append(errs, observe())
 	}
 	o.Link, o.Bridge, o.Device = seen.Link, seen.Bridge, seen.Device.Device
-	o.Peers, o.Routes, o.Rules = seen.Device.Peers, seen.Routes, seen.Rules
+	o.Peers, o.Statuses, o.Routes, o.Rules = seen.Device.Peers, seen.Device.Statuses, seen.Routes, seen.Rules
 	return o, seen, errors.Join(errs...)
 }
 
@@ -57,12 +57,14 @@ func (h *Host) observeFirewall(ctx context.Context) (mesh.Firewall, error) {
 }
 
 // observeDevice reads the device's configuration and, apart from it, what is seen of its peers.
-func (h *Host) observeDevice() (drift.Device, []mesh.PeerStatus, error) {
+func (h *Host) observeDevice() (drift.Device, error) {
 	device, err := h.readOwned()
 	if err != nil || device == nil {
-		return drift.Device{}, nil, err
+		return drift.Device{}, err
 	}
-	return drift.Device{Device: wg.Config(device), Peers: wg.Peers(device), Answers: true}, wg.Statuses(device), nil
+	return drift.Device{
+		Device: wg.Config(device), Peers: wg.Peers(device), Statuses: wg.Statuses(device), Answers: true,
+	}, nil
 }
 
 // readOwned reads the device where it is of the Host's Mode; nil for another, and where there is none.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"warren.mesh/mesh"
 	"warren.mesh/mesh/linux/drift"
 	"warren.mesh/mesh/linux/rtnl"
 	"warren.mesh/mesh/nft"
@@ -12,7 +13,10 @@ import (
 
 // Watch calls poke, from several goroutines, whenever somebody else has changed what Observe reads, until ctx ends;
 // then it returns nil. What Apply changes pokes nobody, nor does what was never observed. Sysctls are not watched.
-func (h *Host) Watch(ctx context.Context, poke func()) error {
+//
+// It also calls seen, from one goroutine, with the statuses of the device's peers each time that it has read them,
+// sorted by key: every 500 ms, or less often with more than 1,000 peers.
+func (h *Host) Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStatus)) error {
 	// Both subscriptions on the caller's thread, whose network namespace they are about.
 	ruleset, err := nft.Subscribe(h.firewall)
 	if err != nil {
@@ -22,7 +26,7 @@ func (h *Host) Watch(ctx context.Context, poke func()) error {
 	if err != nil {
 		return errors.Join(err, ruleset.Close())
 	}
-	watcher := drift.Watcher{Expected: &h.expected, Reader: h.reader(), Lock: &h.mu, Poke: poke}
+	watcher := drift.Watcher{Expected: &h.expected, Reader: h.reader(), Lock: &h.mu, Poke: poke, Seen: seen}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group sync.WaitGroup
@@ -41,7 +45,7 @@ func (h *Host) Watch(ctx context.Context, poke func()) error {
 func (h *Host) reader() drift.Reader {
 	return drift.Reader{
 		Links:  h.links.observe,
-		Device: func() (drift.Device, error) { device, _, err := h.observeDevice(); return device, err },
+		Device: h.observeDevice,
 		Routes: h.routes.Observe,
 		Rules:  h.rules.Observe,
 		MTU:    h.links.mtu,

@@ -19,7 +19,7 @@ type Host interface {
 	Apply(ctx context.Context, c mesh.Change) error
 	UnderlayMTU(addrs []netip.Addr) (int, error)
 	InitiateHandshakes(ctx context.Context, peers []mesh.Peer)
-	Watch(ctx context.Context, poke func()) error
+	Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStatus)) error
 	Leaks(ctx context.Context) (map[string]uint64, error)
 	Operations() map[string]uint64
 }
@@ -66,6 +66,7 @@ func RunHostContract(t *testing.T, newHarness func(t *testing.T) Harness) {
 		"one node costs the same in any mesh":   (*contract).cost,
 		"others' changes poke":                  (*contract).watch,
 		"own changes poke nobody":               (*contract).unprovoked,
+		"peers are seen while watched":          (*contract).seen,
 		"the underlay's MTU":                    (*contract).underlay,
 		"leaks are counted":                     (*contract).leaks,
 	} {

@@ -2,6 +2,8 @@ package meshtest
 
 import (
 	"context"
+	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"warren.mesh/mesh"
@@ -53,22 +55,53 @@ func (c *contract) unprovoked() {
 	<-poked
 }
 
+// seen sets another endpoint, which the next readings must have, each peer in its place.
+func (c *contract) seen() {
+	want := c.desired(members(3)...)
+	c.converge(want)
+	readings := make(chan []mesh.PeerStatus, 1)
+	c.watching(func() {}, func(statuses []mesh.PeerStatus) {
+		select {
+		case readings <- statuses:
+		default:
+		}
+	})
+	for _, endpoint := range []netip.AddrPort{want.Peers[1].Endpoint, want.Peers[1].Alternatives[0]} {
+		u := mesh.PeerUpdate{PublicKey: want.Peers[1].PublicKey, Endpoint: &endpoint}
+		c.apply(mesh.Change{Peers: mesh.PeerEdits{Update: []mesh.PeerUpdate{u}}})
+		for statuses := range readings {
+			if !slices.EqualFunc(want.Peers, statuses, isOf) {
+				c.t.Fatalf("statuses %v, want one for each of %v", statuses, want.Peers)
+			}
+			if statuses[1].Endpoint == endpoint {
+				break
+			}
+		}
+	}
+}
+
+func isOf(p mesh.Peer, s mesh.PeerStatus) bool { return p.PublicKey == s.PublicKey }
+
 // startWatch watches until the test ends. It calls check and then fills the channel for each poke.
 func (c *contract) startWatch(check func()) (poked <-chan struct{}) {
 	pokes := make(chan struct{}, 1)
+	c.watching(func() {
+		check()
+		select {
+		case pokes <- struct{}{}:
+		default:
+		}
+	}, func([]mesh.PeerStatus) {})
+	return pokes
+}
+
+// watching watches until the test ends.
+func (c *contract) watching(poke func(), seen func([]mesh.PeerStatus)) {
 	ctx, stop := context.WithCancel(context.Background())
 	c.t.Cleanup(stop)
 	c.Go(func() {
-		err := c.Host.Watch(ctx, func() {
-			check()
-			select {
-			case pokes <- struct{}{}:
-			default:
-			}
-		})
-		if err != nil {
+		if err := c.Host.Watch(ctx, poke, seen); err != nil {
 			c.t.Error(err)
 		}
 	})
-	return pokes
 }

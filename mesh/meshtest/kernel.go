@@ -55,8 +55,8 @@ type link struct {
 type device struct {
 	mesh.Device
 	peers map[keys.Public]mesh.Peer
-	// handshakes has the time of the last handshake with each peer that had one.
-	handshakes map[keys.Public]time.Time
+	// seen has the last handshake and the counters of the peers that had traffic.
+	seen map[keys.Public]mesh.PeerStatus
 }
 
 // route is a route of warren's or, if foreign, somebody else's.
@@ -129,7 +129,9 @@ func (d *device) list() []mesh.Peer {
 func (d *device) statuses() []mesh.PeerStatus {
 	var all []mesh.PeerStatus
 	for key, p := range d.peers {
-		all = append(all, mesh.PeerStatus{PublicKey: key, Endpoint: p.Endpoint, LastHandshake: d.handshakes[key]})
+		s := d.seen[key]
+		s.PublicKey, s.Endpoint = key, p.Endpoint
+		all = append(all, s)
 	}
 	return all
 }
@@ -168,9 +170,12 @@ func (k *Kernel) Initiated() []mesh.Peer {
 	return k.initiated
 }
 
+// readEvery is how often Watch reads the device.
+const readEvery = 500 * time.Millisecond
+
 // Watch calls poke for every change that others have made since the last observation. As on Linux, it calls poke once
-// for several changes.
-func (k *Kernel) Watch(ctx context.Context, poke func()) error {
+// for several changes, and seen with the statuses of the device's peers each time that it has read them.
+func (k *Kernel) Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStatus)) error {
 	pokes := make(chan struct{}, 1)
 	notify := func() {
 		select {
@@ -189,14 +194,32 @@ func (k *Kernel) Watch(ctx context.Context, poke func()) error {
 		defer k.mu.Unlock()
 		delete(k.watchers, &notify)
 	}()
+	tick := time.NewTicker(readEvery)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-pokes:
 			poke()
+		case <-tick.C:
+			if statuses, answers := k.read(); answers {
+				seen(statuses)
+			}
 		}
 	}
+}
+
+// read returns the statuses of the device's peers, sorted by key; answers is false where there is no device.
+func (k *Kernel) read() (statuses []mesh.PeerStatus, answers bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.device == nil {
+		return nil, false
+	}
+	statuses = k.device.statuses()
+	mesh.SortStatuses(statuses)
+	return statuses, true
 }
 
 // Leaks returns the counters that SetLeaks set.

@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
 )
 
 func newDevice() *device {
-	return &device{peers: map[keys.Public]mesh.Peer{}, handshakes: map[keys.Public]time.Time{}}
+	return &device{peers: map[keys.Public]mesh.Peer{}, seen: map[keys.Public]mesh.PeerStatus{}}
 }
 
 // noDevice returns an error like mesh/linux's ErrNoDevice: it wraps mesh.ErrWaiting if the device process is absent.
@@ -129,6 +128,6 @@ func (k *Kernel) removePeer(p mesh.Peer) error {
 		return fmt.Errorf("remove peer %s: %w", p.PublicKey, err)
 	}
 	delete(k.device.peers, p.PublicKey)
-	delete(k.device.handshakes, p.PublicKey)
+	delete(k.device.seen, p.PublicKey)
 	return nil
 }

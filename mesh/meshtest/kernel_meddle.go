@@ -153,5 +153,17 @@ func (k *Kernel) Handshake(key keys.Public, from netip.AddrPort, at time.Time) {
 	p := k.device.peers[key]
 	p.Endpoint = from
 	k.device.peers[key] = p
-	k.device.handshakes[key] = at
+	s := k.device.seen[key]
+	s.LastHandshake = at
+	k.device.seen[key] = s
+}
+
+// Traffic counts bytes that went to the peer and came from it, and returns where they went.
+func (k *Kernel) Traffic(key keys.Public, sent, received uint64) (endpoint netip.AddrPort) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s := k.device.seen[key]
+	s.Sent, s.Received = s.Sent+sent, s.Received+received
+	k.device.seen[key] = s
+	return k.device.peers[key].Endpoint
 }

@@ -43,6 +43,10 @@ type Peers struct {
 	Programmed int `json:"programmed"`
 	// Held is how many of the programmed ones are gone from the cluster, and kept because so many went at once.
 	Held int `json:"held,omitempty"`
+	// Unanswered is how many have not answered what went to them for 16 seconds or longer, and Turns counts, since the
+	// start, the endpoints that were set for such peers.
+	Unanswered int    `json:"unanswered"`
+	Turns      uint64 `json:"turns"`
 }
 
 // Pods is what is known of the pods on this node.

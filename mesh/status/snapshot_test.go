@@ -134,7 +134,9 @@ func TestJSON(t *testing.T) {
   ],
   "peers": {
     "desired": 2,
-    "programmed": 1
+    "programmed": 1,
+    "unanswered": 0,
+    "turns": 0
   },
   "pods": {
     "cidrs": [

@@ -64,17 +64,17 @@ func (e *Expected) underlayMTU(r Reader) (int, error) {
 	return r.MTU(index)
 }
 
-// deviceDiffers compares what only the configuration changes of the device, and returns the number of its peers. Call
-// it with the host's lock held.
-func (e *Expected) deviceDiffers(r Reader) (differs bool, peers int) {
+// deviceDiffers reads the device and compares what only the configuration changes of it. The zero value of seen means
+// that it cannot be read. Call it with the host's lock held.
+func (e *Expected) deviceDiffers(r Reader) (seen Device, differs bool) {
 	seen, err := r.Device()
 	switch {
 	case err != nil || seen.Answers != e.answers:
-		return true, 0
+		return Device{}, true
 	case !e.known || !seen.Answers:
-		return false, 0
+		return seen, false
 	}
-	return seen.Device != e.parts.Device || !samePeers(seen.Peers, e.peers), len(seen.Peers)
+	return seen, seen.Device != e.parts.Device || !samePeers(seen.Peers, e.peers)
 }
 
 func sameLink(a, b mesh.Link) bool {

@@ -101,7 +101,7 @@ func differsIn(e *Expected, seen Seen) (parts Parts, device bool) {
 	for _, p := range []Parts{Interfaces, Routes, Rules} {
 		parts |= p.when(e.differs(p, reader))
 	}
-	device, _ = e.deviceDiffers(reader)
+	_, device = e.deviceDiffers(reader)
 	return parts, device
 }
 

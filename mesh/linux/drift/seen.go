@@ -22,6 +22,8 @@ type Links struct {
 type Device struct {
 	mesh.Device
 	Peers []mesh.Peer
+	// Statuses is what is seen of the peers, in any order.
+	Statuses []mesh.PeerStatus
 	// Answers reports whether there is a device, which may have neither key nor peers.
 	Answers bool
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"warren.mesh/mesh"
 	"warren.mesh/mesh/linux/rtnl"
 )
 
@@ -27,6 +28,8 @@ type Watcher struct {
 	Lock sync.Locker
 	// Poke is called, without Lock, when the host differs.
 	Poke func()
+	// Seen is called, without Lock, with what is seen of the device's peers each time that it was read, sorted by key.
+	Seen func([]mesh.PeerStatus)
 
 	// mu protects pending alone; nothing else is locked while it is held.
 	mu      sync.Mutex
@@ -96,13 +99,22 @@ func (w *Watcher) check(ctx context.Context) {
 				w.Poke()
 			}
 		case <-timer.C:
-			differs, peers := w.deviceDiffers()
-			if differs {
-				w.Poke()
-			}
-			timer.Reset(pollInterval(peers))
+			timer.Reset(pollInterval(w.pollDevice()))
 		}
 	}
+}
+
+// pollDevice reads the device and returns the number of its peers.
+func (w *Watcher) pollDevice() int {
+	seen, differs := w.deviceDiffers()
+	if differs {
+		w.Poke()
+	}
+	if seen.Answers {
+		mesh.SortStatuses(seen.Statuses)
+		w.Seen(seen.Statuses)
+	}
+	return len(seen.Statuses)
 }
 
 func (w *Watcher) partsDiffer(p Parts) bool {
@@ -111,7 +123,7 @@ func (w *Watcher) partsDiffer(p Parts) bool {
 	return w.Expected.differs(p, w.Reader)
 }
 
-func (w *Watcher) deviceDiffers() (differs bool, peers int) {
+func (w *Watcher) deviceDiffers() (seen Device, differs bool) {
 	w.Lock.Lock()
 	defer w.Lock.Unlock()
 	return w.Expected.deviceDiffers(w.Reader)
