@@ -161,19 +161,6 @@ func (b *builder) clusterCIDRs() []netip.Prefix {
 	return all
 }
 
-// sysctls returns the parameters without which the kernel forwards nothing or, with strict rp_filter, drops answers
-// that are marked to go back on the underlay (ip-sysctl.rst of the kernel).
-func (b *builder) sysctls() []Sysctl {
-	var all []Sysctl
-	if b.used[ipv4] {
-		all = append(all, Sysctl{"net/ipv4/ip_forward", "1"}, Sysctl{"net/ipv4/conf/all/src_valid_mark", "1"})
-	}
-	if b.used[ipv6] {
-		all = append(all, Sysctl{"net/ipv6/conf/all/forwarding", "1"})
-	}
-	return all
-}
-
 func (p Problem) compare(q Problem) int {
 	return cmp.Or(cmp.Compare(p.Node, q.Node), cmp.Compare(p.Field, q.Field), cmp.Compare(p.Reason, q.Reason))
 }

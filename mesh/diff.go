@@ -9,12 +9,12 @@ import (
 
 // Diff returns the change that turns have into want, and touches nothing that is right already. A part that is the zero
 // value in want (Link, Bridge, Device, Firewall) is left as it is; the lists are meant in full. The bridge is compared
-// only if have has it, because the CNI plugin creates it with the first pod.
+// only if have has it, because the CNI plugin creates it with the first pod; so are the sysctls of an interface.
 //
 // An observed state passes through Observation.KeepEndpoints first, or Diff sends roaming peers back.
 func Diff(want, have State) Change {
 	c := Change{
-		Sysctls: without(want.Sysctls, have.Sysctls),
+		Sysctls: diffSysctls(want.Sysctls, have.Sysctls),
 		Peers:   diffPeers(want.Peers, have.Peers),
 		Routes:  diffRoutes(want.Routes, have.Routes),
 		Rules:   diffList(want.Rules, have.Rules),

@@ -26,6 +26,10 @@ func desired(t *testing.T, cfg mesh.Config, self mesh.Node, nodes []mesh.Node) m
 func TestDiffConverges(t *testing.T) {
 	random := rand.New(rand.NewPCG(11, 12))
 	have := mesh.State{Bridge: mesh.Bridge{Name: "warren-br0"}}
+	for _, name := range mesh.SysctlNames("warren0", "warren-br0") {
+		have.Sysctls = append(have.Sysctls, mesh.Sysctl{Name: name, Value: "2"})
+	}
+	have.Sort()
 	for i := range 300 {
 		cfg := config()
 		if random.IntN(4) == 0 {
@@ -132,6 +136,22 @@ func TestDiffDevice(t *testing.T) {
 				t.Errorf("change of the device (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestDiffSysctls: an interface's parameters come with the interface, whose name may have dots.
+func TestDiffSysctls(t *testing.T) {
+	whole, iface := mesh.Sysctl{Name: "net/ipv4/ip_forward", Value: "1"}, mesh.Sysctl{Name: mesh.Forwarding("wg.1")}
+	iface.Value = "1"
+	want := mesh.State{Sysctls: []mesh.Sysctl{iface, whole}}
+	off := mesh.State{Sysctls: []mesh.Sysctl{{Name: iface.Name, Value: "0"}, whole}}
+	for _, tt := range []struct{ have, want []mesh.Sysctl }{
+		{nil, []mesh.Sysctl{whole}}, {off.Sysctls, []mesh.Sysctl{iface}}, {want.Sysctls, nil},
+	} {
+		got := mesh.Diff(want, mesh.State{Sysctls: tt.have})
+		if diff := cmp.Diff(mesh.Change{Sysctls: tt.want}, got, compareNetip, equateEmpty); diff != "" {
+			t.Errorf("%v (-want +got)\n%s", tt.have, diff)
+		}
 	}
 }
 

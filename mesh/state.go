@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"warren.mesh/keys"
@@ -155,14 +154,6 @@ type Firewall struct {
 	NodeIPs []netip.Addr
 }
 
-// Sysctl is one kernel parameter.
-type Sysctl struct {
-	// Name is its path below /proc/sys.
-	Name string
-	// Value has no trailing newline.
-	Value string
-}
-
 // Sort sorts all slices of the state, in place: peers by key, addresses by family and number, routes by table and
 // destination, rules by family and priority.
 func (s *State) Sort() {
@@ -188,8 +179,6 @@ func (f *Firewall) sort() {
 }
 
 func (p Peer) compareKey(other Peer) int { return bytes.Compare(p.PublicKey[:], other.PublicKey[:]) }
-
-func (s Sysctl) compareName(other Sysctl) int { return strings.Compare(s.Name, other.Name) }
 
 // Compare orders routes by key, link and source.
 func (r Route) Compare(other Route) int {

@@ -70,6 +70,9 @@ func TestNothingIsRemovedBeforeTheFirstList(t *testing.T) {
 				{Table: mesh.TableMain, Destination: netip.MustParsePrefix("10.244.9.0/24"), Link: "warren0"},
 			},
 			Rules: []mesh.Rule{{Priority: 5, Table: mesh.TableMesh}},
+			Sysctls: []mesh.Sysctl{
+				{Name: mesh.Forwarding("warren0"), Value: "1"}, {Name: mesh.DisableIPv6("warren0"), Value: "0"},
+			},
 		}
 		m.host.meddle(func(s *mesh.State) { *s = left })
 		m.start()

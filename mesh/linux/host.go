@@ -7,6 +7,7 @@ import (
 
 	"golang.zx2c4.com/wireguard/wgctrl"
 
+	"warren.mesh/mesh"
 	"warren.mesh/mesh/guard"
 	"warren.mesh/mesh/linux/drift"
 	"warren.mesh/mesh/linux/routing"
@@ -81,7 +82,10 @@ func (h *Host) compose(client *wgctrl.Client) {
 	h.device = wg.Device{
 		Client: client, Count: h.counts.add, Name: h.cfg.Link, Key: h.cfg.Key, Absent: absent[h.mode],
 	}
-	h.sysctls = sysctls{count: h.counts.add, root: sysctlRoot, fallback: hostSysctlRoot}
+	h.sysctls = sysctls{
+		count: h.counts.add, root: sysctlRoot, fallback: hostSysctlRoot,
+		names: mesh.SysctlNames(h.cfg.Link, h.cfg.Bridge),
+	}
 }
 
 // absent is why no device answers, by the Host's Mode.

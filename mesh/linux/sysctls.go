@@ -22,6 +22,8 @@ type sysctls struct {
 	root string
 	// fallback is where root is writable when root itself is read-only.
 	fallback string
+	// names are the parameters that observe reads.
+	names []string
 }
 
 const (
@@ -31,17 +33,10 @@ const (
 	hostSysctlRoot = "/host/proc/sys"
 )
 
-// sysctlNames are the parameters that observe reads: all that mesh.Desired may ask for.
-var sysctlNames = []string{
-	"net/ipv4/conf/all/src_valid_mark",
-	"net/ipv4/ip_forward",
-	"net/ipv6/conf/all/forwarding",
-}
-
-// observe leaves out what this kernel does not have.
+// observe leaves out what this kernel does not have, and what belongs to an interface that is absent.
 func (s sysctls) observe() ([]mesh.Sysctl, error) {
 	var all []mesh.Sysctl
-	for _, name := range sysctlNames {
+	for _, name := range s.names {
 		value, err := os.ReadFile(filepath.Join(s.root, name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux/rtnl"
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab/namespace"
 )
@@ -19,16 +21,58 @@ func TestPrivilegedSetSysctlInAContainer(t *testing.T) {
 	meshtest.Privileged(t)
 	fallback := container(t)
 	want := mesh.Sysctl{Name: "net/ipv4/conf/all/src_valid_mark", Value: "1"}
-	err := sysctls{uncounted, sysctlRoot, t.TempDir()}.setOne(want)
+	err := sysctls{count: uncounted, root: sysctlRoot, fallback: t.TempDir()}.setOne(want)
 	if !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), want.Name+"=1") {
 		t.Errorf("without the mount: %v, want EROFS and the remedy", err)
 	}
-	if err := (sysctls{uncounted, sysctlRoot, fallback}).setOne(want); err != nil {
+	if err := (sysctls{count: uncounted, root: sysctlRoot, fallback: fallback}).setOne(want); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := os.ReadFile(filepath.Join(sysctlRoot, want.Name)); err != nil ||
 		strings.TrimSpace(string(got)) != "1" {
 		t.Errorf("it reads %q, %v", got, err)
+	}
+}
+
+// The kernel announces forwarding of both families at once; what it does not announce is read from time to time.
+func TestPrivilegedSysctlsAnnounced(t *testing.T) {
+	meshtest.Privileged(t)
+	namespace.Enter(t)
+	run(t, "ip link set lo up")
+	subscription, err := rtnl.Subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(subscription.Close)
+	for _, tt := range []struct {
+		name  string
+		index int
+	}{
+		{"net/ipv4/ip_forward", rtnl.AllInterfaces},
+		{"net/ipv6/conf/all/forwarding", rtnl.AllInterfaces},
+		{mesh.Forwarding("lo"), 1},
+	} {
+		path := filepath.Join(sysctlRoot, tt.name)
+		for _, value := range []string{"1", "0"} {
+			if err := writeSysctl(path, value); err != nil {
+				t.Fatal(err)
+			}
+			await(t, subscription, rtnl.Event{Kind: rtnl.SysctlEvent, Index: tt.index})
+		}
+	}
+}
+
+// await receives until the event comes, for as long as the test may run.
+func await(t *testing.T, from *rtnl.Subscription, want rtnl.Event) {
+	t.Helper()
+	for {
+		events, err := from.Receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(events, want) {
+			return
+		}
 	}
 }
 

@@ -12,12 +12,12 @@ import (
 )
 
 // Watch calls poke, from several goroutines, whenever somebody else has changed what Observe reads, until ctx ends;
-// then it returns nil. What Apply changes pokes nobody, nor does what was never observed. Sysctls are not watched.
+// then it returns nil. What Apply changes pokes nobody, nor does what was never observed.
 //
 // It also calls seen, from one goroutine, with the statuses of the device's peers each time that it has read them,
 // sorted by key: every 500 ms, or less often with more than 1,000 peers.
 func (h *Host) Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStatus)) error {
-	// Both subscriptions on the caller's thread, whose network namespace they are about.
+	// Both subscriptions, and what the watcher reads, on the caller's thread, whose network namespace they are about.
 	ruleset, err := nft.Subscribe(h.firewall)
 	if err != nil {
 		return err
@@ -30,12 +30,11 @@ func (h *Host) Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStat
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group sync.WaitGroup
-	var drifted error
 	group.Go(func() {
 		defer cancel()
-		drifted = watcher.Run(ctx, routing)
+		err = ruleset.Run(ctx, func(*nft.Table, uint32) { poke() })
 	})
-	err = ruleset.Run(ctx, func(*nft.Table, uint32) { poke() })
+	drifted := watcher.Run(ctx, routing)
 	cancel()
 	group.Wait()
 	return errors.Join(err, drifted)
@@ -44,10 +43,11 @@ func (h *Host) Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStat
 // reader reads the parts that drift compares.
 func (h *Host) reader() drift.Reader {
 	return drift.Reader{
-		Links:  h.links.observe,
-		Device: h.observeDevice,
-		Routes: h.routes.Observe,
-		Rules:  h.rules.Observe,
-		MTU:    h.links.mtu,
+		Links:   h.links.observe,
+		Device:  h.observeDevice,
+		Routes:  h.routes.Observe,
+		Rules:   h.rules.Observe,
+		Sysctls: h.sysctls.observe,
+		MTU:     h.links.mtu,
 	}
 }

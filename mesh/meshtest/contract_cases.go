@@ -110,6 +110,26 @@ var drifts = map[string]func(c *contract, s mesh.State){
 		s.Device.Port++
 		c.meddle(mesh.Change{Device: &s.Device})
 	},
+	"bridge made": func(c *contract, _ mesh.State) { c.Meddler.AddBridge(1500) },
+	"bridge's MTU": func(c *contract, s mesh.State) {
+		if c.observe().Bridge.Name == "" {
+			c.Meddler.AddBridge(1500)
+			c.converge(s)
+		}
+		c.meddle(mesh.Change{BridgeMTU: 1300})
+	},
+	"IPv4 forwarding off": func(c *contract, _ mesh.State) { c.sysctl("net/ipv4/ip_forward", "0") },
+	"IPv6 forwarding off": func(c *contract, _ mesh.State) { c.sysctl("net/ipv6/conf/all/forwarding", "0") },
+	"src_valid_mark off":  func(c *contract, _ mesh.State) { c.sysctl("net/ipv4/conf/all/src_valid_mark", "0") },
+	"forwarding off on the interface": func(c *contract, s mesh.State) {
+		c.sysctl(mesh.Forwarding(s.Link.Name), "0")
+	},
+	"IPv6 off on the interface": func(c *contract, s mesh.State) { c.sysctl(mesh.DisableIPv6(s.Link.Name), "1") },
+}
+
+func (c *contract) sysctl(name, value string) {
+	c.t.Helper()
+	c.meddle(mesh.Change{Sysctls: []mesh.Sysctl{{Name: name, Value: value}}})
 }
 
 // moves changes the mesh step by step as the agent does, each time from what was last desired.

@@ -16,6 +16,9 @@ var watched = []string{
 	"address added", "route without source", "rules deleted", "peer deleted", "peer with another's addresses",
 	"keepalive", "port",
 	"node address unguarded",
+	"IPv4 forwarding off", "IPv6 forwarding off", "src_valid_mark off",
+	"bridge made", "bridge's MTU",
+	"forwarding off on the interface", "IPv6 off on the interface",
 }
 
 // watch has others change one thing after the other, and waits until each is reported, for as long as the test may run.

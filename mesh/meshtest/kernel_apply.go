@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -69,6 +70,9 @@ func (k *Kernel) setSysctl(s mesh.Sysctl) error {
 		return fmt.Errorf("set sysctl %s: %w", s.Name, err)
 	}
 	k.sysctls[s.Name] = s.Value
+	if s == (mesh.Sysctl{Name: mesh.DisableIPv6(k.cfg.Link), Value: "1"}) {
+		k.loseIPv6()
+	}
 	return nil
 }
 
@@ -106,10 +110,24 @@ func (k *Kernel) setLink(want *mesh.Link) error {
 		if err := k.write("link-add"); err != nil {
 			return fmt.Errorf("create interface %s: %w", want.Name, err)
 		}
-		k.link = &link{mtu: want.MTU, addresses: map[netip.Prefix]bool{}}
+		k.addLink(want.MTU)
 		k.device = newDevice()
 	}
 	return errors.Join(k.setMTU(k.link, want.MTU), k.setUp(want.Up))
+}
+
+// addLink creates the interface with the kernel's defaults.
+func (k *Kernel) addLink(mtu int) {
+	k.link = &link{mtu: mtu, addresses: map[netip.Prefix]bool{}}
+	k.sysctls[mesh.Forwarding(k.cfg.Link)], k.sysctls[mesh.DisableIPv6(k.cfg.Link)] = "1", "0"
+}
+
+// loseIPv6 takes the interface's IPv6 addresses and routes away.
+func (k *Kernel) loseIPv6() {
+	maps.DeleteFunc(k.link.addresses, func(p netip.Prefix, _ bool) bool { return p.Addr().Is6() })
+	maps.DeleteFunc(k.routes, func(key mesh.RouteKey, r route) bool {
+		return r.Link == k.cfg.Link && key.Destination.Addr().Is6()
+	})
 }
 
 func (k *Kernel) setMTU(l *link, mtu int) error {

@@ -60,6 +60,8 @@ func (m meddler) DeleteLink() {
 	m.k.meddle(func() {
 		m.k.dropRoutes()
 		m.k.link, m.k.device = nil, nil
+		delete(m.k.sysctls, mesh.Forwarding(m.k.cfg.Link))
+		delete(m.k.sysctls, mesh.DisableIPv6(m.k.cfg.Link))
 	})
 }
 
@@ -115,7 +117,7 @@ func (m meddler) Foreign() string {
 func (k *Kernel) StartDevice() {
 	k.meddle(func() {
 		if k.link == nil {
-			k.link = &link{mtu: 1420, addresses: map[netip.Prefix]bool{}}
+			k.addLink(1420)
 		}
 		k.device = newDevice()
 	})

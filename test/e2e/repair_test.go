@@ -30,7 +30,21 @@ func (tg *target) damages(t *testing.T) []damage {
 	for _, own := range tg.node.Addrs() {
 		all = append(all, tg.routingDamages(t, own)...)
 	}
-	return append(all, tg.firewallDamages()...)
+	return slices.Concat(all, tg.firewallDamages(), tg.sysctlDamages())
+}
+
+// sysctlDamages are what programs do at their start or end, and administrators do for safety.
+func (tg *target) sysctlDamages() []damage {
+	var all []damage
+	for _, d := range []struct{ name, set string }{
+		{"net/ipv4/ip_forward", "0"}, {"net/ipv6/conf/all/forwarding", "0"}, {"net/ipv4/conf/all/src_valid_mark", "0"},
+		{"net/ipv4/conf/warren0/forwarding", "0"}, {"net/ipv4/conf/warren-br0/forwarding", "0"},
+		{"net/ipv6/conf/warren-br0/disable_ipv6", "1"},
+	} {
+		all = append(all, damage{strings.ReplaceAll(d.name, "/", "."), "echo " + d.set + " >/proc/sys/" + d.name,
+			"cat /proc/sys/" + d.name, `msg="sysctl set" sysctl=` + d.name + " value="})
+	}
+	return all
 }
 
 func (tg *target) deviceDamages(t *testing.T) []damage {

@@ -14,7 +14,7 @@ func (e *Expected) differs(parts Parts, r Reader) bool {
 	checks := []struct {
 		part  Parts
 		check func(Reader) (bool, error)
-	}{{Interfaces, e.linksDiffer}, {Routes, e.routesDiffer}, {Rules, e.rulesDiffer}}
+	}{{Interfaces, e.linksDiffer}, {Routes, e.routesDiffer}, {Rules, e.rulesDiffer}, {Sysctls, e.sysctlsDiffer}}
 	for _, c := range checks {
 		if parts&c.part == 0 {
 			continue
@@ -34,6 +34,11 @@ func (e *Expected) routesDiffer(r Reader) (bool, error) {
 func (e *Expected) rulesDiffer(r Reader) (bool, error) {
 	all, err := r.Rules()
 	return e.known && !same(all, e.parts.Rules), err
+}
+
+func (e *Expected) sysctlsDiffer(r Reader) (bool, error) {
+	all, err := r.Sysctls()
+	return e.known && !same(all, e.parts.Sysctls), err
 }
 
 // linksDiffer also learns the interfaces' indices: whoever applies a change that creates one does not know its index.

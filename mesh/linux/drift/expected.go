@@ -26,8 +26,8 @@ type Expected struct {
 	underlay               underlay
 	// answers is Device.Answers.
 	answers bool
-	// parts has the parts that are small in every mesh: Link, Bridge, Device and Rules. Routes and peers are indexed,
-	// so that a notification and a change cost the same in a mesh of any size.
+	// parts has the parts that are small in every mesh: Link, Bridge, Device, Rules and Sysctls. Routes and peers are
+	// indexed, so that a notification and a change cost the same in a mesh of any size.
 	parts  mesh.State
 	routes map[mesh.RouteKey]mesh.Route
 	peers  map[keys.Public]mesh.Peer
@@ -51,7 +51,8 @@ func (e *Expected) Observed(seen Seen) {
 	defer e.mu.Unlock()
 	e.observing, e.known = false, true
 	e.linkIndex, e.bridgeIndex, e.answers = seen.LinkIndex, seen.BridgeIndex, seen.Device.Answers
-	e.parts = mesh.State{Link: seen.Link, Bridge: seen.Bridge, Device: seen.Device.Device, Rules: seen.Rules}
+	e.parts = mesh.State{Link: seen.Link, Bridge: seen.Bridge, Device: seen.Device.Device, Rules: seen.Rules,
+		Sysctls: seen.Sysctls}
 	e.routes = byKey(seen.Routes)
 	e.peers = make(map[keys.Public]mesh.Peer, len(seen.Device.Peers))
 	e.holders = make(map[netip.Prefix]keys.Public, 2*len(seen.Device.Peers))
@@ -75,8 +76,8 @@ func (e *Expected) Apply(c mesh.Change) {
 	if !e.known {
 		return
 	}
-	// The firewall and sysctls are not compared.
-	c.Firewall, c.NodeIPs, c.Sysctls = nil, mesh.Edits[netip.Addr]{}, nil
+	// The firewall is not compared.
+	c.Firewall, c.NodeIPs = nil, mesh.Edits[netip.Addr]{}
 	part := e.take(c).Apply(c)
 	for _, r := range part.Routes {
 		e.routes[r.Key()] = r

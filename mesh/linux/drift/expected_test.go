@@ -17,9 +17,10 @@ func stateOf(n, peers int) mesh.State {
 	s := mesh.State{
 		Link: mesh.Link{Name: "warren0", MTU: 1420 - n, Up: true,
 			Addresses: []netip.Prefix{netip.PrefixFrom(own, 32)}},
-		Bridge: mesh.Bridge{Name: "warren-br0", MTU: 1420 - n, Addresses: []netip.Prefix{netip.PrefixFrom(own, 24)}},
-		Device: mesh.Device{PublicKey: keys.Public{99}, Port: uint16(51820 + n)},
-		Rules:  []mesh.Rule{{Priority: 100, From: netip.PrefixFrom(own, 24).Masked(), Table: mesh.TableMesh}},
+		Bridge:  mesh.Bridge{Name: "warren-br0", MTU: 1420 - n, Addresses: []netip.Prefix{netip.PrefixFrom(own, 24)}},
+		Device:  mesh.Device{PublicKey: keys.Public{99}, Port: uint16(51820 + n)},
+		Rules:   []mesh.Rule{{Priority: 100, From: netip.PrefixFrom(own, 24).Masked(), Table: mesh.TableMesh}},
+		Sysctls: []mesh.Sysctl{{Name: "net/ipv4/ip_forward", Value: fmt.Sprint(n)}},
 	}
 	for i := range peers {
 		cidr := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 244, byte(100 + i + n), 0}), 24)
@@ -36,7 +37,7 @@ func seenOf(s mesh.State) Seen {
 	return Seen{
 		Links:  Links{Link: s.Link, LinkIndex: 7, Bridge: s.Bridge, BridgeIndex: 8},
 		Device: Device{Device: s.Device, Peers: s.Peers, Answers: true},
-		Routes: s.Routes, Rules: s.Rules,
+		Routes: s.Routes, Rules: s.Rules, Sysctls: s.Sysctls,
 	}
 }
 
@@ -55,7 +56,8 @@ func TestExpectedApplies(t *testing.T) {
 				got, want := expectedOf(from), expectedOf(to)
 				got.Apply(mesh.Diff(to, from))
 				if !sameLink(got.parts.Link, want.parts.Link) || !sameBridge(got.parts.Bridge, want.parts.Bridge) ||
-					got.parts.Device != want.parts.Device || !same(got.parts.Rules, want.parts.Rules) {
+					got.parts.Device != want.parts.Device || !same(got.parts.Rules, want.parts.Rules) ||
+					!same(got.parts.Sysctls, want.parts.Sysctls) {
 					t.Errorf("%v, want %v", got.parts, want.parts)
 				}
 				if !maps.Equal(got.routes, want.routes) {
@@ -92,13 +94,14 @@ func TestExpectedLeavesItsArgumentsAlone(t *testing.T) {
 // differsIn returns the parts of which a host that looks like this differs from what is expected.
 func differsIn(e *Expected, seen Seen) (parts Parts, device bool) {
 	reader := Reader{
-		Links:  func() (Links, error) { return seen.Links, nil },
-		Device: func() (Device, error) { return seen.Device, nil },
-		Routes: func() ([]mesh.Route, error) { return seen.Routes, nil },
-		Rules:  func() ([]mesh.Rule, error) { return seen.Rules, nil },
-		MTU:    func(int) (int, error) { return 1500, nil },
+		Links:   func() (Links, error) { return seen.Links, nil },
+		Device:  func() (Device, error) { return seen.Device, nil },
+		Routes:  func() ([]mesh.Route, error) { return seen.Routes, nil },
+		Rules:   func() ([]mesh.Rule, error) { return seen.Rules, nil },
+		Sysctls: func() ([]mesh.Sysctl, error) { return seen.Sysctls, nil },
+		MTU:     func(int) (int, error) { return 1500, nil },
 	}
-	for _, p := range []Parts{Interfaces, Routes, Rules} {
+	for _, p := range []Parts{Interfaces, Routes, Rules, Sysctls} {
 		parts |= p.when(e.differs(p, reader))
 	}
 	_, device = e.deviceDiffers(reader)
@@ -119,6 +122,7 @@ func TestDiffers(t *testing.T) {
 		{name: "bridge's MTU", change: func(s *Seen) { s.Bridge.MTU++ }, want: Interfaces},
 		{name: "route gone", change: func(s *Seen) { s.Routes = s.Routes[1:] }, want: Routes},
 		{name: "rule gone", change: func(s *Seen) { s.Rules = nil }, want: Rules},
+		{name: "sysctl", change: func(s *Seen) { s.Sysctls[0].Value = "0" }, want: Sysctls},
 		{name: "port", change: func(s *Seen) { s.Device.Port++ }, device: true},
 		{name: "peer gone", change: func(s *Seen) { s.Device.Peers = s.Device.Peers[1:] }, device: true},
 		{name: "peer roamed",

@@ -16,7 +16,8 @@ const (
 	Interfaces Parts = 1 << iota
 	Routes
 	Rules
-	Everything = Interfaces | Routes | Rules
+	Sysctls
+	Everything = Interfaces | Routes | Rules | Sysctls
 )
 
 // MayDiffer returns the parts that the event may contradict. It costs next to nothing. It may name a part that is as
@@ -37,6 +38,9 @@ func (e *Expected) MayDiffer(event rtnl.Event) Parts {
 	case rtnl.RuleEvent:
 		have := slices.Contains(e.parts.Rules, event.Rule)
 		return Rules.when(e.observing || e.known && have == event.Gone)
+	case rtnl.SysctlEvent:
+		return Sysctls.when(event.Index == rtnl.AllInterfaces || event.Index == e.linkIndex ||
+			event.Index == e.bridgeIndex)
 	default:
 		return 0
 	}

@@ -50,6 +50,10 @@ func TestMayDiffer(t *testing.T) {
 		{name: "rule that is there deleted", in: rtnl.Event{Kind: rtnl.RuleEvent, Gone: true, Rule: state.Rules[0]},
 			want: Rules},
 		{name: "unknown rule added", in: rtnl.Event{Kind: rtnl.RuleEvent, Rule: mesh.Rule{Priority: 5}}, want: Rules},
+		{name: "sysctl of all interfaces", in: rtnl.Event{Kind: rtnl.SysctlEvent, Index: rtnl.AllInterfaces},
+			want: Sysctls},
+		{name: "bridge's sysctl", in: rtnl.Event{Kind: rtnl.SysctlEvent, Index: 8}, want: Sysctls},
+		{name: "somebody else's sysctl", in: rtnl.Event{Kind: rtnl.SysctlEvent, Index: 3}},
 	}
 	e := expectedOf(state)
 	e.SetUnderlay(2, 1500)

@@ -8,6 +8,8 @@ type Seen struct {
 	Device Device
 	Routes []mesh.Route
 	Rules  []mesh.Rule
+	// Sysctls are sorted by name.
+	Sysctls []mesh.Sysctl
 }
 
 // Links are the two interfaces with their indices, which are zero where the interface is absent.
@@ -34,6 +36,8 @@ type Reader struct {
 	Device func() (Device, error)
 	Routes func() ([]mesh.Route, error)
 	Rules  func() ([]mesh.Rule, error)
+	// Sysctls returns those that an observation has.
+	Sysctls func() ([]mesh.Sysctl, error)
 	// MTU returns an interface's MTU in bytes by its index; zero where there is no such interface.
 	MTU func(index int) (int, error)
 }

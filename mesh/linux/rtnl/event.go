@@ -14,7 +14,8 @@ type Event struct {
 	Kind Kind
 	// Gone reports whether the object was removed; else it was added or changed.
 	Gone bool
-	// Index is the interface's: of the link, the address or the route.
+	// Index is the interface's: of the link, the address, the route or the sysctl. A sysctl for all interfaces has
+	// AllInterfaces.
 	Index int
 	// Name, MTU (in bytes) and Up are a link's.
 	Name string
@@ -37,7 +38,20 @@ const (
 	AddressEvent
 	RouteEvent
 	RuleEvent
+	// SysctlEvent is about some parameters of an interface, forwarding and rp_filter among them. The kernel announces
+	// neither src_valid_mark nor accept_ra nor disable_ipv6.
+	SysctlEvent
 )
+
+// Of linux/netconf.h.
+const (
+	netconfIndex = 1 // NETCONFA_IFINDEX
+	// AllInterfaces is NETCONFA_IFINDEX_ALL, the index of what is set below conf/all.
+	AllInterfaces = -1
+)
+
+// sizeofNetconf is the size of a netconfmsg, one byte, with its padding.
+const sizeofNetconf = unix.NLMSG_ALIGNTO
 
 // parseEvent decodes a message of rtnetlink(7). Routes and rules of other protocols than mesh.Protocol are Irrelevant,
 // and so is what cannot be decoded.
@@ -54,6 +68,8 @@ func parseEvent(m syscall.NetlinkMessage) Event {
 		return parseRoute(m.Data, m.Header.Type == unix.RTM_DELROUTE)
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
 		return parseRule(m.Data, m.Header.Type == unix.RTM_DELRULE)
+	case unix.RTM_NEWNETCONF:
+		return parseNetconf(m.Data)
 	}
 	return Event{}
 }
@@ -83,4 +99,17 @@ func parseAddress(data []byte, gone bool) Event {
 		return Event{}
 	}
 	return Event{Kind: AddressEvent, Gone: gone, Index: int(nl.DeserializeIfAddrmsg(data).Index)}
+}
+
+// parseNetconf decodes only which interface's parameters a netconfmsg is about: who compares reads all of them.
+func parseNetconf(data []byte) Event {
+	if len(data) < sizeofNetconf {
+		return Event{}
+	}
+	for id, value := range attributes(data[sizeofNetconf:]) {
+		if id == netconfIndex {
+			return Event{Kind: SysctlEvent, Index: int(int32(number(value)))}
+		}
+	}
+	return Event{}
 }

@@ -26,6 +26,13 @@ func routeHeader(family, length, table, protocol, kind uint8) nl.NetlinkRequestD
 		Protocol: protocol, Type: kind}}
 }
 
+// netconf is the header of a notification about sysctls.
+type netconf struct{}
+
+func (netconf) Len() int { return sizeofNetconf }
+
+func (netconf) Serialize() []byte { return []byte{unix.AF_INET, 0, 0, 0} }
+
 func addr(text string) []byte { return netip.MustParseAddr(text).AsSlice() }
 
 func TestParseEvent(t *testing.T) {
@@ -49,6 +56,10 @@ func TestParseEvent(t *testing.T) {
 		},
 		{name: "link deleted", in: message(unix.RTM_DELLINK, link),
 			want: Event{Kind: LinkEvent, Gone: true, Index: 7, Up: true}},
+		{name: "sysctl of all interfaces", in: message(unix.RTM_NEWNETCONF, netconf{},
+			nl.NewRtAttr(netconfIndex, nl.Uint32Attr(0xffffffff)), nl.NewRtAttr(2, nl.Uint32Attr(0))),
+			want: Event{Kind: SysctlEvent, Index: AllInterfaces}},
+		{name: "sysctls of nothing", in: message(unix.RTM_NEWNETCONF, netconf{})},
 		{name: "port of a bridge", in: message(unix.RTM_NEWLINK, port)},
 		{name: "address deleted", in: message(unix.RTM_DELADDR, address),
 			want: Event{Kind: AddressEvent, Gone: true, Index: 7}},
