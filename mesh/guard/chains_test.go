@@ -50,6 +50,8 @@ func judgements() map[string][]judgement {
 		answers   = "accept: answer to a request over the underlay"
 		strangers = "accept: not into the mesh, and neither end a pod: as WireGuard's own packets"
 		plain     = "drop: to a pod, in plain text from outside the mesh: drop"
+		keeps     = "dnat: to WireGuard on this node: keeps its destination"
+		keepsOut  = "dnat: from WireGuard on this node: keeps its destination"
 		noSource  = "drop: a pod's address as source, not masqueraded: drop"
 	)
 	return map[string][]judgement{
@@ -120,6 +122,40 @@ func judgements() map[string][]judgement {
 				known: answer, want: "end",
 			},
 			{name: "an invalid packet", from: "pod", packet: "pod:80 > otherNode:5000", known: invalid, want: "end"},
+		},
+		"wireguard-in": {
+			{
+				name: "WireGuard, to what others translate", from: "underlay", packet: "otherNode:51820 > node:51820",
+				known: translated, want: keeps,
+			},
+			{
+				name: "from a NAT", from: "underlay", packet: "outside:1024 > secondary:51820",
+				known: translated, want: keeps,
+			},
+			{
+				name: "another port", from: "underlay", packet: "outside:5000 > node:8080",
+				known: translated, want: "end",
+			},
+			{
+				name: "another host", from: "pod", packet: "pod:5000 > outside:51820",
+				known: translated, want: "end",
+			},
+			{
+				name: "not the first of a connection", from: "underlay", packet: "otherNode:51820 > node:51820",
+				known: func(_ family, p *nfttest.Packet) { p.Conntrack.State = nfttest.Established },
+				want:  "not reached",
+			},
+		},
+		"wireguard-out": {
+			{
+				name: "WireGuard, to what others translate", from: "node", packet: "node:51820 > otherNode:51820",
+				known: translated, want: keepsOut,
+			},
+			{
+				name: "to a port forward", from: "node", packet: "node:51820 > outside:40000",
+				known: translated, want: keepsOut,
+			},
+			{name: "another port", from: "node", packet: "node:5000 > otherNode:51820", want: "end"},
 		},
 		"guard-in": {
 			{name: "WireGuard from a pod", from: "pod", packet: "pod:5000 > node:51820", want: inside},

@@ -60,8 +60,8 @@ func quote(name string) string { return `"` + name + `"` }
 func chainsOf(fw mesh.Firewall) []nft.Chain {
 	r := rulesetOf(fw)
 	chains := []nft.Chain{
-		r.guardSpoof(), r.guardInbound(), r.underlayPath(), r.guardIn(), r.guardForward(), r.guardOut(), r.snatOut(),
-		r.guardSource(),
+		r.guardSpoof(), r.guardInbound(), r.wireguardIn(), r.underlayPath(), r.guardIn(), r.guardForward(),
+		r.wireguardOut(), r.guardOut(), r.snatOut(), r.guardSource(),
 	}
 	inline := inlinerOf(fw)
 	for _, c := range chains {

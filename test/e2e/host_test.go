@@ -107,6 +107,7 @@ func TestPrivilegedHost(t *testing.T) {
 		{"injected", func(t *testing.T, h *hosts) { h.wantNoneIn(t) }},
 		{"wireguard-port", testWireGuardPort},
 		{"wireguard-inside", testWireGuardInside},
+		{"wireguard-host-port", testWireGuardHostPort},
 		{"bulk", testBulk},
 		// The last one: it deletes web.
 		{"host-port", testHostPort},

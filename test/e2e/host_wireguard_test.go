@@ -41,6 +41,16 @@ func testWireGuardPort(t *testing.T, h *hosts) {
 	wantNoLoss(t, flows)
 }
 
+// testWireGuardHostPort attaches a pod whose hostPort is the device's. portmap translates that port, and has connection
+// tracking forget the peers' connections. The device keeps its port all the same.
+func testWireGuardHostPort(t *testing.T, h *hosts) {
+	flows := h.crossing(t)
+	thief := h.one.AddPod(t, "thief", lab.HostPort{Host: wireguardPort, Container: wireguardPort, Protocol: "udp"})
+	pass(t, flows, 200)
+	wantNoLoss(t, flows)
+	thief.Delete(t)
+}
+
 // testWireGuardInside has a pod send to the ports of devices. What comes from a pod is no peer's.
 func testWireGuardInside(t *testing.T, h *hosts) {
 	h.families(t, func(t *testing.T, like netip.Addr) {

@@ -117,8 +117,14 @@ func (p *parser) port(protocol string) (step, error) {
 	}), err
 }
 
-// fib parses "fib saddr type local".
+// fib parses "saddr type local" and "daddr type local".
 func (p *parser) fib() (step, error) {
-	err := p.expect("saddr", "type", "local")
-	return when(func(s *state) bool { return s.host.local(s.From.Addr()) }), err
+	read := func(s *state) netip.Addr { return s.From.Addr() }
+	if p.skip("daddr") {
+		read = func(s *state) netip.Addr { return s.To.Addr() }
+	} else if err := p.expect("saddr"); err != nil {
+		return nil, err
+	}
+	err := p.expect("type", "local")
+	return when(func(s *state) bool { return s.host.local(read(s)) }), err
 }

@@ -28,8 +28,8 @@ type Outcome struct {
 // Step is the verdict of one rule, or of the end of a base chain.
 type Step struct {
 	Chain string
-	// Verdict is "accept", "drop", "return", "masquerade", "jump CHAIN" or "goto CHAIN"; "end" at the end of a base
-	// chain.
+	// Verdict is "accept", "drop", "return", "masquerade", "dnat", "jump CHAIN" or "goto CHAIN"; "end" at the end of a
+	// base chain.
 	Verdict string
 	// Reason is the rule's; empty at the end of a chain.
 	Reason string

@@ -29,8 +29,9 @@ type Conntrack struct {
 	Reply bool
 	// Mark is the connection's mark.
 	Mark uint32
-	// Destination is where the connection's destination is translated to; invalid where it is not. In packets in the
-	// original direction it takes the place of To, in prerouting.
+	// Destination is where others' rules translate the connection's destination to; invalid where they do not. In
+	// packets in the original direction it takes the place of To, in prerouting and output, unless a rule of the layout
+	// has settled the destination before.
 	Destination netip.AddrPort
 	// Source takes the place of From in postrouting; invalid where others' rules translate nothing. In replies of a
 	// connection with a translated destination it is that destination as the client knows it.

@@ -39,6 +39,7 @@ func init() {
 		"meta":       (*parser).meta,
 		"counter":    (*parser).counter,
 		"masquerade": (*parser).masquerade,
+		"dnat":       (*parser).dnat,
 		"accept":     func(*parser) (step, error) { return always(verdict{kind: accepts}), nil },
 		"drop":       func(*parser) (step, error) { return always(verdict{kind: drops}), nil },
 		"return":     func(*parser) (step, error) { return always(verdict{kind: returns}), nil },
@@ -60,7 +61,7 @@ func when(matches func(*state) bool) step {
 }
 
 // terminal are the words after which nothing may follow.
-var terminal = []string{"accept", "drop", "return", "jump", "goto", "masquerade"}
+var terminal = []string{"accept", "drop", "return", "jump", "goto", "masquerade", "dnat"}
 
 // rule parses a rule's text.
 func (p *parser) rule(text string) (steps []step, err error) {

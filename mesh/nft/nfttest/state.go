@@ -28,12 +28,14 @@ const (
 	drops
 	returns
 	masquerades
+	settles
 	jumps
 	goesTo
 )
 
 var verdictWords = map[verdictKind]string{
-	accepts: "accept", drops: "drop", returns: "return", masquerades: "masquerade", jumps: "jump", goesTo: "goto",
+	accepts: "accept", drops: "drop", returns: "return", masquerades: "masquerade", settles: "dnat",
+	jumps: "jump", goesTo: "goto",
 }
 
 func (v verdict) String() string {
@@ -43,18 +45,18 @@ func (v verdict) String() string {
 	return verdictWords[v.kind]
 }
 
-// base runs a base chain and reports whether the packet passes it.
-func (s *state) base(c *chain) (passes bool) {
-	switch s.run(c) {
+// base runs a base chain and returns what decided; goOn where none did.
+func (s *state) base(c *chain) verdictKind {
+	decided := s.run(c)
+	switch decided {
 	case drops:
 		dropped := s.outcome.Steps[len(s.outcome.Steps)-1]
 		s.outcome.Dropped = &dropped
-		return false
 	case goOn:
 		s.outcome.Steps = append(s.outcome.Steps, Step{Chain: c.Name, Verdict: "end"})
 	default:
 	}
-	return true
+	return decided
 }
 
 // run evaluates a chain's rules and returns what decided; goOn where none did.
@@ -94,7 +96,7 @@ func (s *state) translate(hook string) {
 		return
 	}
 	switch {
-	case hook == "prerouting" && !s.Conntrack.Reply && s.Conntrack.Destination.IsValid():
+	case (hook == "prerouting" || hook == "output") && !s.Conntrack.Reply && s.Conntrack.Destination.IsValid():
 		s.To = s.Conntrack.Destination
 	case hook == "postrouting" && s.outcome.Masqueraded:
 		port := s.From.Port()

@@ -50,6 +50,9 @@ func NewTracer(l nft.Layout, host Host) (*Tracer, error) {
 	return t, nil
 }
 
+// natHooks are those in which translation is modelled.
+var natHooks = []string{"prerouting", "output", "postrouting"}
+
 // chain parses a chain's place and rules.
 func (p *parser) chain(c *chain) (err error) {
 	p.of = c
@@ -57,7 +60,7 @@ func (p *parser) chain(c *chain) (err error) {
 		if !slices.Contains([]string{"prerouting", "input", "forward", "output", "postrouting"}, c.Hook) {
 			return fmt.Errorf("chain %s: unknown hook %q", c.Name, c.Hook)
 		}
-		if c.Type != "filter" && (c.Type != "nat" || c.Hook != "postrouting") {
+		if c.Type != "filter" && (c.Type != "nat" || !slices.Contains(natHooks, c.Hook)) {
 			return fmt.Errorf("chain %s: unknown type %q in hook %s", c.Name, c.Type, c.Hook)
 		}
 		if c.priority, err = knftables.ParsePriority(knftables.Family(p.layout.Family), c.Priority); err != nil {
@@ -104,17 +107,21 @@ func (t *Tracer) Trace(p Packet) Outcome {
 
 // hook reports whether the packet passes.
 func (t *Tracer) hook(s *state, hook string) (passes bool) {
-	translated := false
+	translated, settled := false, false
 	for _, c := range t.hooks[hook] {
 		if !translated && translationBefore(hook, c.priority) {
 			translated = true
 			s.translate(hook)
 		}
-		if c.Type == "nat" && (s.Conntrack.State != New || s.outcome.Masqueraded) {
+		if c.Type == "nat" && (s.Conntrack.State != New || settled) {
 			continue // it sees the first packet of a connection only, until a chain has translated that
 		}
-		if !s.base(c) {
+		switch s.base(c) {
+		case drops:
 			return false
+		case masquerades, settles:
+			settled = true
+		default:
 		}
 	}
 	if !translated {
@@ -124,5 +131,8 @@ func (t *Tracer) hook(s *state, hook string) (passes bool) {
 }
 
 func translationBefore(hook string, priority int) bool {
-	return hook == "prerouting" && priority > priorityDNAT || hook == "postrouting" && priority > prioritySNAT
+	if hook == "postrouting" {
+		return priority > prioritySNAT
+	}
+	return (hook == "prerouting" || hook == "output") && priority > priorityDNAT
 }

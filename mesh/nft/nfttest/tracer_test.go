@@ -40,7 +40,8 @@ func TestRefusals(t *testing.T) {
 		`oifname { "a" "b" } accept`, `oifname { "a", } accept`, `iifname "eth0" accept`,
 		"ip saddr accept", "ip saddr @none accept", "ip saddr @six accept",
 		"ip6 saddr @four accept", "ip saddr ::1 accept", "ip protocol udp accept", "ip saddr > 192.0.2.1 accept",
-		"udp sport 70000 accept", "udp sport 1-9 accept", "udp length 9 accept", "fib daddr type local accept",
+		"udp sport 70000 accept", "udp sport 1-9 accept", "udp length 9 accept",
+		"fib oif type local accept", "dnat to :7",
 		"ct state odd accept", "ct status snat accept", "ct status and snat == 0 accept", "ct direction back accept",
 		"ct id 7 drop", "ct mark 7 accept", "ct mark and 7 > 0 accept", "ct mark set 7", "ct mark set meta mark or 7",
 		"meta l4proto udp accept",
@@ -60,9 +61,12 @@ func TestRefusalsOfChains(t *testing.T) {
 	for what, change := range map[string]func(*nft.Chain){
 		"an unknown hook":                func(c *nft.Chain) { c.Hook = "ingress" },
 		"an unknown type":                func(c *nft.Chain) { c.Type = "route" },
-		"nat where nothing is modelled":  func(c *nft.Chain) { c.Hook = "prerouting" },
+		"nat where nothing is modelled":  func(c *nft.Chain) { c.Hook = "input" },
 		"an unknown priority":            func(c *nft.Chain) { c.Priority = "late" },
 		"masquerade in a filter":         func(c *nft.Chain) { c.Type, c.Rules[0].Text = "filter", "masquerade" },
+		"masquerade before routing":      func(c *nft.Chain) { *c = translating("masquerade") },
+		"dnat to an address":             func(c *nft.Chain) { *c = translating("dnat to 192.0.2.9") },
+		"dnat to no number":              func(c *nft.Chain) { *c = translating("dnat to :80-http") },
 		"oifname before routing":         func(c *nft.Chain) { c.Type, c.Hook = "filter", "prerouting" },
 		"conntrack before it has looked": func(c *nft.Chain) { *c = early("ct status dnat accept") },
 	} {
@@ -77,6 +81,35 @@ func TestRefusalsOfChains(t *testing.T) {
 func early(text string) nft.Chain {
 	rules := []nft.Rule{{Text: text}}
 	return nft.Chain{Name: "early", Type: "filter", Hook: "prerouting", Priority: "raw", Rules: rules}
+}
+
+// translating is a chain that others' translation comes after.
+func translating(text string) nft.Chain {
+	rules := []nft.Rule{{Text: text}}
+	return nft.Chain{Name: "early", Type: "nat", Hook: "prerouting", Priority: "dstnat-10", Rules: rules}
+}
+
+// TestSettled has a rule keep a destination that others would translate, of the first packet and of no other.
+func TestSettled(t *testing.T) {
+	l := layoutOf("accept")
+	l.Chains[0] = translating("udp dport 80 fib daddr type local dnat to :80")
+	tracer, err := NewTracer(l, Host{Local: []netip.Addr{netip.MustParseAddr("192.0.2.9")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for to, want := range map[string]string{
+		"192.0.2.9:80": "192.0.2.9:80", "192.0.2.9:81": "192.0.2.77:9", "192.0.2.8:80": "192.0.2.77:9",
+	} {
+		p := packet("192.0.2.1:53", to)
+		p.In, p.Conntrack.Destination = "eth0", netip.MustParseAddrPort("192.0.2.77:9")
+		if got := tracer.Trace(p); got.To.String() != want {
+			t.Errorf("to %s: %v, want it to arrive at %s", to, got, want)
+		}
+		p.Conntrack.State = Established
+		if got := tracer.Trace(p); got.To != p.Conntrack.Destination {
+			t.Errorf("to %s, not the first: %v, want it to arrive at %v", to, got, p.Conntrack.Destination)
+		}
+	}
 }
 
 // TestExpressions says for each expression which packets it matches.
@@ -109,6 +142,7 @@ func TestExpressions(t *testing.T) {
 		"udp dport != 53":             "v4 v6 invalid reply",
 		"tcp dport { 80, 443 }":       "tcp",
 		"fib saddr type local":        "v4 tcp invalid reply",
+		"fib daddr type local":        "",
 		"ct state established,new":    "v4 v6 tcp reply",
 		"ct state invalid":            "invalid",
 		"ct status dnat":              "reply",
