@@ -21,6 +21,9 @@ func familyOf(ip netip.Addr) family {
 	return ipv6
 }
 
+// broadcast is the one address of the reserved 240.0.0.0/4 (RFC 1112, section 4) that Linux does not route.
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
 // checkUnicast returns an error if ip cannot be the address of one node on an underlay. A link-local address means
 // another host on every link; IPv4 written as IPv6 would give one address two names.
 func checkUnicast(ip netip.Addr) error {
@@ -38,8 +41,8 @@ func checkUnicast(ip netip.Addr) error {
 		kind = "a multicast address"
 	case ip.IsLinkLocalUnicast():
 		kind = "a link-local address"
-	case ip.Is4() && ip.As4()[0] >= 240:
-		kind = "a reserved address"
+	case ip == broadcast:
+		kind = "the broadcast address"
 	case ip.Is4() && ip.As4()[0] == 0:
 		kind = "an address of \"this network\""
 	default:
@@ -67,6 +70,8 @@ func checkPodCIDR(p netip.Prefix) error {
 	}
 	f := familyOf(p.Addr())
 	switch {
+	case p.Contains(broadcast):
+		return fmt.Errorf("%v contains the broadcast address", p)
 	case p != p.Masked():
 		return fmt.Errorf("%v has host bits set: the range is %v", p, p.Masked())
 	case p.Bits() < shortest[f] || p.Bits() > longest[f]:

@@ -34,6 +34,12 @@ func TestParseNode(t *testing.T) {
 		{"nothing announced", func(a *mesh.Announcement, o *mesh.Overrides) {
 			*a, *o = mesh.Announcement{}, mesh.Overrides{ForceEndpoint: "nonsense", Keepalive: "25"}
 		}, func(n *mesh.Node) { *n = mesh.Node{Name: "n1", UID: "uid-00001", Created: epoch} }},
+		{"class E", func(a *mesh.Announcement, _ *mesh.Overrides) {
+			a.PodCIDRs, a.NodeIPs, a.Endpoint = "240.0.1.0/24", "250.0.0.1", "250.0.0.1:51820"
+		}, func(n *mesh.Node) {
+			n.PodCIDRs, n.NodeIPs = list("240.0.1.0/24"), []netip.Addr{netip.MustParseAddr("250.0.0.1")}
+			n.Endpoints = []netip.AddrPort{netip.MustParseAddrPort("250.0.0.1:51820")}
+		}},
 		{"keepalive", func(_ *mesh.Announcement, o *mesh.Overrides) { o.Keepalive = "65535" },
 			func(n *mesh.Node) { n.Keepalive = 65535 * time.Second }},
 		{"keepalive off", func(_ *mesh.Announcement, o *mesh.Overrides) { o.Keepalive = "0" }, func(*mesh.Node) {}},

@@ -62,7 +62,8 @@ func (n Node) waiting() error {
 	case len(n.PodCIDRs) == 0:
 		return fmt.Errorf("%w for a pod CIDR: spec.podCIDRs of node %s has none", ErrWaiting, n.Name)
 	case len(n.NodeIPs) == 0:
-		return fmt.Errorf("%w for a node IP: status.addresses of node %s has no usable InternalIP", ErrWaiting, n.Name)
+		return fmt.Errorf("%w for a node address: status.addresses of node %s has no usable InternalIP", ErrWaiting,
+			n.Name)
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func TestSelfErrors(t *testing.T) {
 		want    string
 	}{
 		"no pod CIDR": {change: func(s *mesh.Self) { s.PodCIDRs = nil }, waiting: true, want: "pod CIDR"},
-		"no node IP":  {change: func(s *mesh.Self) { s.NodeIPs = nil }, waiting: true, want: "node IP"},
+		"no node IP":  {change: func(s *mesh.Self) { s.NodeIPs = nil }, waiting: true, want: "node address"},
 		"no usable node IP": {
 			change:  func(s *mesh.Self) { s.NodeIPs = []netip.Addr{netip.IPv6Loopback()} },
 			waiting: true, want: "usable",

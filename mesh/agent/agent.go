@@ -41,8 +41,9 @@ type Host interface {
 	// Apply makes the change, in the fail-closed order, and goes on past independent failures: the error joins them
 	// all.
 	Apply(ctx context.Context, c mesh.Change) error
-	// UnderlayMTU returns the MTU in bytes of the interface that holds the first of these addresses that it finds.
-	UnderlayMTU(addrs []netip.Addr) (int, error)
+	// UnderlayMTU returns the MTU in bytes of the way out to the peers' addresses or, without peers, of the interface
+	// that holds the own addresses.
+	UnderlayMTU(own, peers []netip.Addr) (int, error)
 	// InitiateHandshakes has the device begin a handshake with each of the peers, jittered, and again with those that
 	// never complete one. It returns when all have, after some seconds, or when ctx ends.
 	InitiateHandshakes(ctx context.Context, peers []mesh.Peer)

@@ -61,8 +61,7 @@ type Agent struct {
 	// policyCheck is when to ask whether there are admission policies.
 	policyCheck pendingWrite[string]
 	changes     changeLog
-	// underlay is the last known MTU for the mesh in bytes, zero before.
-	underlay int
+	underlay    underlay
 	// surveyed says whether survey has looked for pods outside the pod CIDRs.
 	surveyed bool
 }

@@ -22,6 +22,7 @@ type host struct {
 	observed                       int
 	counted                        map[string]uint64
 	observeErr, applyErr, watchErr error
+	underlayErr                    error
 	// gate, where not nil, holds Observe until it is closed.
 	gate chan struct{}
 	// handshakes is how many calls of InitiateHandshakes are under way.
@@ -83,6 +84,23 @@ func (h *host) Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStat
 		return h.watchErr
 	}
 	return h.Kernel.Watch(ctx, poke, seen)
+}
+
+func (h *host) UnderlayMTU(own, peers []netip.Addr) (int, error) {
+	h.mu.Lock()
+	err := h.underlayErr
+	h.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	return h.Kernel.UnderlayMTU(own, peers)
+}
+
+// failUnderlay makes UnderlayMTU fail; nil mends it.
+func (h *host) failUnderlay(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.underlayErr = err
 }
 
 func (h *host) Leaks(ctx context.Context) (map[string]uint64, error) {

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -9,10 +8,6 @@ import (
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/status"
 )
-
-// overhead is what WireGuard adds to a packet at most, in bytes: 40 of IPv6, 8 of UDP and 32 of its own, as in
-// wg-quick(8).
-const overhead = 80
 
 // The steps of a pass.
 const (
@@ -46,7 +41,7 @@ func (a *Agent) pass(ctx context.Context) {
 		a.hold(ctx)
 		return
 	}
-	cfg := a.meshConfig(self)
+	cfg := a.meshConfig(self, nodes)
 	want, problems, err := mesh.Desired(cfg, self, nodes)
 	a.status.Update(func(s status.Snapshot) status.Snapshot { return s.WithProblems(problems, time.Now()) })
 	a.report(stepDesire, err)
@@ -94,22 +89,6 @@ func waitingFor(what string) error {
 		return nil
 	}
 	return fmt.Errorf("%w for %s", mesh.ErrWaiting, what)
-}
-
-// meshConfig returns the operator's configuration, with an MTU that follows the underlay's if none was set. An underlay
-// that cannot be read does not stop the mesh: meshConfig takes the last known MTU then, or the one for Ethernet.
-func (a *Agent) meshConfig(self mesh.Self) mesh.Config {
-	cfg := a.cfg.Mesh
-	if cfg.MTU != 0 || len(self.NodeIPs) == 0 {
-		return cfg
-	}
-	mtu, err := a.cfg.Host.UnderlayMTU(self.NodeIPs)
-	a.report(stepMTU, err)
-	if err == nil {
-		a.underlay = mtu - overhead
-	}
-	cfg.MTU = cmp.Or(a.underlay, mesh.Defaults().MTU)
-	return cfg
 }
 
 // hold keeps the mesh as it is while the cluster does not say enough for a pass. It prunes and publishes nothing.

@@ -53,7 +53,7 @@ func (a *Agent) work(ctx context.Context, resync bool) loop.Next {
 		Failed: ended.Pass.Outcome == status.Failed,
 		// A device process that starts pokes nobody.
 		Poll: a.host.incomplete(),
-		Due:  []time.Time{a.announced.due, a.available.due, a.policyCheck.due, carryOut},
+		Due:  []time.Time{a.announced.due, a.available.due, a.policyCheck.due, carryOut, a.underlay.retry},
 	}
 }
 

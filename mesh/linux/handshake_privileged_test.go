@@ -51,13 +51,13 @@ func TestPrivilegedUnderlayChanges(t *testing.T) {
 	if err := m.Apply(t.Context(), mesh.Diff(m.small(), m.observe())); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.UnderlayMTU(meshtest.UnderlayIPs); err != nil {
+	if _, err := m.UnderlayMTU(meshtest.UnderlayIPs, nil); err != nil {
 		t.Fatal(err)
 	}
 	poked := m.watch()
 	run(t, "ip link set under0 mtu 1380")
 	<-poked
-	if got, err := m.UnderlayMTU(meshtest.UnderlayIPs); got != 1380 || err != nil {
+	if got, err := m.UnderlayMTU(meshtest.UnderlayIPs, nil); got != 1380 || err != nil {
 		t.Errorf("MTU %d, %v; want 1380", got, err)
 	}
 }

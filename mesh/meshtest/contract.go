@@ -17,7 +17,7 @@ import (
 type Host interface {
 	Observe(ctx context.Context) (mesh.Observation, error)
 	Apply(ctx context.Context, c mesh.Change) error
-	UnderlayMTU(addrs []netip.Addr) (int, error)
+	UnderlayMTU(own, peers []netip.Addr) (int, error)
 	InitiateHandshakes(ctx context.Context, peers []mesh.Peer)
 	Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStatus)) error
 	Leaks(ctx context.Context) (map[string]uint64, error)

@@ -267,11 +267,11 @@ func (c *contract) cost() {
 
 func (c *contract) underlay() {
 	unknown := netip.MustParseAddr("203.0.113.7")
-	got, err := c.Host.UnderlayMTU(append([]netip.Addr{unknown}, UnderlayIPs...))
+	got, err := c.Host.UnderlayMTU(append([]netip.Addr{unknown}, UnderlayIPs...), nil)
 	if err != nil || got != UnderlayMTU {
 		c.t.Errorf("MTU %d (%v), want %d", got, err, UnderlayMTU)
 	}
-	_, err = c.Host.UnderlayMTU([]netip.Addr{unknown})
+	_, err = c.Host.UnderlayMTU([]netip.Addr{unknown}, nil)
 	if err == nil || !strings.Contains(err.Error(), "203.0.113.7") {
 		c.t.Errorf("of an address that nobody has: %v", err)
 	}

@@ -125,6 +125,7 @@ var garbagePodCIDRs = [][2]string{
 	{"single", "10.244.9.1/32"},
 	{"loopback", "127.0.0.0/8"},
 	{"multicast", "224.0.0.0/4"},
+	{"broadcast", "255.255.255.0/24"},
 	{"link-local6", "fe80::/64"},
 	{"mapped", "::ffff:10.244.9.0/120"},
 	{"two-of-a-family", "10.244.9.0/24,10.244.10.0/24"},

@@ -143,16 +143,16 @@ func cloneFirewall(f mesh.Firewall) mesh.Firewall {
 	return f
 }
 
-// UnderlayMTU returns what SetUnderlay set for the first address that it knows.
-func (k *Kernel) UnderlayMTU(addrs []netip.Addr) (int, error) {
+// UnderlayMTU returns what SetUnderlay set for the first address that it knows, of the peers' first.
+func (k *Kernel) UnderlayMTU(own, peers []netip.Addr) (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, a := range addrs {
+	for _, a := range slices.Concat(peers, own) {
 		if mtu, ok := k.underlay[a]; ok {
 			return mtu, nil
 		}
 	}
-	return 0, fmt.Errorf("find the underlay's MTU: no interface has any of the addresses %s", addrs)
+	return 0, fmt.Errorf("find the underlay's MTU: no interface has any of the addresses %s", own)
 }
 
 // InitiateHandshakes notes the peers for Initiated.

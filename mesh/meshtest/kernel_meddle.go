@@ -128,7 +128,7 @@ func (k *Kernel) StopDevice() {
 	k.meddle(func() { k.device = nil })
 }
 
-// SetUnderlay gives an interface of the underlay its address and MTU.
+// SetUnderlay gives an interface of the underlay its address and MTU, or the way to a peer's address its MTU.
 func (k *Kernel) SetUnderlay(addr netip.Addr, mtu int) {
 	k.meddle(func() { k.underlay[addr] = mtu })
 }
