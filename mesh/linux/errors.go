@@ -25,3 +25,8 @@ var (
 // ErrNoDevice is wrapped by Apply's error while the userspace device process is not there. It wraps mesh.ErrWaiting:
 // Apply has applied everything that does not need the device, the guards first.
 var ErrNoDevice = fmt.Errorf("%w for the userspace device process: start `warren wireguard`", mesh.ErrWaiting)
+
+// ErrHungDevice is wrapped by Apply's error while the userspace device process is there and does not answer. It wraps
+// mesh.ErrWaiting, as ErrNoDevice does, and Apply has applied as much.
+var ErrHungDevice = fmt.Errorf("%w for the userspace device process, which hangs: look at its log, and if it does not "+
+	"come back, restart the container wireguard", mesh.ErrWaiting)

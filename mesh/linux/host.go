@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"sync"
 
-	"golang.zx2c4.com/wireguard/wgctrl"
-
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/guard"
 	"warren.mesh/mesh/linux/drift"
@@ -64,23 +62,24 @@ func New(cfg Config) (_ *Host, err error) {
 	}
 	h.mode, h.reason = choice.Mode, choice.Reason
 	// After Choose: its probe loads the kernel's module, and the client looks for that only once.
-	client, err := wgctrl.New()
+	client, err := wg.Open()
 	if err != nil {
-		return nil, fmt.Errorf("open WireGuard's configuration interface: %w", err)
+		return nil, err
 	}
 	h.compose(client)
 	return h, h.device.CheckPort(cfg.Port)
 }
 
 // compose makes the other parts, when conn, firewall, cfg and mode are known.
-func (h *Host) compose(client *wgctrl.Client) {
+func (h *Host) compose(client *wg.Client) {
 	h.links = links{
 		conn: h.conn, count: h.counts.add, link: h.cfg.Link, bridge: h.cfg.Bridge, mode: h.mode, port: h.cfg.Port,
 	}
 	h.routes = routing.Routes{Conn: h.conn, Count: h.counts.add, Replaceable: h.links.replaceable}
 	h.rules = routing.Rules{Conn: h.conn, Count: h.counts.add}
 	h.device = wg.Device{
-		Client: client, Count: h.counts.add, Name: h.cfg.Link, Key: h.cfg.Key, Absent: absent[h.mode],
+		Client: client, Count: h.counts.add, Name: h.cfg.Link, Key: h.cfg.Key,
+		Absent: absent[h.mode], Hung: ErrHungDevice,
 	}
 	h.sysctls = sysctls{
 		count: h.counts.add, root: sysctlRoot, fallback: hostSysctlRoot,

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/linux/routing"
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab/namespace"
+	"warren.mesh/test/lab/tb"
 )
 
 // small is what the machine should look like in a mesh of two other nodes.
@@ -161,4 +164,43 @@ func TestPrivilegedRemoveSpares(t *testing.T) {
 		t.Error(err)
 	}
 	run(t, fmt.Sprintf("ip link show %s\nip link show %s", "warren0", "warren-br0"))
+}
+
+// A device process that is stopped costs nothing but the device: the Host says that it hangs, repairs everything else,
+// and goes on with it when it answers again.
+func TestPrivilegedHungDeviceProcess(t *testing.T) {
+	meshtest.Privileged(t)
+	m := newBareMachine(t, Userspace)
+	process := startDevice(t, m.cfg.Link, deviceEnv+"_PERSIST=1")
+	want := m.small()
+	if err := m.Apply(t.Context(), mesh.Diff(want, m.observe())); err != nil {
+		t.Fatal(err)
+	}
+	poked := m.watch()
+	process.signal(syscall.SIGSTOP)
+	<-poked // By nothing but the silence.
+	run(t, "nft delete table inet warren")
+	hung := m.observe()
+	if hung.Device != (mesh.Device{}) {
+		t.Errorf("a hung device is observed as\n%s", hung)
+	}
+	err := m.Apply(t.Context(), mesh.Diff(want, hung))
+	if !errors.Is(err, ErrHungDevice) || !errors.Is(err, mesh.ErrWaiting) || strings.Count(err.Error(), "\n") != 0 {
+		t.Errorf("applied to a hung device: %v, want %v alone", err, ErrHungDevice)
+	}
+	left := mesh.Diff(want, m.observe())
+	left.Device, left.Peers = nil, mesh.PeerEdits{}
+	if !left.Empty() {
+		t.Errorf("more than the device is left to do: %v", left.Lines())
+	}
+	process.signal(syscall.SIGCONT)
+	tb.Wait(t, time.Minute, "the device to answer", func() error {
+		if seen := m.observe().Device; seen != want.Device {
+			return fmt.Errorf("observed %v", seen)
+		}
+		return nil
+	})
+	if left := mesh.Diff(want, m.observe()); !left.Empty() {
+		t.Errorf("there is left to do: %v", left.Lines())
+	}
 }

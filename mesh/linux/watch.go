@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/linux/drift"
@@ -12,7 +13,8 @@ import (
 )
 
 // Watch calls poke, from several goroutines, whenever somebody else has changed what Observe reads, until ctx ends;
-// then it returns nil. What Apply changes pokes nobody, nor does what was never observed.
+// then it returns nil. What Apply changes pokes nobody, nor does what was never observed. A userspace device process
+// that hangs pokes too: Observe and Apply then say so.
 //
 // It also calls seen, from one goroutine, with the statuses of the device's peers each time that it has read them,
 // sorted by key: every 500 ms, or less often with more than 1,000 peers.
@@ -34,10 +36,32 @@ func (h *Host) Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStat
 		defer cancel()
 		err = ruleset.Run(ctx, func(*nft.Table, uint32) { poke() })
 	})
+	if h.mode == Userspace {
+		group.Go(func() { h.watchProcess(ctx, poke) })
+	}
 	drifted := watcher.Run(ctx, routing)
 	cancel()
 	group.Wait()
 	return errors.Join(err, drifted)
+}
+
+// hangInterval is how often Watch asks the userspace device process for an answer.
+const hangInterval = 5 * time.Second
+
+// watchProcess calls poke while the device process hangs, until ctx ends.
+func (h *Host) watchProcess(ctx context.Context, poke func()) {
+	tick := time.NewTicker(hangInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if h.device.Hangs() {
+			poke()
+		}
+	}
 }
 
 // reader reads the parts that drift compares.

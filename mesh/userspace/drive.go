@@ -45,9 +45,10 @@ func drive(ctx context.Context, log *slog.Logger, l *iface.Link, u *uapi) error 
 	r := &reporter{dev: dev, supervisor: os.NewFile(supervisorFile, "supervisor")}
 	defer r.close()
 	settings := r.begin()
+	var parts sync.WaitGroup
+	parts.Go(func() { r.keepBeating(ctx) })
 	restored := restore(log, dev, l, settings)
 
-	var parts sync.WaitGroup
 	if restored {
 		parts.Go(func() { initiateHandshakes(ctx, dev, settings) })
 	}

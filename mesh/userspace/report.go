@@ -23,6 +23,8 @@ type reporter struct {
 	mu sync.Mutex
 	// told holds the settings that the supervisor has; nil before the first report.
 	told []byte
+	// sending is held while a frame is sent.
+	sending sync.Mutex
 }
 
 // begin returns the settings to begin with, which the supervisor sends; nil if it sends none.
@@ -59,12 +61,18 @@ func (r *reporter) report() {
 	if r.told != nil && bytes.Equal(now, r.told) {
 		return
 	}
-	if err := writeFrame(r.supervisor, now); err != nil {
+	if err := r.send(now); err != nil {
 		return
 	}
 	if _, err := r.supervisor.Read(make([]byte, 1)); err == nil {
 		r.told = now
 	}
+}
+
+func (r *reporter) send(frame []byte) error {
+	r.sending.Lock()
+	defer r.sending.Unlock()
+	return writeFrame(r.supervisor, frame)
 }
 
 func (r *reporter) close() { _ = r.supervisor.Close() }

@@ -2,6 +2,7 @@ package userspace
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -29,8 +30,14 @@ func (s server) handle(client net.Conn) {
 		}
 		switch request {
 		case "set=1\n":
-			err = s.dev.IpcSetOperation(rw.Reader)
-			s.changed()
+			var settings []byte
+			if settings, err = readSettings(rw.Reader); err != nil {
+				return
+			}
+			err = s.dev.IpcSetOperation(bytes.NewReader(settings))
+			if len(settings) > 1 { // Otherwise it asks whether the device answers.
+				s.changed()
+			}
 		case "get=1\n":
 			err = s.get(rw)
 		default:
@@ -39,6 +46,20 @@ func (s server) handle(client net.Conn) {
 		}
 		if err := s.answer(rw.Writer, err); err != nil {
 			return
+		}
+	}
+}
+
+// readSettings reads the rest of a request that sets something, up to the empty line at its end. The device would read
+// it while it holds the lock that every request takes, and a client that stops in the middle would hang all others.
+func readSettings(r *bufio.Reader) (settings []byte, err error) {
+	for {
+		line, err := r.ReadBytes('\n')
+		if err != nil {
+			return nil, err
+		}
+		if settings = append(settings, line...); len(line) == 1 {
+			return settings, nil
 		}
 	}
 }

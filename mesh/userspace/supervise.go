@@ -1,6 +1,7 @@
 package userspace
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -21,7 +23,8 @@ const (
 	TUNFile = 3 + iota
 	// supervisorFile is the descriptor of the pipe to the supervisor. The supervisor sends one frame with the settings
 	// to begin with. The device process sends a frame with its settings when it can be configured, and after each
-	// change. The supervisor answers each with one byte, when it has saved the settings.
+	// change. The supervisor answers each with one byte, when it has saved the settings. All the time, the device
+	// process sends beats, which are not answered.
 	supervisorFile
 )
 
@@ -83,21 +86,39 @@ func (s *supervisor) device(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start the device process: %w", err)
 	}
+	heard, ended := make(chan struct{}, 1), make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		if !listen(heard, ended, busyMeter(cmd.Process.Pid)) {
+			s.cfg.Log.Warn("device process does not answer, killing it", "iface", s.cfg.Name)
+			_ = cmd.Process.Kill() // It fails if the process ends just now.
+		}
+	})
 	attended := make(chan error, 1)
-	go func() { attended <- s.attend(ours) }()
-	return errors.Join(cmd.Wait(), <-attended)
+	go func() { attended <- s.attend(ours, heard) }()
+	err = cmd.Wait()
+	close(ended)
+	watching.Wait()
+	return errors.Join(err, <-attended)
 }
 
-// attend sends a device process the settings to begin with and saves the settings that it reports, until it ends. The
-// end of the process is no error here.
-func (s *supervisor) attend(process io.ReadWriter) error {
+// attend sends a device process the settings to begin with and saves the settings that it reports, until it ends. It
+// passes on that something was heard. The end of the process is no error here.
+func (s *supervisor) attend(process io.ReadWriter, heard chan<- struct{}) error {
 	if err := writeFrame(process, s.saved.settings); err != nil {
 		return nil //nolint:nilerr // It has ended.
 	}
-	for first := true; ; first = false {
+	for first := true; ; {
 		settings, err := readFrame(process)
 		if err != nil {
 			return nil //nolint:nilerr // It has ended.
+		}
+		select {
+		case heard <- struct{}{}:
+		default:
+		}
+		if bytes.Equal(settings, beat) {
+			continue
 		}
 		s.saved.set(settings)
 		if _, err := process.Write([]byte{0}); err != nil {
@@ -108,6 +129,7 @@ func (s *supervisor) attend(process io.ReadWriter) error {
 				return err
 			}
 		}
+		first = false
 	}
 }
 

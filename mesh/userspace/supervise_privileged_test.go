@@ -38,7 +38,13 @@ func (n *node) crash(t *testing.T, peer *node) {
 	t.Helper()
 	before := peer.handshake(t, n)
 	n.kill(t)
-	waitUntil(t, peer.iface+" has a new session", func() bool { return !peer.handshake(t, n).Equal(before) })
+	peer.renewed(t, n, before)
+}
+
+// renewed waits until n has another session with the peer than the one confirmed before.
+func (n *node) renewed(t *testing.T, peer *node, before time.Time) {
+	t.Helper()
+	waitUntil(t, n.iface+" has a new session", func() bool { return !n.handshake(t, peer).Equal(before) })
 }
 
 // kill kills the device process and waits until another can be configured.
@@ -153,4 +159,25 @@ func TestPrivilegedSupervisorKilled(t *testing.T) {
 	n.start(t)
 	_ = n.stop(t, syscall.SIGKILL)
 	n.start(t) // It would be refused.
+}
+
+// TestPrivilegedHung stops the device process, which then neither answers nor ends: another takes its place.
+func TestPrivilegedHung(t *testing.T) {
+	a, b := pair(t, "v4")
+	a.ping(t, 3, "10.0.0.2")
+	device := configured(t, a)
+	before, hung := b.handshake(t, a), a.driver(t)
+	if err := syscall.Kill(hung, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	a.ready(t)
+	b.renewed(t, a, before)
+	if a.driver(t) == hung {
+		t.Error("the hung process is still there")
+	}
+	if diff := cmp.Diff(device, configured(t, a)); diff != "" {
+		t.Errorf("the device changed with the process (-before +now):\n%s", diff)
+	}
+	b.ping(t, 3, "10.0.0.1")
+	a.ping(t, 3, "10.0.0.2")
 }

@@ -143,12 +143,31 @@ func (n *Node) KillDevice(t TB) {
 // CrashDevice sends SIGKILL to the process that has the device, whose supervisor starts another one.
 func (n *Node) CrashDevice(t TB) {
 	t.Helper()
+	n.signalDevice(t, syscall.SIGKILL)
+}
+
+// HangDevice stops the process that has the device, which neither answers nor ends then.
+func (n *Node) HangDevice(t TB) {
+	t.Helper()
+	n.signalDevice(t, syscall.SIGSTOP)
+}
+
+func (n *Node) signalDevice(t TB, s syscall.Signal) {
+	t.Helper()
 	child, err := n.device.Child()
 	if err == nil {
-		err = syscall.Kill(child, syscall.SIGKILL)
+		err = syscall.Kill(child, s)
 	}
 	if err != nil {
-		t.Fatalf("crash the device of %s: %v", n.Name, err)
+		t.Fatalf("send %v to the device of %s: %v", s, n.Name, err)
+	}
+}
+
+// HangSupervisor stops the device's supervisor and calls during, after which the supervisor goes on.
+func (n *Node) HangSupervisor(t TB, during func()) {
+	t.Helper()
+	if err := n.device.Suspend(during); err != nil {
+		t.Fatalf("stop %s for a while: %v", n.device.Name, err)
 	}
 }
 

@@ -33,7 +33,7 @@ func (d Device) SetPeers(e mesh.PeerEdits) error {
 }
 
 // RemovePeers removes peers, and the allowed IPs that peers which stay should no longer have. The error wraps Absent
-// where no device answers.
+// where there is no device, and Hung where it does not answer.
 func (d Device) RemovePeers(e mesh.PeerEdits) error {
 	configs := withdraw(e.Update)
 	for _, p := range e.Remove {
@@ -70,7 +70,7 @@ func (d Device) configurePeers(verb string, configs []wgtypes.PeerConfig) error 
 		for _, config := range chunk {
 			d.Count(kindOf(config))
 		}
-		if err := d.Client.ConfigureDevice(d.Name, wgtypes.Config{Peers: chunk}); err != nil {
+		if err := d.Client.configure(d.Name, wgtypes.Config{Peers: chunk}); err != nil {
 			return fmt.Errorf("%s %d peers of device %s: %w", verb, len(configs), d.Name, d.explain(err))
 		}
 	}

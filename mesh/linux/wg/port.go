@@ -14,15 +14,19 @@ import (
 var ErrPortTaken = errors.New("UDP port is taken")
 
 // CheckPort returns an error that wraps ErrPortTaken where something other than the device listens on the UDP port;
-// zero checks nothing. The device would fail later, and in userspace with no more than a number.
+// zero checks nothing. The device would fail later, and in userspace with no more than a number. A device that hangs
+// may be what has the port.
 func (d Device) CheckPort(port uint16) error {
 	if port == 0 {
 		return nil
 	}
-	if seen, err := d.Read(); err != nil || seen != nil && seen.ListenPort == int(port) {
-		return err
-	}
-	if !bound(port) {
+	seen, err := d.Client.device(d.Name)
+	switch {
+	case errors.Is(err, ErrHung):
+		return nil
+	case err != nil && !silent(err):
+		return d.unreadable(err)
+	case err == nil && seen.ListenPort == int(port), !bound(port):
 		return nil
 	}
 	return fmt.Errorf("%w: %d: stop what uses it (ss -lunp 'sport = :%d'), or choose another with --port on every node",

@@ -80,6 +80,16 @@ func (p *Process) Signal(s syscall.Signal, within time.Duration) error {
 	return nil
 }
 
+// Suspend stops the process, calls during, and lets the process go on.
+func (p *Process) Suspend(during func()) (err error) {
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	defer func() { err = p.cmd.Process.Signal(syscall.SIGCONT) }() // Also when during fails the test.
+	during()
+	return nil
+}
+
 // Wait waits until the process has ended and reports whether it has.
 func (p *Process) Wait(within time.Duration) bool {
 	select {
