@@ -90,6 +90,7 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	}
 	host, err := linux.New(linux.Config{
 		Link: d.mesh.Link, Bridge: d.mesh.Bridge, Port: d.mesh.Port, Key: key.Private, Mode: d.mode,
+		RunDir: d.attachments.RunDir,
 	})
 	if err != nil {
 		return err

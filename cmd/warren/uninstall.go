@@ -62,7 +62,9 @@ func (u *uninstall) run(ctx context.Context) error {
 	errs := []error{
 		u.attachments.Remove(),
 		u.unpublish(ctx),
-		linux.Remove(ctx, linux.Config{Link: defaults.Link, Bridge: defaults.Bridge}),
+		linux.Remove(ctx, linux.Config{
+			Link: defaults.Link, Bridge: defaults.Bridge, RunDir: u.attachments.RunDir,
+		}),
 		userspace.Remove(defaults.Link),
 		u.plugins.Remove(),
 		u.removeKey(),

@@ -31,7 +31,7 @@ func (h *Host) Apply(ctx context.Context, c mesh.Change) error {
 func (h *Host) apply(ctx context.Context, c mesh.Change) error {
 	routes := h.routes.Batch()
 	steps := []func() error{
-		func() error { return h.sysctls.set(c.Sysctls) },
+		func() error { return h.sysctls.Set(c.Sysctls) },
 		func() error { return routes.Add(c.Routes.Add, routing.Unreachable) },
 		func() error { return h.guard(ctx, c) },
 		func() error { return h.overlay(ctx, c, routes) },

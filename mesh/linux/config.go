@@ -2,8 +2,11 @@ package linux
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"warren.mesh/keys"
+	"warren.mesh/mesh/linux/rtnl"
+	"warren.mesh/mesh/linux/sysctl"
 )
 
 // Config configures a Host. Link, Bridge and Key are required.
@@ -17,6 +20,18 @@ type Config struct {
 	Key func() keys.Private
 	// Mode says where the device comes from; empty means Auto.
 	Mode Mode
+	// RunDir is a directory on tmpfs in which Host notes the sysctls that Remove puts back; empty puts none back.
+	RunDir string
+}
+
+func (c Config) sysctls(conn *rtnl.Conn, count func(kind string)) *sysctl.Sysctls {
+	s := &sysctl.Sysctls{
+		Conn: conn, Count: count, Root: sysctl.Root, Fallback: sysctl.HostRoot, Link: c.Link, Bridge: c.Bridge,
+	}
+	if c.RunDir != "" {
+		s.Record = filepath.Join(c.RunDir, "sysctls")
+	}
+	return s
 }
 
 // Mode says where the WireGuard device comes from. A device of another Mode is replaced.

@@ -69,7 +69,7 @@ func newBareMachine(t *testing.T, mode Mode) *machine {
 	}
 	rekey()
 	cfg := Config{Link: uniqueName(), Bridge: "warren-br0", Port: 51820, Key: func() keys.Private { return key },
-		Mode: mode}
+		Mode: mode, RunDir: t.TempDir()}
 	m := &machine{T: t, net: namespace.Enter(t), cfg: cfg, rekey: rekey}
 	namespace.Quiet(t)
 	run(t, fmt.Sprintf(`

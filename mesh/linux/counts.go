@@ -13,7 +13,6 @@ type counts struct {
 
 // The kinds of write of the parts in this package; the other parts name theirs.
 const (
-	opSysctl     = "sysctl-set"
 	opLinkAdd    = "link-add"
 	opLinkDel    = "link-del"
 	opLinkSet    = "link-set"

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"sync"
 
-	"warren.mesh/mesh"
 	"warren.mesh/mesh/guard"
 	"warren.mesh/mesh/linux/drift"
 	"warren.mesh/mesh/linux/routing"
 	"warren.mesh/mesh/linux/rtnl"
+	"warren.mesh/mesh/linux/sysctl"
 	"warren.mesh/mesh/linux/wg"
 	"warren.mesh/mesh/nft"
 )
@@ -26,7 +26,7 @@ type Host struct {
 	routes   routing.Routes
 	rules    routing.Rules
 	device   wg.Device
-	sysctls  sysctls
+	sysctls  *sysctl.Sysctls
 	firewall *nft.Table
 	counts   counts
 
@@ -81,10 +81,7 @@ func (h *Host) compose(client *wg.Client) {
 		Client: client, Count: h.counts.add, Name: h.cfg.Link, Key: h.cfg.Key,
 		Absent: absent[h.mode], Hung: ErrHungDevice,
 	}
-	h.sysctls = sysctls{
-		count: h.counts.add, root: sysctlRoot, fallback: hostSysctlRoot,
-		names: mesh.SysctlNames(h.cfg.Link, h.cfg.Bridge),
-	}
+	h.sysctls = h.cfg.sysctls(h.conn, h.counts.add)
 }
 
 // absent is why no device answers, by the Host's Mode.

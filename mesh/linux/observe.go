@@ -39,7 +39,7 @@ func (h *Host) observe(ctx context.Context) (o mesh.Observation, seen drift.Seen
 		func() (err error) { seen.Routes, err = h.routes.Observe(); return err },
 		func() (err error) { seen.Rules, err = h.rules.Observe(); return err },
 		func() (err error) { o.Firewall, err = h.observeFirewall(ctx); return err },
-		func() (err error) { seen.Sysctls, err = h.sysctls.observe(); return err },
+		func() (err error) { seen.Sysctls, err = h.sysctls.Observe(); return err },
 	}
 	var errs []error
 	for _, observe := range parts {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -16,7 +17,8 @@ import (
 
 // Remove deletes everything of warren's from this host: the WireGuard interface (with it a persistent TUN), the bridge,
 // rules, routes and the nftables table. It is for good, when no pod of warren's runs any more; removing twice is fine.
-// Sysctls stay as they are, since others may have come to rely on them.
+// Sysctls stay as they are, since others may have come to rely on them, but for those that make a difference to how
+// the host itself takes router advertisements.
 //
 // It is no method of Host, so that it works where New refuses to start. An interface of the name that is not
 // WireGuard's stays, and so does a bridge that is none.
@@ -37,6 +39,7 @@ func Remove(ctx context.Context, cfg Config) error {
 		removeLink(conn, cfg.Bridge, isBridge),
 		removeRoutes(conn),
 		removeTable(ctx),
+		restoreSysctls(conn, cfg),
 	)
 }
 
@@ -70,6 +73,12 @@ func removeTable(ctx context.Context) error {
 		return fmt.Errorf("%w: %w; delete the table by hand (nft delete table %v)", ErrNoNFT, err, guard.Table)
 	}
 	return table.Delete(ctx)
+}
+
+func restoreSysctls(conn *rtnl.Conn, cfg Config) error {
+	err := cfg.sysctls(conn, uncounted).Restore()
+	_ = os.Remove(cfg.RunDir) // It fails if the directory holds something else, which stays.
+	return err
 }
 
 // uncounted is for writes that nobody asks the number of.

@@ -71,7 +71,8 @@ func (h *Host) reader() drift.Reader {
 		Device:  h.observeDevice,
 		Routes:  h.routes.Observe,
 		Rules:   h.rules.Observe,
-		Sysctls: h.sysctls.observe,
+		Sysctls: h.sysctls.Again,
+		Uplinks: h.sysctls.Uplinks,
 		MTU:     h.links.mtu,
 	}
 }

@@ -14,7 +14,8 @@ func (e *Expected) differs(parts Parts, r Reader) bool {
 	checks := []struct {
 		part  Parts
 		check func(Reader) (bool, error)
-	}{{Interfaces, e.linksDiffer}, {Routes, e.routesDiffer}, {Rules, e.rulesDiffer}, {Sysctls, e.sysctlsDiffer}}
+	}{{Interfaces, e.linksDiffer}, {Routes, e.routesDiffer}, {Rules, e.rulesDiffer}, {Sysctls, e.sysctlsDiffer},
+		{Uplinks, e.uplinksDiffer}}
 	for _, c := range checks {
 		if parts&c.part == 0 {
 			continue
@@ -39,6 +40,18 @@ func (e *Expected) rulesDiffer(r Reader) (bool, error) {
 func (e *Expected) sysctlsDiffer(r Reader) (bool, error) {
 	all, err := r.Sysctls()
 	return e.known && !same(all, e.parts.Sysctls), err
+}
+
+// uplinksDiffer reports whether there is an interface that takes router advertisements and was not observed.
+func (e *Expected) uplinksDiffer(r Reader) (bool, error) {
+	names, err := r.Uplinks()
+	for _, name := range names {
+		known := func(s mesh.Sysctl) bool { return s.Name == mesh.AcceptRA(name) }
+		if e.known && !slices.ContainsFunc(e.parts.Sysctls, known) {
+			return true, err
+		}
+	}
+	return false, err
 }
 
 // linksDiffer also learns the interfaces' indices: whoever applies a change that creates one does not know its index.

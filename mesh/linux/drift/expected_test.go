@@ -92,16 +92,17 @@ func TestExpectedLeavesItsArgumentsAlone(t *testing.T) {
 }
 
 // differsIn returns the parts of which a host that looks like this differs from what is expected.
-func differsIn(e *Expected, seen Seen) (parts Parts, device bool) {
+func differsIn(e *Expected, seen Seen, uplinks ...string) (parts Parts, device bool) {
 	reader := Reader{
 		Links:   func() (Links, error) { return seen.Links, nil },
 		Device:  func() (Device, error) { return seen.Device, nil },
 		Routes:  func() ([]mesh.Route, error) { return seen.Routes, nil },
 		Rules:   func() ([]mesh.Rule, error) { return seen.Rules, nil },
 		Sysctls: func() ([]mesh.Sysctl, error) { return seen.Sysctls, nil },
+		Uplinks: func() ([]string, error) { return uplinks, nil },
 		MTU:     func(int) (int, error) { return 1500, nil },
 	}
-	for _, p := range []Parts{Interfaces, Routes, Rules, Sysctls} {
+	for _, p := range []Parts{Interfaces, Routes, Rules, Sysctls, Uplinks} {
 		parts |= p.when(e.differs(p, reader))
 	}
 	_, device = e.deviceDiffers(reader)
@@ -143,6 +144,17 @@ func TestDiffers(t *testing.T) {
 				t.Errorf("after a failure: parts %b, device %v; want none", parts, device)
 			}
 		})
+	}
+}
+
+// An interface that takes router advertisements is news unless it has been observed.
+func TestUplinkDiffers(t *testing.T) {
+	state := stateOf(1, 1)
+	state.Sysctls = append(state.Sysctls, mesh.Sysctl{Name: mesh.AcceptRA("eth0"), Value: "2"})
+	for iface, want := range map[string]Parts{"eth0": 0, "eth1": Uplinks} {
+		if parts, _ := differsIn(expectedOf(state), seenOf(state), iface); parts != want {
+			t.Errorf("%s: parts %b, want %b", iface, parts, want)
+		}
 	}
 }
 

@@ -17,7 +17,8 @@ const (
 	Routes
 	Rules
 	Sysctls
-	Everything = Interfaces | Routes | Rules | Sysctls
+	Uplinks
+	Everything = Interfaces | Routes | Rules | Sysctls | Uplinks
 )
 
 // MayDiffer returns the parts that the event may contradict. It costs next to nothing. It may name a part that is as
@@ -28,13 +29,15 @@ func (e *Expected) MayDiffer(event rtnl.Event) Parts {
 	switch event.Kind {
 	case rtnl.LinkEvent:
 		return Interfaces.when(e.link().contradicts(event, e.observing) || e.bridge().contradicts(event, e.observing) ||
-			e.underlay.contradicts(event))
+			e.underlay.contradicts(event)) | Uplinks.when(event.Outward)
 	case rtnl.AddressEvent:
 		return Interfaces.when(event.Index == e.linkIndex || event.Index == e.bridgeIndex)
 	case rtnl.RouteEvent:
 		route := e.named(event)
 		have := e.routes[route.Key()] == route
 		return Routes.when(e.observing || e.known && have == event.Gone)
+	case rtnl.AdvertisedEvent:
+		return Uplinks
 	case rtnl.RuleEvent:
 		have := slices.Contains(e.parts.Rules, event.Rule)
 		return Rules.when(e.observing || e.known && have == event.Gone)

@@ -36,6 +36,8 @@ func TestMayDiffer(t *testing.T) {
 		{name: "underlay as it is", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 2, Name: "eth0", MTU: 1500, Up: true}},
 		{name: "underlay's MTU", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 2, Name: "eth0", MTU: 9000, Up: true},
 			want: Interfaces},
+		{name: "hardware", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 3, Name: "eth1", Outward: true}, want: Uplinks},
+		{name: "a router's route", in: rtnl.Event{Kind: rtnl.AdvertisedEvent}, want: Uplinks},
 		{name: "somebody else's link", in: rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 3, Name: "eth1"}},
 		{name: "address", in: rtnl.Event{Kind: rtnl.AddressEvent, Index: 7}, want: Interfaces},
 		{name: "somebody else's address", in: rtnl.Event{Kind: rtnl.AddressEvent, Index: 2}},

@@ -36,8 +36,9 @@ type Reader struct {
 	Device func() (Device, error)
 	Routes func() ([]mesh.Route, error)
 	Rules  func() ([]mesh.Rule, error)
-	// Sysctls returns those that an observation has.
+	// Sysctls returns those that an observation has, and Uplinks whose accept_ra it would have now.
 	Sysctls func() ([]mesh.Sysctl, error)
+	Uplinks func() ([]string, error)
 	// MTU returns an interface's MTU in bytes by its index; zero where there is no such interface.
 	MTU func(index int) (int, error)
 }

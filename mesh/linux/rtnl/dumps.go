@@ -38,6 +38,19 @@ func (c *Conn) Addresses(link netlink.Link) ([]netlink.Addr, error) {
 	return dump("addresses", func() ([]netlink.Addr, error) { return c.Handle.AddrList(link, unix.AF_UNSPEC) })
 }
 
+// Links lists all interfaces.
+func (c *Conn) Links() ([]netlink.Link, error) { return dump("interfaces", c.Handle.LinkList) }
+
+// AdvertisedRoutes lists the IPv6 routes of all tables that router advertisements gave (RTPROT_RA), to the kernel or to
+// a network manager.
+func (c *Conn) AdvertisedRoutes() ([]netlink.Route, error) {
+	filter := &netlink.Route{Table: unix.RT_TABLE_UNSPEC, Protocol: unix.RTPROT_RA}
+	return dump("routes of router advertisements", func() ([]netlink.Route, error) {
+		const mask = netlink.RT_FILTER_TABLE | netlink.RT_FILTER_PROTOCOL
+		return c.strict.RouteListFiltered(unix.AF_INET6, filter, mask)
+	})
+}
+
 // dump lists until a list is whole. A table or an address family that the kernel does not have is empty.
 func dump[T any](what string, list func() ([]T, error)) (all []T, err error) {
 	for range dumpAttempts {

@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"slices"
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
@@ -21,6 +22,8 @@ type Event struct {
 	Name string
 	MTU  int
 	Up   bool
+	// Outward reports whether a link is of a kind that leads out of a host: hardware, a bond, a team or a VLAN.
+	Outward bool
 	// Route lacks its Link. Unreachable reports whether it has none: IPv6's unreachable routes have an Index all the
 	// same.
 	Route       mesh.Route
@@ -38,6 +41,8 @@ const (
 	AddressEvent
 	RouteEvent
 	RuleEvent
+	// AdvertisedEvent is about a route that a router advertisement gave.
+	AdvertisedEvent
 	// SysctlEvent is about some parameters of an interface, forwarding and rp_filter among them. The kernel announces
 	// neither src_valid_mark nor accept_ra nor disable_ipv6.
 	SysctlEvent
@@ -82,15 +87,37 @@ func parseLink(data []byte, gone bool) Event {
 	}
 	msg := nl.DeserializeIfInfomsg(data)
 	e := Event{Kind: LinkEvent, Gone: gone, Index: int(msg.Index), Up: msg.Flags&unix.IFF_UP != 0}
+	linkType := Hardware
 	for id, value := range attributes(data[unix.SizeofIfInfomsg:]) {
 		switch id {
 		case unix.IFLA_IFNAME:
 			e.Name = unix.ByteSliceToString(value)
 		case unix.IFLA_MTU:
 			e.MTU = int(number(value))
+		case unix.IFLA_LINKINFO:
+			linkType = kindOf(value)
 		}
 	}
+	e.Outward = Outward(linkType) && msg.Flags&unix.IFF_LOOPBACK == 0
 	return e
+}
+
+// Hardware is the type of an interface that has none (IFLA_INFO_KIND), as the routing library calls it.
+const Hardware = "device"
+
+// Outward reports whether interfaces of the type lead out of a host.
+func Outward(linkType string) bool {
+	return slices.Contains([]string{Hardware, "bond", "team", "vlan"}, linkType)
+}
+
+// kindOf returns the type in a link's IFLA_LINKINFO.
+func kindOf(info []byte) string {
+	for id, value := range attributes(info) {
+		if id == unix.IFLA_INFO_KIND {
+			return unix.ByteSliceToString(value)
+		}
+	}
+	return ""
 }
 
 // parseAddress decodes only which interface's address an ifaddrmsg is about: who compares reads all of them.

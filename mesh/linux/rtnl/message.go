@@ -15,6 +15,9 @@ import (
 // parseRoute decodes an rtmsg.
 func parseRoute(data []byte, gone bool) Event {
 	msg, all := parseRtMsg(data)
+	if msg.Protocol == unix.RTPROT_RA {
+		return Event{Kind: AdvertisedEvent, Gone: gone}
+	}
 	if msg.Protocol != mesh.Protocol {
 		return Event{}
 	}

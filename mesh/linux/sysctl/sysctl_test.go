@@ -1,4 +1,4 @@
-package linux
+package sysctl
 
 import (
 	"errors"
@@ -16,19 +16,21 @@ import (
 	"warren.mesh/test/lab/namespace"
 )
 
+func uncounted(string) {}
+
 // A container's /proc/sys is read-only; the daemon writes through the mount that its manifest makes.
 func TestPrivilegedSetSysctlInAContainer(t *testing.T) {
 	meshtest.Privileged(t)
 	fallback := container(t)
 	want := mesh.Sysctl{Name: "net/ipv4/conf/all/src_valid_mark", Value: "1"}
-	err := sysctls{count: uncounted, root: sysctlRoot, fallback: t.TempDir()}.setOne(want)
+	err := (&Sysctls{Count: uncounted, Root: Root, Fallback: t.TempDir()}).Set([]mesh.Sysctl{want})
 	if !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), want.Name+"=1") {
 		t.Errorf("without the mount: %v, want EROFS and the remedy", err)
 	}
-	if err := (sysctls{count: uncounted, root: sysctlRoot, fallback: fallback}).setOne(want); err != nil {
+	if err := (&Sysctls{Count: uncounted, Root: Root, Fallback: fallback}).Set([]mesh.Sysctl{want}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := os.ReadFile(filepath.Join(sysctlRoot, want.Name)); err != nil ||
+	if got, err := os.ReadFile(filepath.Join(Root, want.Name)); err != nil ||
 		strings.TrimSpace(string(got)) != "1" {
 		t.Errorf("it reads %q, %v", got, err)
 	}
@@ -38,7 +40,6 @@ func TestPrivilegedSetSysctlInAContainer(t *testing.T) {
 func TestPrivilegedSysctlsAnnounced(t *testing.T) {
 	meshtest.Privileged(t)
 	namespace.Enter(t)
-	run(t, "ip link set lo up")
 	subscription, err := rtnl.Subscribe()
 	if err != nil {
 		t.Fatal(err)
@@ -52,9 +53,9 @@ func TestPrivilegedSysctlsAnnounced(t *testing.T) {
 		{"net/ipv6/conf/all/forwarding", rtnl.AllInterfaces},
 		{mesh.Forwarding("lo"), 1},
 	} {
-		path := filepath.Join(sysctlRoot, tt.name)
+		path := filepath.Join(Root, tt.name)
 		for _, value := range []string{"1", "0"} {
-			if err := writeSysctl(path, value); err != nil {
+			if err := write(path, value); err != nil {
 				t.Fatal(err)
 			}
 			await(t, subscription, rtnl.Event{Kind: rtnl.SysctlEvent, Index: tt.index})
