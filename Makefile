@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build test test-unit test-privileged test-lab test-race test-cluster test-cluster-long test-vm test-vm-long lint demo demo-down cluster cluster-down bench image image-local manifests clean
+.PHONY: help build test test-unit test-privileged test-lab test-race test-cluster test-cluster-long test-vm test-vm-long test-mutants lint demo demo-down cluster cluster-down bench image image-local manifests clean
 
 # Debian has nft, tcpdump and conntrack there; not every caller's PATH includes it.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -32,6 +32,7 @@ test: ## all tests, lane by lane, then their count; needs root
 
 test-unit: ## tests that run anywhere, without root
 	@FORMAT=pkgname test/lane unit -timeout=5m -skip='^TestPrivileged' ./...
+	@go test . -run='^TestClaimsHaveMutants$$' -mutants='^$$'
 
 test-privileged: ## tests that need root, in network namespaces of their own
 	@test/install
@@ -59,6 +60,11 @@ test-vm: ## tests of the kernel's WireGuard, on Debian's kernels 6.12 and 6.1 in
 test-vm-long: ## the same with all tests of the host's network, and with whole meshes; half an hour
 	@test/install vm
 	@WARREN_PRIVILEGED=1 test/lane vm-long -timeout=2h -count=1 -p=1 -run='^TestPrivilegedLong' ./test/vm/...
+
+test-mutants: ## break the code at each claim and see its test fail; an hour, as root
+	@test/install
+	@go run ./test/lab/cmd/lab build --links=bin/servers
+	@WARREN_PRIVILEGED=1 WARREN_KUBE_BIN=$(CURDIR)/bin/servers test/lane mutants -timeout=3h -count=1 -run='^TestMutants$$' . -mutants=.
 
 test-race: ## the unit tests under the race detector; needs a C compiler
 	@FORMAT=pkgname test/lane race -race -timeout=10m -skip='^TestPrivileged' ./...

@@ -1,0 +1,157 @@
+package warren
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+)
+
+// mutantsFile has a mutant for each test that holds a claim, or the reason why there is none.
+const mutantsFile = "testdata/mutants.txtar"
+
+// redTests selects the tests that TestMutants shows red.
+var redTests = flag.String("mutants", "", "show the tests red whose names match this regular expression")
+
+// mutant is a fault that a test must find: in file, what becomes with. No file means that there is none, for a reason.
+type mutant struct {
+	test, file, what, with, reason string
+}
+
+// mutants reads mutantsFile.
+func mutants(t *testing.T) (all []mutant) {
+	t.Helper()
+	archive, err := txtar.ParseFile(mutantsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, section := range archive.Files {
+		name := strings.Fields(section.Name)
+		text := strings.TrimSuffix(string(section.Data), "\n")
+		switch what, with, found := strings.Cut(text, "\n=>\n"); {
+		case len(name) == 2 && found:
+			all = append(all, mutant{test: name[0], file: name[1], what: what, with: with})
+		case len(name) == 1 && !found && text != "":
+			all = append(all, mutant{test: name[0], reason: text})
+		default:
+			t.Errorf("%s: section %q is neither a mutant nor a reason", mutantsFile, section.Name)
+		}
+	}
+	return all
+}
+
+// Each mutant fits the source and, with -mutants, is found by its test.
+func TestMutants(t *testing.T) {
+	known := definedTests(t)
+	for _, m := range mutants(t) {
+		t.Run(m.test, func(t *testing.T) {
+			if len(known[m.test]) == 0 {
+				t.Fatal("there is no such test")
+			}
+			if m.file == "" {
+				t.Logf("no mutant: %s", m.reason)
+				return
+			}
+			source, err := os.ReadFile(m.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := bytes.Count(source, []byte(m.what)); n != 1 {
+				t.Fatalf("%s has %q %d times: choose another mutant", m.file, m.what, n)
+			}
+			if selected := regexp.MustCompile(*redTests); *redTests != "" && selected.MatchString(m.test) {
+				m.wantRed(t, bytes.Replace(source, []byte(m.what), []byte(m.with), 1), known[m.test])
+			}
+		})
+	}
+}
+
+// wantRed runs the test with another content of the mutant's file, and wants it to fail.
+func (m mutant) wantRed(t *testing.T, source []byte, packages []string) {
+	t.Helper()
+	// A mutant may have a test wait for what never comes; whole meshes take minutes.
+	timeout := "-timeout=2m"
+	if strings.HasPrefix(packages[0], "./test/") {
+		timeout = "-timeout=10m"
+	}
+	args := append([]string{"test", "-count=1", timeout, "-run=^" + m.test + "$"}, packages...)
+	run := exec.Command("go", args...)
+	// In the environment, so that what the test builds is built of the same.
+	run.Env = append(os.Environ(), "GOFLAGS=-overlay="+m.overlay(t, source))
+	out, err := run.CombinedOutput()
+	switch red := bytes.Contains(out, []byte("--- FAIL: "+m.test)) || bytes.Contains(out, []byte("panic: ")); {
+	case err == nil:
+		t.Errorf("is green although %s has %q in the place of %q", m.file, m.with, m.what)
+	case !red:
+		t.Errorf("fails otherwise than by its mutant: %v\n%s", err, out)
+	default:
+		t.Logf("red: %s", firstFailure(out))
+	}
+}
+
+// overlay writes what `go help build` describes at -overlay, and returns its path.
+func (m mutant) overlay(t *testing.T, source []byte) string {
+	t.Helper()
+	original, err := filepath.Abs(m.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	replacement, overlay := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json")
+	text, err := json.Marshal(map[string]map[string]string{"Replace": {original: replacement}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, content := range map[string][]byte{replacement: source, overlay: text} {
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return overlay
+}
+
+// firstFailure is the first line that a test has said.
+func firstFailure(out []byte) string {
+	for line := range strings.Lines(string(out)) {
+		if text := strings.TrimSpace(line); strings.Contains(text, "_test.go:") {
+			return text
+		}
+	}
+	return "no line of the test's own"
+}
+
+// Each test that holds a claim has a mutant or a reason for none, and no other has. With -mutants, a test without
+// either fails: the unit lane sets it.
+func TestClaimsHaveMutants(t *testing.T) {
+	has := map[string]bool{}
+	for _, m := range mutants(t) {
+		has[m.test] = true
+	}
+	claimed := map[string]bool{}
+	for _, name := range claimedTests(t) {
+		claimed[name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(claimed)) {
+		report := t.Logf
+		if *redTests != "" {
+			report = t.Errorf
+		}
+		if !has[name] {
+			report("%s holds a claim: give it a mutant in %s, or a section that says why not", name, mutantsFile)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(has)) {
+		if !claimed[name] {
+			t.Errorf("%s has %s, which holds no claim of CONTRIBUTING.md", mutantsFile, name)
+		}
+	}
+}
