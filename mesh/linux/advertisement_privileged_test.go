@@ -105,10 +105,10 @@ func (m *machine) advertise(lifetime uint16) {
 		m.Fatal(err)
 	}
 	router, everybody := netip.MustParseAddr("fe80::ff"), netip.IPv6LinkLocalAllNodes()
-	body := make([]byte, 16)
-	body[0], body[4] = 134, 64 // a router advertisement
-	binary.BigEndian.PutUint16(body[6:], lifetime)
-	body = append(body, 1, 1, 2, 0, 0, 0, 0, 0xff) // the router's hardware address
+	header := make([]byte, 16)
+	header[0], header[4] = 134, 64 // a router advertisement
+	binary.BigEndian.PutUint16(header[6:], lifetime)
+	body := slices.Concat(header, []byte{1, 1, 2, 0, 0, 0, 0, 0xff}) // with the router's hardware address
 	pseudo := slices.Concat(router.AsSlice(), everybody.AsSlice(), []byte{0, 0, 0, byte(len(body)), 0, 0, 0, 58})
 	binary.BigEndian.PutUint16(body[2:], checksum(append(pseudo, body...)))
 	ip := []byte{6 << 4, 0, 0, 0, 0, byte(len(body)), 58, 255}
