@@ -16,8 +16,8 @@ func TestPrivilegedManifests(t *testing.T) {
 	setScene(t, c).accept(t)
 	t.Run("upstream", func(t *testing.T) {
 		// Four of pods, and one of each of the others: a name that upstream changes is not to go unnoticed.
-		if passed := c.Conform(t, cluster.Specs{Focus: few, Skip: elsewhere, Processes: 4}); passed != 7 {
-			t.Errorf("%d tests, want 7", passed)
+		if passed := c.Conform(t, cluster.Specs{Focus: few, Skip: elsewhere, Processes: 4}); passed != 8 {
+			t.Errorf("%d tests, want 8", passed)
 		}
 	})
 	t.Run("upgrade", func(t *testing.T) { upgrade(t, c) })
@@ -30,16 +30,21 @@ func TestPrivilegedManifests(t *testing.T) {
 	t.Run("rights", func(t *testing.T) { wantRightsUsed(t, c) })
 }
 
-// Upstream's tests of a network, by their names. Few are those that one run of CI has the time for; of those that
-// listen on all nodes' addresses, each wants the same ports. Elsewhere are tests for clouds and for kernels with SCTP.
+// Upstream's tests of a network, by their names. Few are those that one run of CI has the time for. Conformance are
+// those that every network must pass; beyond are others that say something about it. Of those that listen on all nodes'
+// addresses, each wants the same ports. Elsewhere are tests for clouds and for kernels with SCTP.
 const (
-	few = `Granular Checks: Pods|DNS should provide DNS for the cluster|` +
+	few = `Granular Checks: Pods|DNS should provide DNS for the cluster|should proxy through a service and a pod|` +
 		`should serve multiport endpoints from pods|HostPort validates that there is no conflict`
-	many      = few + `|Granular Checks: Services`
-	listening = `service endpoints using hostNetwork`
-	elsewhere = `\[Provider:|\[Feature:SCTPConnectivity\]`
-	dual      = `\[Feature:IPv6DualStack\]`
+	conformance = `\[sig-network\].*\[Conformance\]`
+	beyond      = `Granular Checks: Services`
+	listening   = `service endpoints using hostNetwork`
+	elsewhere   = `\[Provider:|\[Feature:SCTPConnectivity\]`
+	dual        = `\[Feature:IPv6DualStack\]`
 )
+
+// conformanceCount is how many tests upstream's release has that conformance selects.
+const conformanceCount = 47
 
 // Every kind of cluster, with all of upstream's tests that say something about its network.
 func TestPrivilegedLongManifests(t *testing.T) {
@@ -53,12 +58,17 @@ func TestPrivilegedLongManifests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := cluster.Start(t, o)
 			setScene(t, c).accept(t)
+			t.Run("conformance", func(t *testing.T) {
+				if n := c.Conform(t, cluster.Specs{Focus: conformance, Processes: 4}); n != conformanceCount {
+					t.Errorf("%d tests, want %d", n, conformanceCount)
+				}
+			})
 			t.Run("upstream", func(t *testing.T) {
 				skip := elsewhere
 				if o.Family != lab.Dual {
 					skip += "|" + dual
 				}
-				c.Conform(t, cluster.Specs{Focus: many, Skip: skip + "|" + listening, Processes: 4})
+				c.Conform(t, cluster.Specs{Focus: beyond, Skip: skip + "|" + listening, Processes: 4})
 				c.Conform(t, cluster.Specs{Focus: listening, Skip: skip})
 			})
 		})

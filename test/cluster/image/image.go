@@ -53,6 +53,8 @@ type recipe struct {
 	file, context string
 	// files are what the image depends on, relative to context.
 	files []string
+	// beside returns the directory that the Dockerfile knows as the build context "beside"; nil: there is none.
+	beside func(ctx context.Context) (string, error)
 }
 
 // NewBuilder prepares a storage with base images, and makes them if the cache has none.
@@ -130,8 +132,16 @@ func (b Builder) make(ctx context.Context, r recipe, output string) error {
 		return fmt.Errorf("ask go for its module cache: %w", err)
 	}
 	volume := filepath.Join(strings.TrimSpace(string(cache)), "cache", "download") + ":" + modules + ":ro"
-	if _, err := b.buildah.run(ctx, "build", "--pull-never", "--layers", "--network=host", "--volume="+volume,
-		"--tag="+r.name, "--file="+r.file, r.context); err != nil {
+	arguments := []string{"build", "--pull-never", "--layers", "--network=host", "--volume=" + volume,
+		"--tag=" + r.name, "--file=" + r.file}
+	if r.beside != nil {
+		dir, err := r.beside(ctx)
+		if err != nil {
+			return err
+		}
+		arguments = append(arguments, "--build-context=beside="+dir)
+	}
+	if _, err := b.buildah.run(ctx, append(arguments, r.context)...); err != nil {
 		return err
 	}
 	if _, err := b.buildah.run(ctx, "push", "--quiet", r.name, "docker-archive:"+output+":"+r.name); err != nil {

@@ -162,3 +162,14 @@ func TestFresh(t *testing.T) {
 		t.Errorf("after a change it says %q", got)
 	}
 }
+
+func TestSource(t *testing.T) {
+	hello := artifact.Artifact{Name: "hello", Module: module(t, map[string]string{"inner/x.go": "package inner\n"})}
+	dir, err := hello.Source(t.Context(), "example.com/hello/inner")
+	if err != nil || dir != filepath.Join(hello.Module, "inner") {
+		t.Errorf("got %q, %v", dir, err)
+	}
+	if dir, err := hello.Source(t.Context(), "example.com/hello/absent"); err == nil {
+		t.Errorf("of a package that does not exist there is %s", dir)
+	}
+}

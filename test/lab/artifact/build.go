@@ -51,10 +51,21 @@ func run(ctx context.Context, module string, args []string) error {
 
 // command is the go command in a module's own right: nested modules are no part of any workspace, and nothing built
 // needs C.
+// Source returns the directory of a package's sources, of the artifact's module or of one that it requires, which is
+// downloaded if the machine lacks it.
+func (a Artifact) Source(ctx context.Context, pkg string) (string, error) {
+	out, err := command(ctx, a.Module, "list", "-find", "-f", "{{.Dir}}", pkg).Output()
+	if err != nil {
+		return "", fmt.Errorf("find the sources of %s: %w", pkg, err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
 func command(ctx context.Context, module string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, "go", args...)
 	c.Dir = module
-	c.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-mod=readonly")
+	// The compiler's memory is no concern, and its collector takes a fifth of the time.
+	c.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOGC=800")
 	return c
 }
 
