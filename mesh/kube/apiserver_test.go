@@ -24,8 +24,8 @@ import (
 	"warren.mesh/mesh/meshtest"
 )
 
-// binaries is the environment variable that names the directory with etcd and kube-apiserver (or "kube", which is all
-// of Kubernetes' components in one file). They need no root, but are asked for like tests that do.
+// binaries is the environment variable that names the directory with etcd and kube-apiserver (or "control", which is
+// kube-apiserver under another name). They need no root, but are asked for like tests that do.
 const binaries = "WARREN_KUBE_BIN"
 
 // patience is how long a real API server may take for anything, on a machine that is busy with other tests.
@@ -142,7 +142,7 @@ func (s *apiServer) run(t *testing.T, name string, arguments ...string) *process
 func binary(name string) string {
 	path := filepath.Join(os.Getenv(binaries), name)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return filepath.Join(os.Getenv(binaries), "kube")
+		return filepath.Join(os.Getenv(binaries), "control")
 	}
 	return path
 }

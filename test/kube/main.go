@@ -1,5 +1,6 @@
-// Command kube is Kubernetes in one binary: the name it is called by (its argv[0]) says which component runs. One
-// binary links and caches in a quarter of the space and half of the time that six would take.
+// Command kube is what a cluster with real kubelets runs beside test/kube/control, in one binary: the name it is called
+// by (its argv[0]) says which component runs. One binary links and caches in a quarter of the space and half of the time
+// that four would take.
 package main
 
 import (
@@ -13,9 +14,6 @@ import (
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
-	kubectl "k8s.io/kubectl/pkg/cmd"
-	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
-	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
@@ -24,7 +22,6 @@ import (
 
 // components maps the name a server is called by to its command.
 var components = map[string]func() *cobra.Command{
-	"kube-apiserver":          func() *cobra.Command { return apiserver.NewAPIServerCommand() },
 	"kube-controller-manager": func() *cobra.Command { return controllers.NewControllerManagerCommand() },
 	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
 	"kube-proxy":              func() *cobra.Command { return proxy.NewProxyCommand() },
@@ -33,13 +30,10 @@ var components = map[string]func() *cobra.Command{
 
 func main() {
 	name := filepath.Base(os.Args[0])
-	if name == "kubectl" {
-		kubectlutil.CheckErr(cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()))
-		return
-	}
 	command, ok := components[name]
 	if !ok {
-		fmt.Fprintf(os.Stderr, "kube: no component is called %q; link this binary to kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy or kubectl\n", name)
+		fmt.Fprintf(os.Stderr, "kube: no component is called %q; link this binary to kube-controller-manager, "+
+			"kube-scheduler, kubelet or kube-proxy\n", name)
 		os.Exit(2)
 	}
 	os.Exit(cli.Run(command()))

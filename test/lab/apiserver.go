@@ -21,7 +21,8 @@ import (
 	"warren.mesh/test/lab/tb"
 )
 
-// The servers of the control plane, as their logs are called.
+// The servers of the control plane, as their logs are called. Without kubelets, kube-controller-manager is its
+// controller of pod CIDRs alone.
 const (
 	etcdName        = "etcd"
 	apiServerName   = "kube-apiserver"
@@ -196,7 +197,10 @@ func (l *Lab) StartControllers(t TB) {
 }
 
 func (l *Lab) startControllers() error {
-	return l.serve(controllersName, l.programs.Component(controllersName), l.controllerArgs())
+	if l.options.Kubelets {
+		return l.serve(controllersName, l.programs.Component(controllersName), l.controllerArgs())
+	}
+	return l.serve(controllersName, l.programs.Component("node-ipam-controller"), l.nodeIPAMArgs())
 }
 
 func (l *Lab) loadManifests(ctx context.Context) error {

@@ -3,6 +3,7 @@ package lab
 import (
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // etcdURL is on the control machine's loopback: nobody else's.
@@ -52,29 +53,38 @@ func (l *Lab) apiServerArgs() []string {
 	return append(args, "--endpoint-reconciler-type=none")
 }
 
-// controllers are those that a mesh needs: pod CIDRs, and accounts for its pods. No node-lifecycle and no pod garbage
-// collection, because no kubelet reports anything here; no DaemonSet controller, because the lab runs the daemons
+// nodeIPAMArgs are those of the one controller that a mesh needs. There is no node lifecycle and no garbage collection
+// of pods, because no kubelet reports anything here, and no DaemonSet controller, because the lab runs the daemons
 // itself.
-const controllers = "node-ipam-controller,serviceaccount-controller,serviceaccount-token-controller"
+func (l *Lab) nodeIPAMArgs() []string {
+	return append(l.rangeArgs(), "--node-cidr-mask-size="+joined(pick(l.options.Family, podMaskSizes)))
+}
+
+// rangeArgs are common to that controller and to kube-controller-manager.
+func (l *Lab) rangeArgs() []string {
+	return []string{
+		"--kubeconfig=" + l.authority.File(controllersName+".kubeconfig"),
+		"--cluster-cidr=" + commas(l.ClusterCIDRs()), "--service-cluster-ip-range=" + commas(l.ServiceCIDRs()),
+	}
+}
 
 func (l *Lab) controllerArgs() []string {
 	pki := l.authority.File
-	chosen := controllers
-	if l.options.Kubelets {
-		chosen = "*"
-	}
-	args := []string{
-		"--kubeconfig=" + pki(controllersName+".kubeconfig"),
-		"--controllers=" + chosen,
-		"--service-account-private-key-file=" + pki("sa.key"), "--root-ca-file=" + pki("ca.crt"),
-		"--allocate-node-cidrs=true", "--cluster-cidr=" + commas(l.ClusterCIDRs()),
-		"--service-cluster-ip-range=" + commas(l.ServiceCIDRs()),
-		"--leader-elect=false", "--bind-address=127.0.0.1",
-	}
+	args := append(l.rangeArgs(),
+		"--controllers=*", "--service-account-private-key-file="+pki("sa.key"), "--root-ca-file="+pki("ca.crt"),
+		"--allocate-node-cidrs=true", "--leader-elect=false", "--bind-address=127.0.0.1")
 	sizes := pick(l.options.Family, podMaskSizes)
 	if len(sizes) == 1 {
 		return append(args, "--node-cidr-mask-size="+strconv.Itoa(sizes[0]))
 	}
 	return append(args, "--node-cidr-mask-size-ipv4="+strconv.Itoa(sizes[0]),
 		"--node-cidr-mask-size-ipv6="+strconv.Itoa(sizes[1]))
+}
+
+func joined(numbers []int) string {
+	texts := make([]string, len(numbers))
+	for i, n := range numbers {
+		texts[i] = strconv.Itoa(n)
+	}
+	return strings.Join(texts, ",")
 }

@@ -73,7 +73,9 @@ func (l *Lab) start(t TB) error {
 		}
 	}
 	var err error
-	if l.programs, err = programs.Prepare(t.Context(), l.Dir, t.Logf); err != nil {
+	l.programs, err = programs.Prepare(t.Context(), programs.Request{Dir: l.Dir, Kubelets: l.options.Kubelets,
+		Progress: t.Logf})
+	if err != nil {
 		return err
 	}
 	if err := l.startUnderlay(); err != nil {

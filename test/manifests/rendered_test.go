@@ -46,12 +46,12 @@ func render(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kube, err := artifact.Cache{Dir: cache, Progress: t.Logf}.Get(t.Context(),
-		artifact.Kubernetes(filepath.Dir(base(t))))
+	control, err := artifact.Cache{Dir: cache, Progress: t.Logf}.Get(t.Context(),
+		artifact.Control(filepath.Dir(base(t))))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), kube, "kustomize", dir)
+	c := exec.CommandContext(t.Context(), control, "kustomize", dir)
 	c.Args[0], c.Stderr = "kubectl", os.Stderr
 	out, err := c.Output()
 	if err != nil {

@@ -138,7 +138,7 @@ func (i image) addLab(ctx context.Context, a *archive) error {
 		}
 	}
 	for name, server := range map[string]artifact.Artifact{"etcd": artifact.Etcd(i.root),
-		"kube": artifact.Kubernetes(i.root)} {
+		"control": artifact.Control(i.root)} {
 		file, err := i.cache.Get(ctx, server)
 		if err != nil {
 			return err

@@ -9,11 +9,20 @@ import (
 
 const kubernetesVersion = "v1.37.2"
 
-// Kubernetes is the multi-call binary of test/kube.
+// Control is kube-apiserver, kubectl and the controller that gives Nodes their pod CIDRs: all of Kubernetes that a lab
+// without kubelets runs. The name that it is called by chooses.
+func Control(root string) Artifact {
+	return Artifact{
+		Name: "control", Args: append(kubernetesFlags(), "./control"),
+		Cost: "kube-apiserver " + kubernetesVersion + ", about 2 minutes on two cores",
+	}.in(root, "test/kube")
+}
+
+// Kubernetes is the rest of it, for clusters with kubelets. The name that it is called by chooses.
 func Kubernetes(root string) Artifact {
 	return Artifact{
 		Name: "kube", Args: append(kubernetesFlags(), "."),
-		Cost: "Kubernetes " + kubernetesVersion + ", about 6 minutes on two cores",
+		Cost: "kubelet " + kubernetesVersion + " and others, about a minute on two cores",
 	}.in(root, "test/kube")
 }
 
@@ -51,6 +60,14 @@ func Etcd(root string) Artifact {
 		Name: "etcd", Args: stripped("go.etcd.io/etcd/server/v3"),
 		Cost: "about a minute",
 	}.in(root, "test/etcd")
+}
+
+// Containerd is a directory of containerd, its shim for runc and its client ctr, of a release that speaks CNI 1.1.
+func Containerd(root string) Artifact {
+	return Artifact{
+		Name: "containerd", Args: stripped("tool"),
+		Cost: "about a minute", Directory: true,
+	}.in(root, "test/containerd")
 }
 
 // Plugins are the reference CNI plugins, all tools of their module.

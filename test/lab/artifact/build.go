@@ -49,8 +49,6 @@ func run(ctx context.Context, module string, args []string) error {
 	return nil
 }
 
-// command is the go command in a module's own right: nested modules are no part of any workspace, and nothing built
-// needs C.
 // Source returns the directory of a package's sources, of the artifact's module or of one that it requires, which is
 // downloaded if the machine lacks it.
 func (a Artifact) Source(ctx context.Context, pkg string) (string, error) {
@@ -61,6 +59,8 @@ func (a Artifact) Source(ctx context.Context, pkg string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
+// command is the go command in a module's own right: nested modules are no part of any workspace, and nothing built
+// needs C.
 func command(ctx context.Context, module string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, "go", args...)
 	c.Dir = module

@@ -7,8 +7,8 @@ import (
 )
 
 // Env names the environment variable of a directory with all that a lab runs, for machines without Go: the files
-// warren, lab (the in-namespace helper), etcd and kube (Kubernetes' multi-call binary), the CNI plugins in plugins, and
-// manifests. Unset, everything is built.
+// warren, lab (the in-namespace helper), etcd and control (kube-apiserver and others), the CNI plugins in plugins, and
+// manifests. It serves labs without kubelets. Unset, everything is built.
 const Env = "WARREN_LAB_PROGRAMS"
 
 // given are the programs of such a directory; dir is the lab's own.
@@ -22,6 +22,6 @@ func given(from, dir string) (*Programs, error) {
 	return p, errors.Join(
 		os.MkdirAll(p.bin, 0o755),
 		os.Symlink(filepath.Join(from, "warren"), p.Component("warren")),
-		p.link(filepath.Join(from, "kube")),
+		p.linkTo(filepath.Join(from, "control"), controlNames),
 	)
 }

@@ -30,15 +30,26 @@ type Programs struct {
 	warrenErr error
 }
 
-// components are the names that Kubernetes' multi-call binary is called by.
-var components = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy",
-	"kubectl"}
+// The names that Kubernetes' two multi-call binaries are called by: what every lab runs, and the rest.
+var (
+	controlNames = []string{"kube-apiserver", "kubectl", "node-ipam-controller"}
+	kubeletNames = []string{"kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"}
+)
 
-// Prepare builds what the cache does not have, and the lab binary, into dir/bin; where Env names a directory, it builds
-// nothing.
-func Prepare(ctx context.Context, dir string, progress func(string, ...any)) (*Programs, error) {
+// Request says what a lab needs.
+type Request struct {
+	// Dir is the lab's own directory, whose bin gets its programs and links.
+	Dir string
+	// Kubelets asks also for what only clusters with kubelets run.
+	Kubelets bool
+	// Progress gets lines for people about what takes long.
+	Progress func(format string, args ...any)
+}
+
+// Prepare builds what the cache does not have, and the lab binary; where Env names a directory, it builds nothing.
+func Prepare(ctx context.Context, r Request) (*Programs, error) {
 	if from := os.Getenv(Env); from != "" {
-		return given(from, dir)
+		return given(from, r.Dir)
 	}
 	root, err := moduleRoot(ctx)
 	if err != nil {
@@ -48,31 +59,42 @@ func Prepare(ctx context.Context, dir string, progress func(string, ...any)) (*P
 	if err != nil {
 		return nil, err
 	}
-	cache := artifact.Cache{Dir: cacheDir, Progress: progress}
-	p := &Programs{Root: root, bin: filepath.Join(dir, "bin"), Cache: cache}
+	cache := artifact.Cache{Dir: cacheDir, Progress: r.Progress}
+	p := &Programs{Root: root, bin: filepath.Join(r.Dir, "bin"), Cache: cache}
 	if err := os.MkdirAll(p.bin, 0o755); err != nil {
 		return nil, err
 	}
 	if p.Lab, err = p.own(ctx, "lab", "./test/lab/cmd/lab"); err != nil {
 		return nil, err
 	}
-	kube, err := cache.Get(ctx, artifact.Kubernetes(root))
-	if err != nil {
+	if err := p.link(ctx, artifact.Control(root), controlNames); err != nil {
 		return nil, err
+	}
+	if r.Kubelets {
+		if err := p.link(ctx, artifact.Kubernetes(root), kubeletNames); err != nil {
+			return nil, err
+		}
 	}
 	if p.Etcd, err = cache.Get(ctx, artifact.Etcd(root)); err != nil {
 		return nil, err
 	}
-	if p.Plugins, err = cache.Get(ctx, artifact.Plugins(root)); err != nil {
-		return nil, err
-	}
-	return p, p.link(kube)
+	p.Plugins, err = cache.Get(ctx, artifact.Plugins(root))
+	return p, err
 }
 
-func (p *Programs) link(kube string) error {
+// link links the names of a multi-call binary to it, and builds it if the cache does not have it.
+func (p *Programs) link(ctx context.Context, binary artifact.Artifact, names []string) error {
+	path, err := p.Cache.Get(ctx, binary)
+	if err != nil {
+		return err
+	}
+	return p.linkTo(path, names)
+}
+
+func (p *Programs) linkTo(path string, names []string) error {
 	var errs []error
-	for _, name := range components {
-		errs = append(errs, os.Symlink(kube, p.Component(name)))
+	for _, name := range names {
+		errs = append(errs, os.Symlink(path, p.Component(name)))
 	}
 	return errors.Join(errs...)
 }
@@ -93,11 +115,11 @@ func (p *Programs) WireGuardGo(ctx context.Context) (string, error) {
 }
 
 // own builds a program of this module, or one that it requires, for this lab. A version stamp would have it linked anew
-// after every commit.
+// after every commit. With -trimpath it shares what is compiled with the artifacts, which have that flag too.
 func (p *Programs) own(ctx context.Context, name, pkg string) (path string, err error) {
 	path = p.Component(name)
 	return path, p.Cache.Fresh(ctx, artifact.Artifact{Name: name, Module: p.Root,
-		Args: []string{"-buildvcs=false", pkg}}, path)
+		Args: []string{"-buildvcs=false", "-trimpath", pkg}}, path)
 }
 
 // moduleRoot asks go, because the path that a binary remembers of its sources may be another machine's.
@@ -109,15 +131,15 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// Build builds what a lab needs and the cache does not have, warren itself included. links, where not empty, is a
-// directory that gets links to etcd and kube-apiserver, for tests that need those and no lab.
-func Build(ctx context.Context, links string, progress func(format string, args ...any)) error {
-	dir, err := os.MkdirTemp("", "warren-lab-build-")
-	if err != nil {
+// Build builds what a lab of this kind needs and the cache does not have, warren itself included; r.Dir is not used.
+// links, where not empty, is a directory that gets links to etcd and kube-apiserver, for tests that need those and no
+// lab.
+func Build(ctx context.Context, r Request, links string) (err error) {
+	if r.Dir, err = os.MkdirTemp("", "warren-lab-build-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	p, err := Prepare(ctx, dir, progress)
+	defer os.RemoveAll(r.Dir)
+	p, err := Prepare(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -128,14 +150,14 @@ func Build(ctx context.Context, links string, progress func(format string, args 
 }
 
 func (p *Programs) linkServers(dir string) error {
-	kube, err := os.Readlink(p.Component("kube-apiserver"))
+	control, err := os.Readlink(p.Component("kube-apiserver"))
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	for name, target := range map[string]string{"kube-apiserver": kube, "etcd": p.Etcd} {
+	for name, target := range map[string]string{"kube-apiserver": control, "etcd": p.Etcd} {
 		link := filepath.Join(dir, name)
 		if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err

@@ -15,8 +15,8 @@ func newBuild() *cobra.Command {
 		Use: "build", Short: "Build what a lab needs and the cache does not have",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return programs.Build(cmd.Context(), links,
-				func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
+			progress := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+			return programs.Build(cmd.Context(), programs.Request{Progress: progress}, links)
 		},
 	}
 	cmd.Flags().StringVar(&links, "links", "", "directory that gets links to etcd and kube-apiserver")

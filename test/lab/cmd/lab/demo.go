@@ -37,7 +37,7 @@ func newDemo() *cobra.Command {
 }
 
 func demonstrate(t *terminal, o lab.Options) {
-	t.title("A cluster: etcd, kube-apiserver, kube-controller-manager, three nodes")
+	t.title("A cluster: etcd, kube-apiserver, the controller of pod CIDRs, three nodes")
 	l := lab.Start(t, o)
 	seen := l.CapturePlaintext(t)
 	t.Logf("starting warren on every node")
