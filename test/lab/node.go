@@ -21,6 +21,8 @@ type Node struct {
 	*host.Host
 
 	lab *Lab
+	// home says that it is behind the masquerading router.
+	home bool
 	// machine is replaced by a reboot.
 	machine *machine.Machine
 	// daemon and device are what was started last; nil before.
@@ -39,7 +41,7 @@ func (l *Lab) AddNode(t TB, o NodeOptions) *Node {
 	l.mu.Lock()
 	l.joined++
 	o = l.complete(o)
-	n := &Node{Host: host.New(o.Name, o.IPs), lab: l}
+	n := &Node{Host: host.New(o.Name, o.IPs), lab: l, home: o.Home}
 	l.mu.Unlock()
 	if err := n.powerOn(); err != nil {
 		t.Fatalf("add %s: %v", o.Name, err)
@@ -60,8 +62,12 @@ func (l *Lab) complete(o NodeOptions) NodeOptions {
 	if o.Name == "" {
 		o.Name = "node" + strconv.Itoa(l.joined)
 	}
+	network := underlayCIDRs
+	if o.Home {
+		network = homeCIDRs
+	}
 	if len(o.IPs) == 0 {
-		o.IPs = l.options.Family.nodeIPs(l.joined)
+		o.IPs = l.options.Family.nodeIPs(network, l.joined)
 	}
 	return o
 }
@@ -84,7 +90,14 @@ func (n *Node) powerOn() (err error) {
 	if err != nil {
 		return err
 	}
-	cable := plug{port: n.Name, bridged: true, to: n.machine.Set, addrs: n.Addrs(), via: l.routers()}
+	bridge := bridgeName
+	if n.home {
+		bridge = homeName
+		if err := l.makeHome(); err != nil {
+			return err
+		}
+	}
+	cable := plug{port: n.Name, bridge: bridge, to: n.machine.Set, addrs: n.Addrs(), via: n.routers()}
 	if err := l.connect(cable); err != nil {
 		return err
 	}
@@ -118,7 +131,13 @@ func unplug(port string) error {
 	return nil
 }
 
-func (l *Lab) routers() []netip.Addr { return pick(l.options.Family, controlIPs) }
+// routers are the node's default routers.
+func (n *Node) routers() []netip.Addr {
+	if n.home {
+		return pick(n.lab.options.Family, homeRouterIPs)
+	}
+	return pick(n.lab.options.Family, controlIPs)
+}
 
 // Remove takes the machine away, all its namespaces at once, and deletes the Node object.
 func (n *Node) Remove(t TB) {
@@ -177,5 +196,5 @@ func (n *Node) readdress(addrs []netip.Addr) error {
 		return err
 	}
 	// The routes went with the addresses.
-	return defaultRoutes(n.lab.routers())
+	return defaultRoutes(n.routers())
 }

@@ -63,8 +63,11 @@ type Options struct {
 type NodeOptions struct {
 	// Name is the Node's; empty means nodeN with the next N.
 	Name string
-	// IPs are its InternalIPs on the underlay, one a family; empty means those with the next N.
+	// IPs are its InternalIPs on its network, one a family; empty means those with the next N.
 	IPs []netip.Addr
+	// Home puts the node behind a router that masquerades what it sends and lets nothing in that was not asked for. Its
+	// own addresses are out of reach for the other nodes.
+	Home bool
 	// PodCIDRs is spec.podCIDRs; empty leaves them to the controller manager.
 	PodCIDRs []netip.Prefix
 }

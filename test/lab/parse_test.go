@@ -33,7 +33,8 @@ func TestNodeAddresses(t *testing.T) {
 		for _, text := range want {
 			wanted = append(wanted, netip.MustParseAddr(text))
 		}
-		if diff := cmp.Diff(wanted, family.nodeIPs(7), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		got := family.nodeIPs(underlayCIDRs, 7)
+		if diff := cmp.Diff(wanted, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", family, diff)
 		}
 	}

@@ -18,6 +18,10 @@ var (
 	// controlIPs are the API server's and the router's.
 	controlIPs = [2]netip.Addr{netip.MustParseAddr("172.31.9.254"), netip.MustParseAddr("fd00:9::fe")}
 
+	// homeCIDRs are behind the masquerading router, homeRouterIPs its own there (RFC 5737, RFC 3849).
+	homeCIDRs     = [2]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8:2::/64")}
+	homeRouterIPs = [2]netip.Addr{netip.MustParseAddr("192.0.2.254"), netip.MustParseAddr("2001:db8:2::fe")}
+
 	// beyondCIDRs are between router and outside, of the ranges for documentation (RFC 5737, RFC 3849).
 	beyondCIDRs = [2]netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("2001:db8:51::/64")}
 	routerIPs   = [2]netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("2001:db8:51::1")}
@@ -36,10 +40,10 @@ func pick[T any](f Family, pair [2]T) []T {
 	}
 }
 
-// nodeIPs are the InternalIPs of the node with this number (1 to 253).
-func (f Family) nodeIPs(number int) []netip.Addr {
-	v4 := underlayCIDRs[0].Addr().As4()
-	v6 := underlayCIDRs[1].Addr().As16()
+// nodeIPs are the InternalIPs, on this network, of the node with this number (1 to 253).
+func (f Family) nodeIPs(network [2]netip.Prefix, number int) []netip.Addr {
+	v4 := network[0].Addr().As4()
+	v6 := network[1].Addr().As16()
 	v4[3], v6[15] = byte(number), byte(number)
 	return pick(f, [2]netip.Addr{netip.AddrFrom4(v4), netip.AddrFrom16(v6)})
 }
@@ -50,9 +54,9 @@ func (f Family) String() string { return [...]string{"ipv4", "ipv6", "dual"}[f] 
 // String is the value of the sysctl.
 func (r RPFilter) String() string { return map[RPFilter]string{Off: "0", Strict: "1", Loose: "2"}[r] }
 
-// within gives an address of the underlay, or of the network beyond the router, that network's length.
+// within gives an address of one of the lab's networks that network's length.
 func within(addr netip.Addr) (netip.Prefix, error) {
-	for _, cidr := range [...]netip.Prefix{underlayCIDRs[0], underlayCIDRs[1], beyondCIDRs[0], beyondCIDRs[1]} {
+	for _, cidr := range slices.Concat(underlayCIDRs[:], homeCIDRs[:], beyondCIDRs[:]) {
 		if cidr.Contains(addr) {
 			return netip.PrefixFrom(addr, cidr.Bits()), nil
 		}

@@ -39,25 +39,30 @@ func (l *Lab) makeUnderlay() error {
 			"net/ipv6/conf/all/forwarding": "1"}); err != nil {
 			return err
 		}
-		attributes := netlink.NewLinkAttrs()
-		attributes.Name, attributes.MTU, attributes.HardwareAddr = bridgeName, l.options.MTU, routerMAC
-		// Without a querier, snooping would forget groups, and IPv6 neighbour discovery with them.
-		snooping := false
-		if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attributes, MulticastSnooping: &snooping}); err != nil {
-			return fmt.Errorf("make the underlay bridge: %w", err)
-		}
-		return addressed(bridgeName, pick(l.options.Family, controlIPs))
+		return l.makeBridge(bridgeName, pick(l.options.Family, controlIPs))
 	})
+}
+
+// makeBridge makes one in the control machine, with its addresses.
+func (l *Lab) makeBridge(name string, addrs []netip.Addr) error {
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name, attributes.MTU, attributes.HardwareAddr = name, l.options.MTU, routerMAC
+	// Without a querier, snooping would forget groups, and IPv6 neighbour discovery with them.
+	snooping := false
+	if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attributes, MulticastSnooping: &snooping}); err != nil {
+		return fmt.Errorf("make bridge %s: %w", name, err)
+	}
+	return addressed(name, addrs)
 }
 
 // plug is a cable from a machine to the underlay or to the router.
 type plug struct {
 	// port is its end in the control machine.
 	port string
-	// bridged makes port a port of the underlay's bridge; otherwise it gets the router's addresses.
-	bridged bool
-	to      *namespace.Set
-	addrs   []netip.Addr
+	// bridge is the bridge that port is a port of; empty: port gets the router's addresses.
+	bridge string
+	to     *namespace.Set
+	addrs  []netip.Addr
 	// via are the machine's default routers.
 	via []netip.Addr
 }
@@ -85,13 +90,13 @@ func (l *Lab) cable(p plug) error {
 	if err := netlink.LinkAdd(veth); err != nil {
 		return err
 	}
-	if !p.bridged {
+	if p.bridge == "" {
 		return addressed(p.port, pick(l.options.Family, routerIPs))
 	}
 	if err := l.attachAll(p.port); err != nil {
 		return err
 	}
-	bridge, err := netlink.LinkByName(bridgeName)
+	bridge, err := netlink.LinkByName(p.bridge)
 	if err != nil {
 		return err
 	}
