@@ -18,7 +18,7 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/nft", "", "a table is a value, whatever its rules are for"},
 	{"mesh/nft/nfttest", "mesh/nft", "virtual packets follow any table's rules"},
 	{"mesh/guard", "mesh mesh/nft", "mesh.Firewall → nft.Layout and back"},
-	{"mesh/kube", "keys mesh", "a cluster knows no host"},
+	{"mesh/kube", "keys mesh internal/atomicfile", "a cluster knows no host"},
 	{"mesh/loop", "", "when to work is the same for a mesh, a firewall and a probe"},
 	{"mesh/linux", "keys mesh mesh/guard mesh/nft " +
 		"mesh/linux/drift mesh/linux/handshake mesh/linux/routing mesh/linux/rtnl mesh/linux/sysctl mesh/linux/wg " +
@@ -39,7 +39,8 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/userspace/limit", "", "it counts packets between two interfaces of wireguard-go"},
 	{"mesh/userspace/udp", "", "it goes when upstream is mended"},
 	{"cni", "internal/atomicfile", "attaching pods to a bridge needs no mesh"},
-	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/agent mesh/loop mesh/userspace cni", "no fakes, no lab"},
+	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/agent mesh/loop mesh/userspace cni internal/atomicfile",
+		"no fakes, no lab"},
 }
 
 // arrow forbids a package (not its tests) to depend on modules or packages below To, through however many others.

@@ -97,7 +97,10 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	}
 	defer host.Close()
 	var a *agent.Agent
-	cluster, err := d.node.cluster(func() { a.Poke() })
+	cluster, err := d.node.cluster(kube.Config{
+		ServersFile: serversFile(d.attachments), Servers: func(err error) { a.ReachesAPIServer(err) },
+		Changed: func() { a.Poke() },
+	})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
+	"warren.mesh/cni"
 	"warren.mesh/keys"
 )
 
@@ -113,7 +114,10 @@ func TestUninstallRemovesTheKeyAndNothingElse(t *testing.T) {
 }
 
 func TestUnpublishTellsWhatIsLeft(t *testing.T) {
-	u := uninstall{annotations: true, node: nodeOptions{name: "a", kubeconfig: filepath.Join(t.TempDir(), "absent")}}
+	u := uninstall{
+		annotations: true, attachments: cni.Configuration{RunDir: t.TempDir()},
+		node: nodeOptions{name: "a", kubeconfig: filepath.Join(t.TempDir(), "absent")},
+	}
 	if err := u.unpublish(t.Context()); err == nil || !strings.Contains(err.Error(), "--node-annotations=false") {
 		t.Errorf("error %v", err)
 	}

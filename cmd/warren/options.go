@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -23,14 +24,18 @@ func (o *nodeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file; if empty, the ServiceAccount of the pod is used")
 }
 
-// cluster prepares the connection to the API server, without connecting.
-func (o *nodeOptions) cluster(changed func()) (*kube.Cluster, error) {
-	config, err := o.rest()
+// serversFile returns the file in the run directory in which the API server's addresses are kept.
+func serversFile(c cni.Configuration) string { return filepath.Join(c.RunDir, "apiservers") }
+
+// cluster prepares the connection to the API server, without connecting. The rest of config comes from the options.
+func (o *nodeOptions) cluster(config kube.Config) (*kube.Cluster, error) {
+	server, err := o.rest()
 	if err != nil {
 		return nil, fmt.Errorf("find the API server: %w", err)
 	}
-	config.UserAgent = "warren/" + version()
-	return kube.New(kube.Config{REST: config, NodeName: o.name, Changed: changed})
+	server.UserAgent = "warren/" + version()
+	config.REST, config.NodeName = server, o.name
+	return kube.New(config)
 }
 
 func (o *nodeOptions) rest() (*rest.Config, error) {

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"warren.mesh/cni"
+	"warren.mesh/internal/atomicfile"
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/kube"
 	"warren.mesh/mesh/linux"
 	"warren.mesh/mesh/userspace"
 )
@@ -68,6 +71,7 @@ func (u *uninstall) run(ctx context.Context) error {
 		userspace.Remove(defaults.Link),
 		u.plugins.Remove(),
 		u.removeKey(),
+		u.removeServers(),
 	}
 	return errors.Join(errs...)
 }
@@ -79,7 +83,7 @@ func (u *uninstall) unpublish(ctx context.Context) error {
 	}
 	const remedy = "the rest is done; repeat it when the API server answers, " +
 		"or set --node-annotations=false and remove the warren.mesh/ annotations yourself"
-	cluster, err := u.node.cluster(nil)
+	cluster, err := u.node.cluster(kube.Config{ServersFile: serversFile(u.attachments)})
 	if err == nil {
 		err = cluster.Unpublish(ctx)
 	}
@@ -87,6 +91,14 @@ func (u *uninstall) unpublish(ctx context.Context) error {
 		return fmt.Errorf("%w (%s)", err, remedy)
 	}
 	return nil
+}
+
+// removeServers deletes the file of the API server's addresses, after its last use, and the run directory if nothing of
+// others is there.
+func (u *uninstall) removeServers() error {
+	err := atomicfile.Remove(serversFile(u.attachments))
+	_ = os.Remove(u.attachments.RunDir)
+	return err
 }
 
 // removeKey deletes the private key, unless it is to be kept.

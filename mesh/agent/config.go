@@ -52,12 +52,14 @@ type Agent struct {
 	// status is what the worker and the watch write, and log, metrics and health read.
 	status  *status.Board
 	metrics http.Handler
-	// handshakes are under way; Run waits for them.
-	handshakes sync.WaitGroup
+	// background is what is under way beside the worker, handshakes and a question; Run waits for it.
+	background sync.WaitGroup
 
 	// The worker alone touches what follows.
 	announced pendingWrite[announcement]
 	available pendingWrite[string]
+	// question is what the API server was asked last, nil once the answer was taken.
+	question *question
 	// policyCheck is when to ask whether there are admission policies.
 	policyCheck pendingWrite[string]
 	changes     changeLog

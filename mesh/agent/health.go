@@ -43,13 +43,20 @@ const (
 
 // Serves takes whether the endpoint is being served, and if not, why. That is a warning: the mesh works without it.
 func (a *Agent) Serves(e Endpoint, err error) {
+	a.warn(status.Step("serve "+e), err)
+}
+
+// ReachesAPIServer takes what an operator should know of the way to the API server, as kube.Config.Servers tells it;
+// nil for nothing.
+func (a *Agent) ReachesAPIServer(err error) { a.warn(stepWay, err) }
+
+// warn notes a warning about a step; nil ends it.
+func (a *Agent) warn(step status.Step, err error) {
 	reason := ""
 	if err != nil {
 		reason = err.Error()
 	}
-	a.status.Update(func(s status.Snapshot) status.Snapshot {
-		return s.Warn(status.Step("serve "+e), reason, time.Now())
-	})
+	a.status.Update(func(s status.Snapshot) status.Snapshot { return s.Warn(step, reason, time.Now()) })
 }
 
 // answer writes 200, ok and about if there are no reasons, or 503 with the reasons, one on each line.

@@ -12,6 +12,7 @@ import (
 // The steps of a pass.
 const (
 	stepAPI       status.Step = "api server"
+	stepWay       status.Step = "api server address"
 	stepNode      status.Step = "own node"
 	stepKey       status.Step = "private key"
 	stepDesire    status.Step = "desired state"
@@ -32,6 +33,7 @@ func (a *Agent) report(step status.Step, err error) {
 // pass reads the cluster, makes the host look as it should and, once it does, lets pods be attached to it. A step that
 // fails stops only the steps that depend on it.
 func (a *Agent) pass(ctx context.Context) {
+	a.asking()
 	self, nodes, ok := a.read()
 	if !ok {
 		a.hold(ctx)
@@ -49,12 +51,16 @@ func (a *Agent) pass(ctx context.Context) {
 		a.hold(ctx)
 		return
 	}
-	a.publish(ctx, mesh.Announce(cfg, self), self, len(nodes))
 	step := mesh.Step{
 		Want: want, Now: time.Now(), Stale: a.cfg.Cluster.Waiting() != "", Urgent: self.Silenced(problems),
 	}
-	if a.program(ctx, step) {
+	programmed := a.program(ctx, step)
+	if programmed {
 		a.attach(self.PodCIDRs, cfg.MTU)
+	}
+	// What the API server is told comes after what the host needs.
+	a.publish(ctx, mesh.Announce(cfg, self), self, len(nodes))
+	if programmed {
 		a.makeAvailable(ctx, self, len(nodes))
 	}
 	a.checkPolicies(ctx, self, len(nodes))
@@ -128,6 +134,6 @@ func (a *Agent) changed(ctx context.Context, changes []mesh.Change, err error) {
 		added = append(added, change.Peers.Add...)
 	}
 	if len(added) > 0 {
-		a.handshakes.Go(func() { a.cfg.Host.InitiateHandshakes(ctx, added) })
+		a.background.Go(func() { a.cfg.Host.InitiateHandshakes(ctx, added) })
 	}
 }

@@ -12,22 +12,26 @@ import (
 func (a *Agent) checkPolicies(ctx context.Context, self mesh.Self, nodes int) {
 	known := a.status.Snapshot().Policies != ""
 	published := a.announced.due.IsZero()
-	if known || !published || !a.policyCheck.ready(self.UID, spread(nodes)) {
+	if known || !published || a.asking() || !a.policyCheck.ready(self.UID, spread(nodes)) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	inForce, err := a.cfg.Cluster.PolicyInForce(ctx, self.UID)
-	if err != nil {
-		a.policyCheck.wrote(err)
-		return
+	inForce := false
+	look := func(ctx context.Context) (err error) {
+		inForce, err = a.cfg.Cluster.PolicyInForce(ctx, self.UID)
+		return err
 	}
-	a.policyCheck.clear()
-	a.status.Update(func(s status.Snapshot) status.Snapshot {
-		s.Policies = status.PoliciesMissing
-		if inForce {
-			s.Policies = status.PoliciesInForce
+	a.ask(ctx, look, func(err error) {
+		if err != nil {
+			a.policyCheck.wrote(err)
+			return
 		}
-		return s
+		a.policyCheck.clear()
+		a.status.Update(func(s status.Snapshot) status.Snapshot {
+			s.Policies = status.PoliciesMissing
+			if inForce {
+				s.Policies = status.PoliciesInForce
+			}
+			return s
+		})
 	})
 }

@@ -28,7 +28,7 @@ func (a *Agent) Run(ctx context.Context) {
 	watching.Go(func() { a.watch(ctx) })
 	a.worker.Run(ctx)
 	watching.Wait()
-	a.handshakes.Wait()
+	a.background.Wait()
 }
 
 // Poke asks for a pass because the cluster has changed. It never blocks, and many pokes make one pass.

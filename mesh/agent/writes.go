@@ -12,9 +12,44 @@ const (
 	// once.
 	spreadPerNode = 2 * time.Millisecond
 	fewNodes      = 50
-	// writeTimeout bounds a write to the API server, because the worker has the host to look after.
-	writeTimeout = 5 * time.Second
+	// askTimeout bounds a request to the API server: the next one waits for it.
+	askTimeout = 5 * time.Second
 )
+
+// question is a request to the API server that is under way beside the worker, which has the host to look after.
+type question struct {
+	ended chan error
+	// answered takes the result. The worker calls it.
+	answered func(error)
+}
+
+// ask starts a request. The pass after its end takes the result. Nothing else may be under way: see asking.
+func (a *Agent) ask(ctx context.Context, request func(context.Context) error, answered func(error)) {
+	q := &question{ended: make(chan error, 1), answered: answered}
+	a.question = q
+	a.background.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, askTimeout)
+		defer cancel()
+		q.ended <- request(ctx)
+		a.Poke()
+	})
+}
+
+// asking takes the result of the request that was under way if it has ended, and reports whether it has not.
+func (a *Agent) asking() bool {
+	if a.question == nil {
+		return false
+	}
+	select {
+	case err := <-a.question.ended:
+		answered := a.question.answered
+		a.question = nil
+		answered(err)
+		return false
+	default:
+		return true
+	}
+}
 
 // spread returns the time over which this many nodes spread their writes.
 func spread(nodes int) time.Duration {
@@ -39,17 +74,17 @@ func (a *Agent) publish(ctx context.Context, want mesh.Announcement, self mesh.S
 		a.report(stepPublish, nil)
 		return
 	}
-	if !a.announced.ready(announcement{self.UID, want, self.Published}, spread(nodes)) {
+	if a.asking() || !a.announced.ready(announcement{self.UID, want, self.Published}, spread(nodes)) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	err := a.cfg.Cluster.Publish(ctx, self.UID, want)
-	a.announced.wrote(err)
-	a.report(stepPublish, err)
-	if err == nil {
-		a.log.Info("annotations published", "node", self.Name, "endpoint", want.Endpoint, "cidrs", want.PodCIDRs)
-	}
+	publish := func(ctx context.Context) error { return a.cfg.Cluster.Publish(ctx, self.UID, want) }
+	a.ask(ctx, publish, func(err error) {
+		a.announced.wrote(err)
+		a.report(stepPublish, err)
+		if err == nil {
+			a.log.Info("annotations published", "node", self.Name, "endpoint", want.Endpoint, "cidrs", want.PodCIDRs)
+		}
+	})
 }
 
 // makeAvailable tells the cluster that pods may be scheduled here. It comes last of all, and not before peers can know
@@ -61,12 +96,11 @@ func (a *Agent) makeAvailable(ctx context.Context, self mesh.Self, nodes int) {
 		return
 	}
 	published := a.announced.due.IsZero()
-	if !published || !a.available.ready(self.UID, spread(nodes)) {
+	if !published || a.asking() || !a.available.ready(self.UID, spread(nodes)) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	err := a.cfg.Cluster.SetNetworkAvailable(ctx)
-	a.available.wrote(err)
-	a.report(stepAvailable, err)
+	a.ask(ctx, a.cfg.Cluster.SetNetworkAvailable, func(err error) {
+		a.available.wrote(err)
+		a.report(stepAvailable, err)
+	})
 }

@@ -20,8 +20,10 @@ type clients struct {
 	core     *rest.RESTClient
 }
 
-func newClients(config *rest.Config) (clients, error) {
-	config = dialing(config)
+// newClients returns clients that connect by dial.
+func newClients(config *rest.Config, dial dialFunc) (clients, error) {
+	config = rest.CopyConfig(config)
+	config.Dial = dial
 	transport, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return clients{}, err

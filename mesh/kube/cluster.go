@@ -11,7 +11,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
 	"warren.mesh/mesh"
@@ -23,6 +22,13 @@ type Config struct {
 	REST *rest.Config
 	// NodeName is the own Node's name.
 	NodeName string
+	// ServersFile keeps the addresses at which the API server was seen, one to a line, for the time when the one in
+	// REST is out of reach. It belongs on tmpfs; empty keeps none.
+	ServersFile string
+	// Servers is called, from any goroutine, with what an operator should know of the way to the API server: that it
+	// is another one than REST's, or that other ways cannot be kept. Nil says that there is nothing to know. It must
+	// not block. If it is nil, nobody is called.
+	Servers func(error)
 	// Changed is called, from any goroutine, whenever a result of Synced, Nodes, Self or Waiting changes. It must not
 	// block. Nil means that nobody is called.
 	Changed func()
@@ -32,7 +38,8 @@ type Config struct {
 type Cluster struct {
 	name    string
 	host    string
-	writer  metadata.Getter
+	clients clients
+	ways    *ways
 	nodes   *mirror[nodeSummary, mesh.Node]
 	own     *mirror[ownSummary, mesh.Self]
 	sources []source
@@ -48,16 +55,18 @@ func New(config Config) (*Cluster, error) {
 	if config.Changed == nil {
 		config.Changed = func() {}
 	}
-	clients, err := newClients(config.REST)
+	ways := newWays(config.ServersFile, dialer(config.REST), config.Servers)
+	clients, err := newClients(config.REST, ways.dial)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the connection to the API server: %w", err)
 	}
 	c := &Cluster{
-		name:   config.NodeName,
-		host:   config.REST.Host,
-		writer: clients.metadata,
-		nodes:  newMirror(summarizeNode, parseNode, config.Changed),
-		own:    newMirror(summarizeOwn, parseOwn, config.Changed),
+		name:    config.NodeName,
+		host:    config.REST.Host,
+		clients: clients,
+		ways:    ways,
+		nodes:   newMirror(summarizeNode, parseNode, config.Changed),
+		own:     newMirror(summarizeOwn, parseOwn, config.Changed),
 	}
 	c.sources = []source{
 		{example: &metav1.PartialObjectMetadata{}, lists: clients.allNodes(), mirror: c.nodes},
@@ -69,9 +78,14 @@ func New(config Config) (*Cluster, error) {
 // Run watches the cluster until ctx ends, whatever the API server does meanwhile. It starts every goroutine of the
 // Cluster and returns when they have ended. The error is always nil.
 func (c *Cluster) Run(ctx context.Context) error {
+	var learning sync.WaitGroup
+	if c.ways.file != "" {
+		learning.Go(func() { c.learn(ctx) })
+	}
 	for ctx.Err() == nil {
 		c.watch(ctx)
 	}
+	learning.Wait()
 	return nil
 }
 

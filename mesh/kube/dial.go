@@ -13,13 +13,12 @@ import (
 // has.
 var probing = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 2}
 
-// dialing returns a copy of config whose connections are probed, unless config brings its own Dial.
-func dialing(config *rest.Config) *rest.Config {
-	c := rest.CopyConfig(config)
-	if c.Dial == nil {
-		// client-go uses the same timeout.
-		dialer := net.Dialer{Timeout: 30 * time.Second, KeepAliveConfig: probing}
-		c.Dial = dialer.DialContext
+// dialer returns what connects to the API server: config's own Dial or else one whose connections are probed.
+func dialer(config *rest.Config) dialFunc {
+	if config.Dial != nil {
+		return config.Dial
 	}
-	return c
+	// client-go uses the same timeout.
+	dialer := net.Dialer{Timeout: 30 * time.Second, KeepAliveConfig: probing}
+	return dialer.DialContext
 }

@@ -14,7 +14,7 @@ func TestConnectionsAreProbed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	conn, err := dialing(&rest.Config{}).Dial(t.Context(), "tcp", listener.Addr().String())
+	conn, err := dialer(&rest.Config{})(t.Context(), "tcp", listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -125,7 +125,7 @@ func (c *Cluster) write(ctx context.Context, p patch) error {
 	if p.dryRun {
 		options.DryRun = []string{metav1.DryRunAll}
 	}
-	_, err = c.writer.Patch(ctx, c.name, p.kind, data, options, p.subresources...)
+	_, err = c.clients.metadata.Patch(ctx, c.name, p.kind, data, options, p.subresources...)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsInvalid(err) {
 		return fmt.Errorf("%w: %w", mesh.ErrStale, err)
 	}

@@ -23,6 +23,7 @@ func TestPrivilegedWaitsAndRefuses(t *testing.T) {
 	t.Run("waits/api-unreachable", w.unreachable)
 	t.Run("waits/api-forbidden", w.forbidden)
 	t.Run("waits/own-node-missing", w.missing)
+	t.Run("waits/service-away", w.serviceAway)
 }
 
 // waiting is a mesh of two nodes with a pod each, and a third node on which nothing has started.
