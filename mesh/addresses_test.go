@@ -105,7 +105,7 @@ func guarded(s mesh.State, ip netip.Addr) bool {
 	}
 	return slices.Contains(s.Firewall.NodeIPs, ip) &&
 		(slices.Contains(s.Firewall.OwnIPs, ip) || slices.ContainsFunc(s.Routes, func(r mesh.Route) bool {
-			return r.Table == mesh.TableMesh && r.Link == "" && r.Destination.Contains(ip)
+			return r.Table == mesh.TableNodes && r.Link == "" && r.Destination.Contains(ip)
 		}))
 }
 

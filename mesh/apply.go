@@ -24,7 +24,7 @@ func (s State) Apply(c Change) State {
 	}
 	s.Peers = c.Peers.apply(s.Peers)
 	s.Routes = c.Routes.apply(s.Routes, Route.compareKey)
-	s.Rules = c.Rules.apply(s.Rules, Rule.Compare)
+	s.Rules = c.Rules.apply(s.Rules)
 	return s
 }
 
@@ -62,6 +62,24 @@ func (b Bridge) apply(c Change) Bridge {
 func (e Edits[T]) apply(list []T, order func(a, b T) int) []T {
 	list = merge(list, e.Add, order, true)
 	return merge(list, e.Remove, order, false)
+}
+
+// apply returns list with the edits made. A rule that is in no sequence stands before the one that is set, as it does
+// on a host, until it is removed.
+func (e RuleEdits) apply(list []Rule) []Rule {
+	if e.empty() {
+		return list
+	}
+	var rules []Rule
+	for _, v6 := range []bool{false, true} {
+		sequence := rulesOf(v6, e.Set)
+		kept := rulesOf(v6, list)
+		if len(sequence) > 0 {
+			kept = without(kept, sequence)
+		}
+		rules = append(rules, without(append(kept, sequence...), e.Remove)...)
+	}
+	return rules
 }
 
 // merge returns list with each of values in its place, or without it; list itself if there are no values.

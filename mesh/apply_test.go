@@ -151,7 +151,7 @@ func randomState(random *rand.Rand) mesh.State {
 		s.Routes = append(s.Routes, mesh.Route{
 			Table: uint32(number(2)), Destination: prefix, Source: addr(number(2)), Metric: uint32(number(2)),
 		})
-		s.Rules = append(s.Rules, mesh.Rule{Priority: uint32(i), Table: uint32(number(2))})
+		s.Rules = append(s.Rules, mesh.Rule{Mark: uint32(i), Mask: 1, Table: uint32(number(2))})
 		s.Peers = append(s.Peers, mesh.Peer{
 			PublicKey: keys.Public{i},
 			Node:      fmt.Sprint("n", number(2)),

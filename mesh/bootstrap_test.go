@@ -17,7 +17,9 @@ func TestBootstrap(t *testing.T) {
 	cfg.NodeCIDRs = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	const want = `route unreachable 10.244.0.0/16 metric 4294967295
 route unreachable fd00:10:244::/48 metric 4294967295
-route unreachable 192.0.2.0/24 table 51820 metric 4294967295
+route unreachable 10.244.0.0/16 table 8787 metric 4294967295
+route unreachable fd00:10:244::/48 table 8787 metric 4294967295
+route unreachable 192.0.2.0/24 table 8788 metric 4294967295
 `
 	if diff := cmp.Diff(want, mesh.Bootstrap(cfg).String()); diff != "" {
 		t.Errorf("Bootstrap (-want +got):\n%s", diff)

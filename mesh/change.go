@@ -34,7 +34,16 @@ type Change struct {
 	// Routes are identified by RouteKey: an added route replaces the route with the same key, which is then not in
 	// Remove.
 	Routes Edits[Route]
-	Rules  Edits[Rule]
+	Rules  RuleEdits
+}
+
+// RuleEdits are the changes to the policy-routing rules.
+type RuleEdits struct {
+	// Set has the whole sequence of each address family whose rules are not as they should be, and puts it in force
+	// before the earlier one ends. A family without a rule in Set is kept.
+	Set []Rule
+	// Remove has the rules that should not be, astray or not.
+	Remove []Rule
 }
 
 // PeerEdits are the changes to the device's peers. An allowed IP that moves is only added, to the peer that should have
@@ -72,6 +81,8 @@ func (u PeerUpdate) Sets() bool {
 }
 
 func (e Edits[T]) empty() bool { return len(e.Add)+len(e.Remove) == 0 }
+
+func (e RuleEdits) empty() bool { return len(e.Set)+len(e.Remove) == 0 }
 
 func (e PeerEdits) empty() bool { return len(e.Add)+len(e.Update)+len(e.Remove) == 0 }
 
@@ -115,7 +126,7 @@ func (c Change) Lines() []Line {
 	c.linkLines(&l)
 	c.peerLines(&l)
 	edits(&l, "route", c.Routes)
-	edits(&l, "rule", c.Rules)
+	c.Rules.lines(&l)
 	for _, p := range c.Peers.Remove {
 		l.add("peer removed", "node", p.Node, "peer", p.PublicKey.String())
 	}
@@ -175,6 +186,16 @@ func (c Change) peerLines(l *lines) {
 		}
 		l.add("peer updated", args...)
 	}
+}
+
+// lines says the sequence of each family in one line: which of its rules was the reason is of no use.
+func (e RuleEdits) lines(l *lines) {
+	for _, v6 := range []bool{false, true} {
+		if sequence := rulesOf(v6, e.Set); len(sequence) > 0 {
+			l.add("rules set", "value", join(sequence, Rule.String))
+		}
+	}
+	edits(l, "rule", Edits[Rule]{Remove: e.Remove})
 }
 
 type lines []Line

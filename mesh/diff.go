@@ -17,7 +17,7 @@ func Diff(want, have State) Change {
 		Sysctls: diffSysctls(want.Sysctls, have.Sysctls),
 		Peers:   diffPeers(want.Peers, have.Peers),
 		Routes:  diffRoutes(want.Routes, have.Routes),
-		Rules:   diffList(want.Rules, have.Rules),
+		Rules:   diffRules(want.Rules, have.Rules),
 	}
 	c.diffLink(want.Link, have.Link)
 	c.diffBridge(want.Bridge, have.Bridge)
@@ -83,6 +83,24 @@ func diffRoutes(want, have []Route) Edits[Route] {
 	}
 	edits.Remove = slices.DeleteFunc(edits.Remove, func(r Route) bool { return replaced[r.Key()] })
 	return edits
+}
+
+// diffRules sets the sequence of a family that is not as wanted, also where only the order differs or a rule is there
+// twice.
+func diffRules(want, have []Rule) RuleEdits {
+	edits := RuleEdits{Remove: without(have, want)}
+	for _, v6 := range []bool{false, true} {
+		sequence := rulesOf(v6, want)
+		if !slices.Equal(sequence, without(rulesOf(v6, have), edits.Remove)) {
+			edits.Set = append(edits.Set, sequence...)
+		}
+	}
+	return edits
+}
+
+// rulesOf returns the rules of one address family, in their order.
+func rulesOf(v6 bool, rules []Rule) []Rule {
+	return slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return r.IPv6 != v6 })
 }
 
 func diffPeers(want, have []Peer) PeerEdits {

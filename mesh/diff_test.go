@@ -51,6 +51,45 @@ func TestDiffConverges(t *testing.T) {
 	}
 }
 
+// TestDiffRules: the order of a family's rules is a part of the state, and so is that each is there once.
+func TestDiffRules(t *testing.T) {
+	rule := func(v6 bool, mark uint32) mesh.Rule { return mesh.Rule{IPv6: v6, Mark: mark, Mask: 1, Table: 5} }
+	a, b, c, six, stale := rule(false, 1), rule(false, 2), rule(false, 3), rule(true, 1), rule(false, 9)
+	astray := a
+	astray.Astray, astray.Preference = true, 98
+	want := []mesh.Rule{a, b, c, six}
+	for name, tt := range map[string]struct {
+		have []mesh.Rule
+		want mesh.RuleEdits
+	}{
+		"as it is":            {have: want},
+		"one is missing":      {[]mesh.Rule{a, c, six}, mesh.RuleEdits{Set: []mesh.Rule{a, b, c}}},
+		"another order":       {[]mesh.Rule{a, c, b, six}, mesh.RuleEdits{Set: []mesh.Rule{a, b, c}}},
+		"one is there twice":  {[]mesh.Rule{a, b, c, b, six}, mesh.RuleEdits{Set: []mesh.Rule{a, b, c}}},
+		"a family is missing": {[]mesh.Rule{a, b, c}, mesh.RuleEdits{Set: []mesh.Rule{six}}},
+		"one too many":        {[]mesh.Rule{a, stale, b, c, six}, mesh.RuleEdits{Remove: []mesh.Rule{stale}}},
+		"one is astray, too":  {[]mesh.Rule{a, b, c, astray, six}, mesh.RuleEdits{Remove: []mesh.Rule{astray}}},
+		"one is astray": {[]mesh.Rule{b, c, astray, six},
+			mesh.RuleEdits{Set: []mesh.Rule{a, b, c}, Remove: []mesh.Rule{astray}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			change := mesh.Diff(mesh.State{Rules: want}, mesh.State{Rules: tt.have})
+			if diff := cmp.Diff(tt.want, change.Rules, compareNetip, equateEmpty); diff != "" {
+				t.Errorf("change (-want +got):\n%s", diff)
+			}
+			if got := (mesh.State{Rules: tt.have}).Apply(change).Rules; !slices.Equal(got, want) {
+				t.Errorf("applied: %v, want %v", got, want)
+			}
+			kept := mesh.State{Rules: tt.have}.Apply(change.WithoutRemovals()).Rules
+			for _, r := range slices.Concat(tt.have, want) {
+				if !slices.Contains(kept, r) {
+					t.Errorf("applied without removals: %v, without %v", kept, r)
+				}
+			}
+		})
+	}
+}
+
 // TestDiffNode: another name for a peer is a change that sets nothing; a device's peers have no names.
 func TestDiffNode(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -106,7 +145,7 @@ func TestEmpty(t *testing.T) {
 		"peer updated":     {Peers: mesh.PeerEdits{Update: []mesh.PeerUpdate{{}}}},
 		"peer removed":     {Peers: mesh.PeerEdits{Remove: []mesh.Peer{{}}}},
 		"route":            {Routes: mesh.Edits[mesh.Route]{Add: []mesh.Route{{}}}},
-		"rule":             {Rules: mesh.Edits[mesh.Rule]{Remove: []mesh.Rule{{}}}},
+		"rule":             {Rules: mesh.RuleEdits{Remove: []mesh.Rule{{}}}},
 	} {
 		if c.Empty() {
 			t.Errorf("a change with nothing but %s is empty", name)

@@ -18,7 +18,7 @@ func TestLines(t *testing.T) {
 	prefix, addr := netip.MustParsePrefix, netip.MustParseAddr
 	endpoint, off := netip.MustParseAddrPort("192.0.2.2:51820"), time.Duration(0)
 	route := mesh.Route{
-		Table: mesh.TableMain, Destination: prefix("10.244.2.0/24"), Link: "warren0", Source: addr("10.244.1.1"),
+		Table: mesh.TablePods, Destination: prefix("10.244.2.0/24"), Link: "warren0", Source: addr("10.244.1.1"),
 	}
 	for name, tt := range map[string]struct {
 		change mesh.Change
@@ -36,7 +36,7 @@ func TestLines(t *testing.T) {
 				`"guarded node address added" value=192.0.2.2`,
 				`"peer added" node=b peer="tJ8MEngY2D8fcS22p//vSb/5NiEfSVIqD0/qAb040Bg=" ` +
 					`endpoint=192.0.2.2:51820 allowed_ips=[10.244.2.0/24]`,
-				`"route added" value="10.244.2.0/24 dev warren0 src 10.244.1.1"`,
+				`"route added" value="10.244.2.0/24 dev warren0 src 10.244.1.1 table 8787"`,
 			},
 		},
 		"a node leaves": {
@@ -45,7 +45,7 @@ func TestLines(t *testing.T) {
 				Routes: mesh.Edits[mesh.Route]{Remove: []mesh.Route{route}},
 			},
 			[]string{
-				`"route removed" value="10.244.2.0/24 dev warren0 src 10.244.1.1"`,
+				`"route removed" value="10.244.2.0/24 dev warren0 src 10.244.1.1 table 8787"`,
 				`"peer removed" node=b peer="tJ8MEngY2D8fcS22p//vSb/5NiEfSVIqD0/qAb040Bg="`,
 			},
 		},
@@ -79,9 +79,14 @@ func TestLines(t *testing.T) {
 				BridgeMTU:       1420,
 				BridgeAddresses: mesh.Edits[netip.Prefix]{Remove: []netip.Prefix{prefix("10.244.9.1/24")}},
 				Device:          &mesh.Device{PublicKey: key("a"), Port: 51820},
-				Rules: mesh.Edits[mesh.Rule]{Add: []mesh.Rule{
-					{IPv6: true, Priority: 101, Incoming: "warren0", Table: mesh.TableMesh},
-				}},
+				Rules: mesh.RuleEdits{
+					Set: []mesh.Rule{
+						{To: prefix("10.244.0.0/16"), Table: mesh.TablePods},
+						{IPv6: true, Table: mesh.TableLocal},
+						{IPv6: true, Incoming: "warren0", Table: mesh.TableNodes},
+					},
+					Remove: []mesh.Rule{{Mark: 1, Mask: 1, Table: mesh.TableMain, Astray: true, Preference: 98}},
+				},
 			},
 			[]string{
 				`"sysctl set" sysctl=net/ipv4/ip_forward value=1`,
@@ -91,7 +96,9 @@ func TestLines(t *testing.T) {
 				`"bridge set" mtu=1420`,
 				`"bridge address removed" value=10.244.9.1/24`,
 				`"device set" public_key="NKfKi73tTj8kxg7LZV+SNawbEtl66mmMVU34vx2VDy0=" port=51820`,
-				`"rule added" value="101: inet6 iif warren0 lookup 51820"`,
+				`"rules set" value="inet to 10.244.0.0/16 lookup 8787"`,
+				`"rules set" value="inet6 lookup local,inet6 iif warren0 lookup 8788"`,
+				`"rule removed" value="98: inet fwmark 0x1/0x1 lookup main"`,
 			},
 		},
 	} {

@@ -1,18 +1,8 @@
 package mesh
 
-import "net/netip"
-
-// Priorities of the policy-routing rules. They come before the rule of the main table (32766) and, by convention,
-// before those of other CNIs, at 100 and up.
-const (
-	// priorityUnderlay is the rule that sends answers to packets from the underlay back to the underlay.
-	priorityUnderlay = 98
-	// priorityPods is the rule that sends packets from pods to mesh nodes through the mesh. It selects by address and
-	// not by mark, so it holds while the firewall is flushed.
-	priorityPods = 100
-	// priorityMesh is the rule for packets that come out of the mesh and go on to a third node, as those of a NodePort
-	// do.
-	priorityMesh = 101
+import (
+	"net/netip"
+	"slices"
 )
 
 // routes returns the fail-closed routes, and those into the mesh.
@@ -22,27 +12,29 @@ func (b *builder) routes() []Route {
 	for _, n := range b.decision.peers {
 		for _, p := range n.PodCIDRs {
 			source := gateways[familyOf(p.Addr())]
-			routes = b.appendRoute(routes, Route{Table: TableMain, Destination: p, Link: b.cfg.Link, Source: source})
+			routes = b.appendRoute(routes, Route{Table: TablePods, Destination: p, Link: b.cfg.Link, Source: source})
 		}
 		for _, ip := range n.NodeIPs {
-			routes = b.appendRoute(routes, Route{Table: TableMesh, Destination: host(ip), Link: b.cfg.Link})
-			routes = b.appendRoute(routes, Route{Table: TableMesh, Destination: host(ip)})
+			routes = b.appendRoute(routes, Route{Table: TableNodes, Destination: host(ip), Link: b.cfg.Link})
+			routes = b.appendRoute(routes, Route{Table: TableNodes, Destination: host(ip)})
 		}
 	}
 	for _, p := range b.ips.prefixes() {
-		routes = b.appendRoute(routes, Route{Table: TableMesh, Destination: p})
+		routes = b.appendRoute(routes, Route{Table: TableNodes, Destination: p})
 	}
 	return routes
 }
 
 // unreachable returns the routes that hold when the routes into the mesh are gone, with the device or with the peer.
+// Those in the main table hold when the rules are gone, too, or the pods' bridge.
 func (b *builder) unreachable() []Route {
 	var routes []Route
 	for _, p := range b.clusterCIDRs() {
+		routes = b.appendRoute(routes, Route{Table: TablePods, Destination: p})
 		routes = b.appendRoute(routes, Route{Table: TableMain, Destination: p})
 	}
 	for _, p := range b.cfg.NodeCIDRs {
-		routes = b.appendRoute(routes, Route{Table: TableMesh, Destination: p})
+		routes = b.appendRoute(routes, Route{Table: TableNodes, Destination: p})
 	}
 	return routes
 }
@@ -61,21 +53,46 @@ func (b *builder) appendRoute(routes []Route, r Route) []Route {
 	return append(routes, r)
 }
 
-// rules returns the policy-routing rules.
+// rules returns the policy-routing rules, for each address family:
+//
+//  1. What is local stays local. The kernel's own rule says so too, unless software has moved it behind others, as for
+//     VRFs.
+//  2. To this node's pods: the main table, where the kernel has the bridge's route.
+//  3. To any other pod: TablePods. Without configured cluster CIDRs the table says by itself what a pod is.
+//  4. Answers to what came in over the underlay, which the guard marks, go back to it.
+//  5. From pods to mesh nodes: TableNodes. This selects by address and not by mark, so it holds while the firewall is
+//     flushed.
+//  6. Out of the mesh to a third node, as the packets of a NodePort go: TableNodes.
 func (b *builder) rules() []Rule {
 	var rules []Rule
 	for _, f := range []family{ipv4, ipv6} {
 		if !b.used[f] {
 			continue
 		}
-		rules = append(rules,
-			Rule{IPv6: f == ipv6, Priority: priorityUnderlay, Mark: b.cfg.Mark, Mask: b.cfg.Mark, Table: TableMain},
-			Rule{IPv6: f == ipv6, Priority: priorityMesh, Incoming: b.cfg.Link, Table: TableMesh})
-	}
-	for _, p := range b.podSources() {
-		rules = append(rules, Rule{IPv6: familyOf(p.Addr()) == ipv6, Priority: priorityPods, From: p, Table: TableMesh})
+		v6 := f == ipv6
+		rules = append(rules, Rule{IPv6: v6, Table: TableLocal})
+		for _, p := range inFamily(f, b.own.PodCIDRs) {
+			rules = append(rules, Rule{IPv6: v6, To: p, Table: TableMain})
+		}
+		if len(b.cfg.ClusterCIDRs) == 0 {
+			rules = append(rules, Rule{IPv6: v6, Table: TablePods})
+		}
+		for _, p := range inFamily(f, b.cfg.ClusterCIDRs) {
+			rules = append(rules, Rule{IPv6: v6, To: p, Table: TablePods})
+		}
+		rules = append(rules, Rule{IPv6: v6, Mark: b.cfg.Mark, Mask: b.cfg.Mark, Table: TableMain})
+		for _, p := range inFamily(f, b.podSources()) {
+			rules = append(rules, Rule{IPv6: v6, From: p, Table: TableNodes})
+		}
+		rules = append(rules, Rule{IPv6: v6, Incoming: b.cfg.Link, Table: TableNodes})
 	}
 	return rules
+}
+
+// inFamily returns the prefixes of one family, sorted.
+func inFamily(f family, list []netip.Prefix) []netip.Prefix {
+	others := func(p netip.Prefix) bool { return familyOf(p.Addr()) != f }
+	return slices.SortedFunc(slices.Values(slices.DeleteFunc(slices.Clone(list), others)), netip.Prefix.Compare)
 }
 
 // podSources returns the ranges that pods of this node may send from: the cluster CIDRs, if they are configured. After

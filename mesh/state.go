@@ -73,13 +73,24 @@ type Peer struct {
 	Keepalive time.Duration
 }
 
-// The two routing tables that warren writes to.
+// Routing tables.
 const (
-	// TableMain is RT_TABLE_MAIN of linux/rtnetlink.h.
+	// TableLocal is RT_TABLE_LOCAL of linux/rtnetlink.h: the kernel's own, in which warren writes nothing.
+	TableLocal = 255
+	// TableMain is RT_TABLE_MAIN of linux/rtnetlink.h. Everybody writes to it.
 	TableMain = 254
-	// TableMesh is looked up for packets that come from pods or out of the mesh.
-	TableMesh = 51820
+	// TablePods has the pod CIDRs of the peers. It is warren's own, and so is TableNodes.
+	TablePods = 8787
+	// TableNodes has the node addresses of the peers. It is looked up for packets that come from pods or out of the
+	// mesh.
+	TableNodes = 8788
+	// TableEarlier is where versions before TablePods and TableNodes had node addresses, and wg-quick(8) has its
+	// default route. No state wants a route in it: what is left of warren's is removed.
+	TableEarlier = 51820
 )
+
+// OwnTable reports whether a routing table is warren's own, in which nobody else has a route.
+func OwnTable(table uint32) bool { return table == TablePods || table == TableNodes }
 
 // Protocol marks warren's routes and rules (rtm_protocol; 87 is unassigned in linux/rtnetlink.h and iproute2's
 // rt_protos).
@@ -92,9 +103,10 @@ const MetricLast = 4294967295
 // net/ip6_route.h). IPv4 routes get 0.
 const MetricIPv6 = 1024
 
-// Route is one route of warren's (protocol Protocol). It is comparable.
+// Route is one route of warren's (protocol Protocol) or, if observed in a table of warren's own, anybody's. It is
+// comparable.
 type Route struct {
-	// Table is TableMain or TableMesh.
+	// Table is TableMain, TablePods or TableNodes; of an observed route also TableEarlier.
 	Table uint32
 	// Destination is masked.
 	Destination netip.Prefix
@@ -104,29 +116,41 @@ type Route struct {
 	Source netip.Addr
 	// Metric is what the kernel reports: MetricIPv6 for an IPv6 route that is given none.
 	Metric uint32
+	// Foreign is the protocol (rtm_protocol) of somebody else's route in a table of warren's own, which Diff removes.
+	// It is zero for warren's routes.
+	Foreign uint8
 }
 
-// RouteKey identifies a route: Linux refuses a second route with the same key, or replaces the first.
+// RouteKey identifies a route: Linux refuses a second route of warren's with the same key, or replaces the first.
+// Somebody else's route may be there besides.
 type RouteKey struct {
 	Table       uint32
 	Destination netip.Prefix
 	Metric      uint32
+	Foreign     uint8
 }
 
 // Key returns the route's key.
-func (r Route) Key() RouteKey { return RouteKey{r.Table, r.Destination, r.Metric} }
+func (r Route) Key() RouteKey { return RouteKey{r.Table, r.Destination, r.Metric, r.Foreign} }
 
-// Rule is one policy-routing rule of warren's (protocol Protocol). It is comparable. Mark with Mask, From and Incoming
-// each select packets if set.
+// Rule is one policy-routing rule of warren's (protocol Protocol). It is comparable. Mark with Mask, From, To and
+// Incoming each select packets if set.
+//
+// A State's rules of one address family are a sequence: the kernel asks them one after the other, in the order of the
+// list, and all of them before anybody else's. Which preference this takes on a host is for the host to find out.
 type Rule struct {
 	// IPv6 says the address family; false is IPv4.
 	IPv6     bool
-	Priority uint32
 	Mark     uint32
 	Mask     uint32
-	From     netip.Prefix
+	From, To netip.Prefix
 	Incoming string
 	Table    uint32
+	// Astray is set only on an observed rule that does not stand with the sequence: behind a rule of somebody else's,
+	// or where an earlier version had it. Diff removes it. Preference is where it stands; zero for rules in their
+	// place.
+	Astray     bool
+	Preference uint32
 }
 
 // Firewall is what the nftables table "inet warren" is made of. An observed Firewall is what the table in force was
@@ -155,7 +179,7 @@ type Firewall struct {
 }
 
 // Sort sorts all slices of the state, in place: peers by key, addresses by family and number, routes by table and
-// destination, rules by family and priority.
+// destination, rules by family. The order of the rules of one family means something, so it stays.
 func (s *State) Sort() {
 	slices.SortFunc(s.Link.Addresses, netip.Prefix.Compare)
 	slices.SortFunc(s.Bridge.Addresses, netip.Prefix.Compare)
@@ -164,7 +188,7 @@ func (s *State) Sort() {
 		slices.SortFunc(p.AllowedIPs, netip.Prefix.Compare)
 	}
 	slices.SortFunc(s.Routes, Route.Compare)
-	slices.SortFunc(s.Rules, Rule.Compare)
+	slices.SortStableFunc(s.Rules, Rule.compareFamily)
 	s.Firewall.sort()
 	slices.SortFunc(s.Sysctls, Sysctl.compareName)
 }
@@ -185,25 +209,17 @@ func (r Route) Compare(other Route) int {
 	return cmp.Or(r.compareKey(other), cmp.Compare(r.Link, other.Link), r.Source.Compare(other.Source))
 }
 
-// compareKey orders routes by table, destination and metric.
+// compareKey orders routes by table, destination, metric and whose they are.
 func (r Route) compareKey(other Route) int {
 	return cmp.Or(
 		cmp.Compare(r.Table, other.Table),
 		r.Destination.Compare(other.Destination),
-		cmp.Compare(r.Metric, other.Metric))
+		cmp.Compare(r.Metric, other.Metric),
+		cmp.Compare(r.Foreign, other.Foreign))
 }
 
-// Compare orders IPv4 rules before IPv6 rules, then by priority and by what the rule selects.
-func (r Rule) Compare(other Rule) int {
-	return cmp.Or(
-		compareBool(r.IPv6, other.IPv6),
-		cmp.Compare(r.Priority, other.Priority),
-		r.From.Compare(other.From),
-		cmp.Compare(r.Incoming, other.Incoming),
-		cmp.Compare(r.Mark, other.Mark),
-		cmp.Compare(r.Mask, other.Mask),
-		cmp.Compare(r.Table, other.Table))
-}
+// compareFamily orders IPv4 rules before IPv6 rules.
+func (r Rule) compareFamily(other Rule) int { return compareBool(r.IPv6, other.IPv6) }
 
 func compareBool(a, b bool) int {
 	switch {

@@ -55,7 +55,7 @@ func (p Peer) String() string {
 }
 
 // String returns text like that of ip-route(8): "10.244.2.0/24 dev warren0 src 10.244.1.1", "unreachable 192.0.2.2/32
-// table 51820 metric 4294967295". It leaves out the main table.
+// table 8788 metric 4294967295". It leaves out the main table and warren's protocol.
 func (r Route) String() string {
 	text := r.Destination.String()
 	if r.Link == "" {
@@ -72,14 +72,21 @@ func (r Route) String() string {
 	if r.Metric != 0 {
 		text += fmt.Sprintf(" metric %d", r.Metric)
 	}
+	if r.Foreign != 0 {
+		text += fmt.Sprintf(" proto %d", r.Foreign)
+	}
 	return text
 }
 
-// String returns text like that of ip-rule(8): "98: inet fwmark 0x800000/0x800000 lookup main".
+// String returns text like that of ip-rule(8): "inet fwmark 0x800000/0x800000 lookup main". Only a rule that is astray
+// has its preference: "98: inet fwmark 0x800000/0x800000 lookup main".
 func (r Rule) String() string {
-	text := fmt.Sprintf("%d: inet", r.Priority)
+	text := "inet"
 	if r.IPv6 {
-		text += "6"
+		text = "inet6"
+	}
+	if r.Astray {
+		text = fmt.Sprintf("%d: %s", r.Preference, text)
 	}
 	if r.Mask != 0 {
 		text += fmt.Sprintf(" fwmark %#x/%#x", r.Mark, r.Mask)
@@ -87,10 +94,16 @@ func (r Rule) String() string {
 	if r.From.IsValid() {
 		text += " from " + r.From.String()
 	}
+	if r.To.IsValid() {
+		text += " to " + r.To.String()
+	}
 	if r.Incoming != "" {
 		text += " iif " + r.Incoming
 	}
-	if r.Table == TableMain {
+	switch r.Table {
+	case TableLocal:
+		return text + " lookup local"
+	case TableMain:
 		return text + " lookup main"
 	}
 	return text + fmt.Sprintf(" lookup %d", r.Table)

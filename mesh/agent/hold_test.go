@@ -69,7 +69,7 @@ func TestNothingIsRemovedBeforeTheFirstList(t *testing.T) {
 			Routes: []mesh.Route{
 				{Table: mesh.TableMain, Destination: netip.MustParsePrefix("10.244.9.0/24"), Link: "warren0"},
 			},
-			Rules: []mesh.Rule{{Priority: 5, Table: mesh.TableMesh}},
+			Rules: []mesh.Rule{{Mark: 5, Mask: 5, Table: mesh.TableNodes}},
 			Sysctls: []mesh.Sysctl{
 				{Name: mesh.Forwarding("warren0"), Value: "1"}, {Name: mesh.DisableIPv6("warren0"), Value: "0"},
 			},
@@ -78,8 +78,8 @@ func TestNothingIsRemovedBeforeTheFirstList(t *testing.T) {
 		m.start()
 		settle()
 		got := m.host.now()
-		if len(got.Routes) != 1+2 {
-			t.Errorf("want one unreachable route for each cluster CIDR more: %v", got.Routes)
+		if len(got.Routes) != 1+4 {
+			t.Errorf("want two unreachable routes for each cluster CIDR more: %v", got.Routes)
 		}
 		got.Routes = left.Routes
 		if diff := cmp.Diff(left, got, addresses); diff != "" {
@@ -91,7 +91,7 @@ func TestNothingIsRemovedBeforeTheFirstList(t *testing.T) {
 		api.SetDown(false)
 		settle()
 		got = m.host.now()
-		if len(got.Peers) != 0 || len(slices.Compact(got.Routes)) != 2 || len(got.Routes) != 2 {
+		if len(got.Peers) != 0 || len(slices.Compact(got.Routes)) != 4 || len(got.Routes) != 4 {
 			t.Errorf("what is stale is pruned once the cluster is known: %v", got)
 		}
 		m.end()

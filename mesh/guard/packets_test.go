@@ -210,19 +210,16 @@ nft add chain inet portmap hostport { type nat hook prerouting priority -100; }
 nft add rule inet portmap hostport udp dport 8080 dnat ip to 10.244.1.2:80
 nft add rule inet portmap hostport udp dport 8080 dnat ip6 to [fd00:10:244:1::2]:80
 `)
-	for _, v := range []string{"-4", "-6"} {
+	for v, pods := range map[string]string{"-4": "10.244.1.0/24", "-6": "fd00:10:244:1::/64"} {
 		w.node.run(t, `
-ip %[1]s rule add pref 98 fwmark 0x800000/0x800000 lookup main
-ip %[1]s rule add pref 101 iif warren0 lookup 51820
-`, v)
+ip %[1]s rule add pref 50 fwmark 0x800000/0x800000 lookup main
+ip %[1]s rule add pref 50 from %[2]s lookup 8788
+ip %[1]s rule add pref 50 iif warren0 lookup 8788
+`, v, pods)
 	}
-	w.node.run(t, `
-ip rule add pref 100 from 10.244.1.0/24 lookup 51820
-ip -6 rule add pref 100 from fd00:10:244:1::/64 lookup 51820
-`)
 	for _, f := range families() {
 		for _, ip := range []netip.Addr{f.otherNode, f.thirdNode} {
-			w.node.run(t, "ip route add %v dev warren0 table 51820", ip)
+			w.node.run(t, "ip route add %v dev warren0 table 8788", ip)
 		}
 	}
 	w.replace(t, dualFirewall())

@@ -35,7 +35,7 @@ func (h *Host) apply(ctx context.Context, c mesh.Change) error {
 		func() error { return routes.Add(c.Routes.Add, routing.Unreachable) },
 		func() error { return h.guard(ctx, c) },
 		func() error { return h.overlay(ctx, c, routes) },
-		func() error { return h.rules.Add(c.Rules.Add) },
+		func() error { return h.rules.Set(c.Rules.Set) },
 		func() error { return h.rules.Remove(c.Rules.Remove) },
 		func() error { return routes.Remove(c.Routes.Remove) },
 		func() error { return h.removeAddresses(c) },

@@ -184,12 +184,37 @@ func (m *meddler) AddBridge(mtu int) {
 
 func (m *meddler) FlushRuleset() { run(m.T, "nft flush ruleset") }
 
-func (m *meddler) Block(r mesh.Route) {
-	run(m.T, fmt.Sprintf("ip route add %s dev under0 table %d metric %d proto static", r.Destination, r.Table,
+// Block replaces, since warren's route may be there.
+func (m *meddler) Block(r mesh.Route) { m.route("replace", r) }
+
+func (m *meddler) Unblock(r mesh.Route) { m.route("delete", r) }
+
+func (m *meddler) route(verb string, r mesh.Route) {
+	run(m.T, fmt.Sprintf("ip route %s %s dev under0 table %d metric %d proto static", verb, r.Destination, r.Table,
 		r.Metric))
 }
 
-// Clutter has priorities, tables, marks and destinations of warren's, but never its protocol.
+// Precede gives no preference: the kernel places the rule in front of all others but its own for the local table.
+func (m *meddler) Precede(v6 bool) {
+	if v6 {
+		run(m.T, "ip -6 rule add from 2001:db8:9::9 lookup 100")
+		return
+	}
+	run(m.T, "ip rule add from 198.51.100.9 lookup 100")
+}
+
+func (m *meddler) Earlier() {
+	run(m.T, `
+ip route add unreachable 192.0.2.3 metric 4294967295 table 51820 proto 87
+ip -6 route add unreachable 2001:db8::3 metric 4294967295 table 51820 proto 87
+ip route add unreachable 10.244.3.0/24 metric 4294967295 proto 87
+ip rule add priority 98 fwmark 0x800000/0x800000 lookup main protocol 87
+ip rule add priority 100 from 10.244.0.0/16 lookup 51820 protocol 87
+ip -6 rule add priority 100 from fd00:10:244::/48 lookup 51820 protocol 87
+`)
+}
+
+// Clutter has preferences, tables of earlier versions, marks and destinations of warren's, but never its protocol.
 func (m *meddler) Clutter() {
 	run(m.T, `
 ip route add 198.51.100.0/24 dev under0 proto static
@@ -199,6 +224,7 @@ ip route add unreachable fd00:10:244::/48 metric 4294967294 proto static
 ip -6 route add 2001:db8:5::/64 dev under0 table 51820 proto static
 ip route add 10.244.2.0/24 dev under0 table 100 proto 87
 ip rule add priority 100 from 10.244.1.0/24 lookup 100
+ip rule add priority 50 to 10.244.1.0/24 lookup main
 ip -6 rule add priority 98 fwmark 0x800000/0x800000 lookup 100 protocol static
 nft add table inet other
 `)

@@ -13,8 +13,9 @@
 // Package drift remembers what the host should look like and compares, package handshake has the device begin
 // handshakes, and package rtnl speaks rtnetlink for all of them.
 //
-// What is warren's is told by name (link, bridge, nftables table) and by mesh.Protocol in the tables mesh.TableMain and
-// mesh.TableMesh (routes, rules). Nothing else is ever removed.
+// What is warren's is told by name (link, bridge, nftables table), by mesh.Protocol (rules, and routes in
+// mesh.TableMain and mesh.TableEarlier) and by table (routes in mesh.TablePods and mesh.TableNodes). Nothing else is
+// ever removed.
 //
 // A Host works in the network namespace of the thread that called New, and reads /proc/sys and starts nft in that of
 // the calling thread: in a daemon they are the same; a test locks its thread.

@@ -75,7 +75,9 @@ func (h *Host) compose(client *wg.Client) {
 	h.links = links{
 		conn: h.conn, count: h.counts.add, link: h.cfg.Link, bridge: h.cfg.Bridge, mode: h.mode, port: h.cfg.Port,
 	}
-	h.routes = routing.Routes{Conn: h.conn, Count: h.counts.add, Replaceable: h.links.replaceable}
+	h.routes = routing.Routes{
+		Conn: h.conn, Count: h.counts.add, Obstacle: h.expected.AddObstacle, Replaceable: h.links.replaceable,
+	}
 	h.rules = routing.Rules{Conn: h.conn, Count: h.counts.add}
 	h.device = wg.Device{
 		Client: client, Count: h.counts.add, Name: h.cfg.Link, Key: h.cfg.Key,

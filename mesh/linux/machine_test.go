@@ -63,8 +63,8 @@ func TestPrivilegedGolden(t *testing.T) {
 	}
 	var got strings.Builder
 	for _, command := range []string{
-		"-4 route show proto 87 table main", "-4 route show proto 87 table 51820",
-		"-6 route show proto 87 table main", "-6 route show proto 87 table 51820",
+		"-4 route show proto 87 table main", "-4 route show table 8787", "-4 route show table 8788",
+		"-6 route show proto 87 table main", "-6 route show table 8787", "-6 route show table 8788",
 		"-4 rule show protocol 87", "-6 rule show protocol 87",
 		"-4 -o address show scope global dev " + m.cfg.Link, "-6 -o address show scope global dev " + m.cfg.Link,
 		"-4 -o address show scope global dev " + m.cfg.Bridge, "-6 -o address show scope global dev " + m.cfg.Bridge,
@@ -107,12 +107,15 @@ func compare(t *testing.T, golden, got string) {
 	}
 }
 
-// Routes that nobody of warren's made, but with its protocol and in its tables, are stale whatever they look like.
+// Routes that warren did not make, but that have its protocol or are in its tables, are stale whatever they look like.
 func TestPrivilegedOddRoutes(t *testing.T) {
 	meshtest.Privileged(t)
 	m := newBareMachine(t, Userspace)
 	const odd = "ip route add 198.51.100.0/24 via 192.0.2.9 dev under0 proto 87\n" +
 		"ip route add blackhole 198.51.101.0/24 proto 87 table 51820\n" +
+		"ip route add blackhole 198.51.101.0/24 proto static table 8787\n" +
+		"ip route add default via 192.0.2.9 dev under0 proto bird table 8788\n" +
+		"ip -6 route add prohibit default table 8788\n" +
 		"ip route add default dev under0 proto 87 table 51820\n" +
 		"ip route add 198.51.102.0/24 proto 87 nexthop via 192.0.2.9 nexthop via 192.0.2.8\n" +
 		"ip -6 route add prohibit 2001:db8:6::/48 proto 87\n" +

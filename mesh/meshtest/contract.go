@@ -61,6 +61,7 @@ func RunHostContract(t *testing.T, newHarness func(t *testing.T) Harness) {
 		"the node gets another pod CIDR":        (*contract).readdress,
 		"the node gets another key":             (*contract).rekey,
 		"only what is stale is removed":         (*contract).stale,
+		"what an earlier version left is gone":  (*contract).earlier,
 		"a bridge is mended":                    (*contract).bridge,
 		"one failure stops nothing else":        (*contract).failure,
 		"one node costs the same in any mesh":   (*contract).cost,

@@ -88,7 +88,32 @@ var drifts = map[string]func(c *contract, s mesh.State){
 		}
 	},
 	"rules deleted": func(c *contract, s mesh.State) {
-		c.meddle(mesh.Change{Rules: mesh.Edits[mesh.Rule]{Remove: s.Rules}})
+		c.meddle(mesh.Change{Rules: mesh.RuleEdits{Remove: s.Rules}})
+	},
+	"one rule deleted": func(c *contract, s mesh.State) {
+		c.meddle(mesh.Change{Rules: mesh.RuleEdits{Remove: s.Rules[1:2]}})
+	},
+	"rules in another order": func(c *contract, s mesh.State) {
+		slices.Reverse(s.Rules)
+		c.meddle(mesh.Change{Rules: mesh.RuleEdits{Set: s.Rules}})
+		slices.Reverse(s.Rules)
+	},
+	"another rule first": func(c *contract, _ mesh.State) {
+		c.Meddler.Precede(false)
+		c.Meddler.Precede(true)
+	},
+	"others' routes in the place of warren's": func(c *contract, s mesh.State) {
+		for _, r := range s.Routes {
+			if mesh.OwnTable(r.Table) {
+				c.Meddler.Block(obstacle(r))
+			}
+		}
+	},
+	"others' routes inside a pod CIDR": func(c *contract, _ mesh.State) {
+		for _, p := range []string{"10.244.2.128/25", "fd00:10:244:2:8000::/65"} {
+			c.Meddler.Block(mesh.Route{Table: mesh.TablePods, Destination: netip.MustParsePrefix(p), Metric: 7,
+				Link: "under0"})
+		}
 	},
 	"peer deleted": func(c *contract, s mesh.State) {
 		c.meddle(mesh.Change{Peers: mesh.PeerEdits{Remove: s.Peers[:1]}})
@@ -215,15 +240,18 @@ func (c *contract) bridge() {
 
 func samePrefix(a, b netip.Prefix) bool { return a == b }
 
-// failure puts somebody else's routes where warren wants its own.
+// failure puts somebody else's routes where warren wants its own, and takes them away again.
 func (c *contract) failure() {
 	want := c.desired(members(3)...)
 	c.converge(c.desired())
+	poked := c.startWatch(func() {})
 	var blocked []mesh.Route
 	for _, r := range want.Routes {
-		if r.Link != "" && r.Table == mesh.TableMain && len(blocked) < 2 {
+		if r.Table == mesh.TableMain {
 			blocked = append(blocked, r)
-			c.Meddler.Block(mesh.Route{Table: r.Table, Destination: r.Destination, Metric: r.Metric, Link: "under0"})
+			c.Meddler.Block(obstacle(r))
+			<-poked
+			_ = c.observe()
 		}
 	}
 	err := c.Host.Apply(c.t.Context(), mesh.Diff(want, c.observe()))
@@ -239,6 +267,27 @@ func (c *contract) failure() {
 	if left.Routes.Add = nil; !left.Empty() {
 		c.t.Errorf("more than the blocked routes was left undone: %v", left.Lines())
 	}
+	for _, r := range blocked {
+		_ = c.Host.Apply(c.t.Context(), mesh.Change{Routes: mesh.Edits[mesh.Route]{Add: blocked}})
+		select {
+		case <-poked: // the last one was reported twice, or Watch began late
+		default:
+		}
+		c.Meddler.Unblock(obstacle(r))
+		<-poked
+	}
+	c.converge(want)
+}
+
+// obstacle is somebody else's route in the place of this one.
+func obstacle(r mesh.Route) mesh.Route {
+	return mesh.Route{Table: r.Table, Destination: r.Destination, Metric: r.Metric, Link: "under0"}
+}
+
+// earlier has what a version left that had other tables and preferences.
+func (c *contract) earlier() {
+	c.Meddler.Earlier()
+	c.converge(c.desired(members(2)...))
 }
 
 func sameAddr(a, b netip.Addr) bool { return a == b }

@@ -13,7 +13,9 @@ import (
 // Watch has made all of its subscriptions.
 var watched = []string{
 	"routes deleted", "link deleted", "link down", "down and up", "MTU", "ruleset flush", "addresses deleted",
-	"address added", "route without source", "rules deleted", "peer deleted", "peer with another's addresses",
+	"address added", "route without source", "rules deleted", "one rule deleted",
+	"rules in another order", "another rule first", "others' routes in the place of warren's",
+	"others' routes inside a pod CIDR", "peer deleted", "peer with another's addresses",
 	"keepalive", "port",
 	"node address unguarded",
 	"IPv4 forwarding off", "IPv6 forwarding off", "src_valid_mark off",

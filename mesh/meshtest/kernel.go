@@ -26,8 +26,8 @@ type Kernel struct {
 	bridge *link
 	// device is nil if none answers.
 	device   *device
-	routes   map[mesh.RouteKey]route
-	rules    map[rule]bool
+	routes   map[mesh.RouteKey]mesh.Route
+	rules    []rule
 	firewall mesh.Firewall
 	sysctls  map[string]string
 	foreign  []string
@@ -59,13 +59,12 @@ type device struct {
 	seen map[keys.Public]mesh.PeerStatus
 }
 
-// route is a route of warren's or, if foreign, somebody else's.
-type route struct {
-	mesh.Route
+// rule is a rule of warren's or, if foreign, somebody else's. The kernel asks the rules of a family in the order of at.
+type rule struct {
+	mesh.Rule
+	at      int
 	foreign bool
 }
-
-type rule = mesh.Rule
 
 // NewKernel returns a fresh host whose interfaces will have the configuration's names. With userspace, the Host does
 // not create the device: StartDevice does.
@@ -73,8 +72,7 @@ func NewKernel(cfg mesh.Config, userspace bool) *Kernel {
 	return &Kernel{
 		cfg:       cfg,
 		userspace: userspace,
-		routes:    map[mesh.RouteKey]route{},
-		rules:     map[rule]bool{},
+		routes:    map[mesh.RouteKey]mesh.Route{},
 		sysctls:   map[string]string{},
 		underlay:  map[netip.Addr]int{},
 		leaks:     map[string]uint64{},
@@ -93,7 +91,7 @@ func (k *Kernel) Observe(context.Context) (mesh.Observation, error) {
 	}
 	k.meddled = false
 	var s mesh.Observation
-	s.State = mesh.State{Rules: slices.Collect(maps.Keys(k.rules)), Firewall: cloneFirewall(k.firewall)}
+	s.State = mesh.State{Rules: k.listRules(), Firewall: cloneFirewall(k.firewall)}
 	if k.link != nil {
 		s.Link = mesh.Link{Name: k.cfg.Link, MTU: k.link.mtu, Up: k.link.up, Addresses: k.link.list()}
 	}
@@ -104,8 +102,8 @@ func (k *Kernel) Observe(context.Context) (mesh.Observation, error) {
 		s.Device, s.Peers, s.Statuses = k.device.Device, k.device.list(), k.device.statuses()
 	}
 	for _, r := range k.routes {
-		if !r.foreign {
-			s.Routes = append(s.Routes, r.Route)
+		if r.Foreign == 0 || mesh.OwnTable(r.Table) {
+			s.Routes = append(s.Routes, r)
 		}
 	}
 	for name, value := range k.sysctls {

@@ -29,7 +29,7 @@ func (k *Kernel) apply(c mesh.Change) error {
 		func() error { return k.setDevice(c.Device) },
 		func() error { return k.setPeers(c.Peers) },
 		func() error { return each(somewhere(c.Routes.Add), k.addRoute) },
-		func() error { return each(c.Rules.Add, k.addRule) },
+		func() error { return k.setRules(c.Rules.Set) },
 		func() error { return each(c.Rules.Remove, k.delRule) },
 		func() error { return each(c.Routes.Remove, k.delRoute) },
 		func() error { return k.delAddresses(c) },
@@ -125,7 +125,7 @@ func (k *Kernel) addLink(mtu int) {
 // loseIPv6 takes the interface's IPv6 addresses and routes away.
 func (k *Kernel) loseIPv6() {
 	maps.DeleteFunc(k.link.addresses, func(p netip.Prefix, _ bool) bool { return p.Addr().Is6() })
-	maps.DeleteFunc(k.routes, func(key mesh.RouteKey, r route) bool {
+	maps.DeleteFunc(k.routes, func(key mesh.RouteKey, r mesh.Route) bool {
 		return r.Link == k.cfg.Link && key.Destination.Addr().Is6()
 	})
 }

@@ -23,13 +23,35 @@ type Meddler interface {
 	AddBridge(mtu int)
 	// FlushRuleset removes all of nftables.
 	FlushRuleset()
-	// Block puts somebody else's route in the place of this one.
+	// Block puts somebody else's route in the place of this one, also if it is there. Unblock deletes that again.
 	Block(r mesh.Route)
+	Unblock(r mesh.Route)
+	// Precede puts somebody else's rule, which selects nothing, before all others of the family.
+	Precede(v6 bool)
+	// Earlier adds routes and rules as versions did that had other tables and preferences.
+	Earlier()
 	// Clutter adds somebody else's routes, rules and tables wherever warren has its own.
 	Clutter()
 	// Foreign returns the text of everything that is not warren's.
 	Foreign() string
 }
+
+// foreign is the protocol of routes that a Meddler adds: RTPROT_STATIC of linux/rtnetlink.h.
+const foreign = 4
+
+// What a version before TablePods had on a host, one route and rule of each kind.
+var (
+	earlierRoutes = []mesh.Route{
+		{Table: mesh.TableEarlier, Destination: netip.MustParsePrefix("192.0.2.3/32"), Metric: mesh.MetricLast},
+		{Table: mesh.TableEarlier, Destination: netip.MustParsePrefix("2001:db8::3/128"), Metric: mesh.MetricLast},
+		{Table: mesh.TableMain, Destination: netip.MustParsePrefix("10.244.3.0/24"), Metric: mesh.MetricLast},
+	}
+	earlierRules = []mesh.Rule{
+		{Mark: 0x800000, Mask: 0x800000, Table: mesh.TableMain},
+		{From: netip.MustParsePrefix("10.244.0.0/16"), Table: mesh.TableEarlier},
+		{IPv6: true, From: netip.MustParsePrefix("fd00:10:244::/48"), Table: mesh.TableEarlier},
+	}
+)
 
 // Meddler returns somebody else on the modelled host. Their changes poke the callers of Watch.
 func (k *Kernel) Meddler() Meddler { return meddler{k} }
@@ -85,13 +107,41 @@ func (m meddler) FlushRuleset() {
 }
 
 func (m meddler) Block(r mesh.Route) {
-	m.k.meddle(func() { m.k.routes[r.Key()] = route{Route: r, foreign: true} })
+	m.k.meddle(func() {
+		delete(m.k.routes, r.Key())
+		r.Foreign = foreign
+		m.k.routes[r.Key()] = r
+	})
+}
+
+func (m meddler) Unblock(r mesh.Route) {
+	m.k.meddle(func() {
+		r.Foreign = foreign
+		delete(m.k.routes, r.Key())
+	})
+}
+
+func (m meddler) Precede(v6 bool) {
+	m.k.meddle(func() {
+		m.k.rules = append(m.k.rules, rule{Rule: mesh.Rule{IPv6: v6}, at: m.k.firstRule(v6) - 1, foreign: true})
+	})
+}
+
+func (m meddler) Earlier() {
+	m.k.meddle(func() {
+		for _, r := range earlierRoutes {
+			m.k.routes[r.Key()] = r
+		}
+		for _, r := range earlierRules {
+			m.k.rules = append(m.k.rules, rule{Rule: r, at: 98})
+		}
+	})
 }
 
 func (m meddler) Clutter() {
 	m.k.meddle(func() { m.k.foreign = append(m.k.foreign, "an administrator's rule", "a table of somebody's") })
 	m.Block(mesh.Route{Table: mesh.TableMain, Destination: netip.MustParsePrefix("198.51.100.0/24"), Link: "under0"})
-	m.Block(mesh.Route{Table: mesh.TableMesh, Destination: netip.MustParsePrefix("198.51.100.0/24"), Link: "under0"})
+	m.Block(mesh.Route{Table: mesh.TableEarlier, Destination: netip.MustParsePrefix("198.51.100.0/24"), Link: "under0"})
 }
 
 func (m meddler) Foreign() string {
@@ -103,8 +153,8 @@ func (m meddler) Foreign() string {
 	}
 	var routes []mesh.Route
 	for _, r := range m.k.routes {
-		if r.foreign {
-			routes = append(routes, r.Route)
+		if r.Foreign != 0 && !mesh.OwnTable(r.Table) {
+			routes = append(routes, r)
 		}
 	}
 	s := mesh.State{Routes: routes}

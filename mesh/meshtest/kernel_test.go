@@ -69,8 +69,8 @@ func want() mesh.State {
 		Link:     mesh.Link{Name: "warren0", MTU: 1420, Up: true, Addresses: []netip.Prefix{gateway}},
 		Device:   mesh.Device{PublicKey: keys.Public{9}, Port: 51820},
 		Peers:    []mesh.Peer{{PublicKey: keys.Public{1}, AllowedIPs: []netip.Prefix{pods}}},
-		Routes:   []mesh.Route{{Table: mesh.TableMain, Destination: pods, Link: "warren0"}},
-		Rules:    []mesh.Rule{{Priority: 101, Incoming: "warren0", Table: mesh.TableMesh}},
+		Routes:   []mesh.Route{{Table: mesh.TablePods, Destination: pods, Link: "warren0"}},
+		Rules:    []mesh.Rule{{Incoming: "warren0", Table: mesh.TableNodes}},
 		Firewall: mesh.Firewall{Link: "warren0", Bridge: "warren-br0", Port: 51820},
 		Sysctls:  []mesh.Sysctl{{Name: "net/ipv4/ip_forward", Value: "1"}},
 	}

@@ -105,7 +105,7 @@ func wantUntouched(t *testing.T, n *lab.Node) {
 	t.Helper()
 	for _, inquiry := range []string{
 		"ip -4 route show table all proto 87", "ip -6 route show table all proto 87",
-		"ip -4 rule show table 51820", "ip -6 rule show table 51820", "nft list tables",
+		"ip -4 rule show table 8788", "ip -6 rule show table 8788", "nft list tables",
 	} {
 		if lines := inquire(n, inquiry); len(lines) > 0 {
 			t.Errorf("%s: %s shows %q", n.Name, inquiry, lines)

@@ -72,13 +72,14 @@ func (tg *target) routingDamages(t *testing.T, like netip.Addr) []damage {
 		like), netip.PrefixFrom(other.Addr(like), bits)
 	routes, rules := ip+"route show table all proto 87", ip+"rule"
 	all := []damage{
-		{"route", ip + "route delete " + pods.String() + " dev warren0", routes,
+		{"route", ip + "route delete " + pods.String() + " dev warren0 table 8787", routes,
 			fmt.Sprintf(`msg="route added" value="%v dev warren0 `, pods)},
 		{"unreachable-route", ip + "route delete unreachable " + cluster.String(), routes,
 			fmt.Sprintf(`msg="route added" value="unreachable %v `, cluster)},
-		{"node-route", ip + "route delete " + host.String() + " dev warren0 table 51820", routes,
+		{"node-route", ip + "route delete " + host.String() + " dev warren0 table 8788", routes,
 			fmt.Sprintf(`msg="route added" value="%v dev warren0 `, host)},
-		{"rule", ip + "rule delete priority 100", rules, fmt.Sprintf(`msg="rule added" value="100: %s from `, inet)},
+		{"rule", ip + "rule delete from " + cluster.String() + " lookup 8788", rules,
+			fmt.Sprintf(`msg="rules set" value="%s lookup local,`, inet)},
 		{"address", ip + "address delete " + gateway.String() + " dev warren0", "ip -br address show dev warren0",
 			fmt.Sprintf(`msg="interface address added" value=%v`, gateway)},
 	}
@@ -133,7 +134,7 @@ const peaceful = 200
 func inquire(n *lab.Node, inquiry string) []string {
 	command := strings.Fields(inquiry)
 	answer, _ := n.Exec(command[0], command[1:]...)
-	return slices.Sorted(strings.Lines(answer))
+	return sorted(answer)
 }
 
 // wantOnce wants one line with this text, and none twice.

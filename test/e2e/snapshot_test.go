@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -50,7 +51,7 @@ func trySnapshot(n *lab.Node) (map[string][]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		lines := slices.Sorted(strings.Lines(answer))
+		lines := sorted(answer)
 		if len(lines) == 0 && !strings.Contains(inquiry, "route") {
 			return nil, fmt.Errorf("%s: %s shows nothing", n.Name, inquiry)
 		}
@@ -58,6 +59,23 @@ func trySnapshot(n *lab.Node) (map[string][]string, error) {
 	}
 	return all, nil
 }
+
+// sorted is an answer's lines, sorted. warren's rules are shown without their preference: a sequence that is set anew
+// has another one.
+func sorted(answer string) []string {
+	var lines []string
+	for line := range strings.Lines(answer) {
+		if strings.Contains(line, " proto 87") {
+			line = preference.ReplaceAllString(line, "")
+		}
+		lines = append(lines, line)
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// preference is how ip-rule(8) begins a line.
+var preference = regexp.MustCompile(`^\d+:\t`)
 
 // differing is nil where two snapshots are the same.
 func differing(before, now map[string][]string) error {

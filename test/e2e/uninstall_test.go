@@ -23,6 +23,10 @@ var others = []string{
 	"echo '{}' >/etc/cni/net.d/20-other.conflist; echo other >/opt/cni/bin/other; echo other >/var/lib/warren/other",
 }
 
+// leftover is what an earlier version had elsewhere.
+const leftover = `ip route add unreachable 172.31.9.2 table 51820 metric 4294967295 proto 87
+ip -6 rule add priority 101 iif warren0 lookup 51820 protocol 87`
+
 // possessions are what shows all that a node's network and disk hold. What container runtimes keep of pods is not
 // warren's but the lab's; the sysctls that warren sets stay, for others may have come to rely on them.
 var possessions = []string{
@@ -61,6 +65,7 @@ func TestPrivilegedUninstall(t *testing.T) {
 	leaves.Annotate(t, map[string]string{"warren.mesh/persistent-keepalive": "25"})
 	leaves.StopDaemon(t)
 	leaves.KillDevice(t)
+	leaves.MustExec(t, "sh", "-ec", leftover)
 	if cmp.Equal(before, possessed(t, leaves)) {
 		t.Fatal("warren has left no trace on the host: nothing is shown")
 	}

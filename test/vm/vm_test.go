@@ -49,7 +49,7 @@ var (
 			without: []string{"InitiateHandshakesMany", "InitiateHandshakesWhileBusy", "ChooseTriesNothingTwice"},
 			subtests: []string{
 				"an empty host", "a second application", "a restart", "the mesh changes", "the node gets",
-				"only what is stale",
+				"only what is stale", "what an earlier version", "what others change/another rule",
 				"port taken",
 			},
 		},

@@ -14,8 +14,10 @@ func (e *Expected) differs(parts Parts, r Reader) bool {
 	checks := []struct {
 		part  Parts
 		check func(Reader) (bool, error)
-	}{{Interfaces, e.linksDiffer}, {Routes, e.routesDiffer}, {Rules, e.rulesDiffer}, {Sysctls, e.sysctlsDiffer},
-		{Uplinks, e.uplinksDiffer}}
+	}{
+		{Interfaces, e.linksDiffer}, {Routes, e.routesDiffer}, {Rules, e.rulesDiffer}, {Sysctls, e.sysctlsDiffer},
+		{Uplinks, e.uplinksDiffer}, {Obstacles, e.obstructed},
+	}
 	for _, c := range checks {
 		if parts&c.part == 0 {
 			continue
@@ -27,6 +29,13 @@ func (e *Expected) differs(parts Parts, r Reader) bool {
 	return false
 }
 
+// obstructed reads nothing: where something was in the way, another try is worth it.
+func (e *Expected) obstructed(Reader) (bool, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.obstacles) > 0, nil
+}
+
 func (e *Expected) routesDiffer(r Reader) (bool, error) {
 	all, err := r.Routes()
 	return e.known && !maps.Equal(byKey(all), e.routes), err
@@ -34,7 +43,7 @@ func (e *Expected) routesDiffer(r Reader) (bool, error) {
 
 func (e *Expected) rulesDiffer(r Reader) (bool, error) {
 	all, err := r.Rules()
-	return e.known && !same(all, e.parts.Rules), err
+	return e.known && !slices.Equal(all, e.parts.Rules), err
 }
 
 func (e *Expected) sysctlsDiffer(r Reader) (bool, error) {

@@ -24,6 +24,8 @@ type Expected struct {
 	// indices are the interfaces'.
 	linkIndex, bridgeIndex int
 	underlay               underlay
+	// obstacles are where the change that was tried last found routes of somebody else's.
+	obstacles map[mesh.RouteKey]bool
 	// answers is Device.Answers.
 	answers bool
 	// parts has the parts that are small in every mesh: Link, Bridge, Device, Rules and Sysctls. Routes and peers are
@@ -73,6 +75,7 @@ func (e *Expected) Invalidate() {
 func (e *Expected) Apply(c mesh.Change) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.obstacles = nil
 	if !e.known {
 		return
 	}
@@ -94,6 +97,17 @@ func (e *Expected) Confirm(c mesh.Change) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.answers = e.answers || c.Device != nil
+}
+
+// AddObstacle makes the removal of somebody else's route count, which is where warren wants its own, until the next
+// Apply.
+func (e *Expected) AddObstacle(key mesh.RouteKey) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.obstacles == nil {
+		e.obstacles = map[mesh.RouteKey]bool{}
+	}
+	e.obstacles[key] = true
 }
 
 // SetUnderlay makes changes of this interface's MTU, in bytes, count.

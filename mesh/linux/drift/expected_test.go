@@ -19,7 +19,7 @@ func stateOf(n, peers int) mesh.State {
 			Addresses: []netip.Prefix{netip.PrefixFrom(own, 32)}},
 		Bridge:  mesh.Bridge{Name: "warren-br0", MTU: 1420 - n, Addresses: []netip.Prefix{netip.PrefixFrom(own, 24)}},
 		Device:  mesh.Device{PublicKey: keys.Public{99}, Port: uint16(51820 + n)},
-		Rules:   []mesh.Rule{{Priority: 100, From: netip.PrefixFrom(own, 24).Masked(), Table: mesh.TableMesh}},
+		Rules:   []mesh.Rule{{From: netip.PrefixFrom(own, 24).Masked(), Table: mesh.TableNodes}},
 		Sysctls: []mesh.Sysctl{{Name: "net/ipv4/ip_forward", Value: fmt.Sprint(n)}},
 	}
 	for i := range peers {
@@ -28,7 +28,7 @@ func stateOf(n, peers int) mesh.State {
 			PublicKey: keys.Public{byte(i + 1)}, AllowedIPs: []netip.Prefix{cidr},
 			Keepalive: time.Duration(n) * time.Second,
 		})
-		s.Routes = append(s.Routes, mesh.Route{Table: mesh.TableMain, Destination: cidr, Link: "warren0", Source: own})
+		s.Routes = append(s.Routes, mesh.Route{Table: mesh.TablePods, Destination: cidr, Link: "warren0", Source: own})
 	}
 	return s
 }
@@ -183,7 +183,7 @@ func manyPeers(n int) mesh.State {
 		cidr := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)
 		s.Peers = append(s.Peers, mesh.Peer{PublicKey: keys.Public{1, byte(i >> 8), byte(i)},
 			AllowedIPs: []netip.Prefix{cidr}})
-		s.Routes = append(s.Routes, mesh.Route{Table: mesh.TableMain, Destination: cidr, Link: "warren0"})
+		s.Routes = append(s.Routes, mesh.Route{Table: mesh.TablePods, Destination: cidr, Link: "warren0"})
 	}
 	return s
 }

@@ -1,8 +1,6 @@
 package drift
 
 import (
-	"slices"
-
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/linux/rtnl"
 )
@@ -18,7 +16,9 @@ const (
 	Rules
 	Sysctls
 	Uplinks
-	Everything = Interfaces | Routes | Rules | Sysctls | Uplinks
+	// Obstacles are routes of somebody else's that were where warren wants its own.
+	Obstacles
+	Everything = Interfaces | Routes | Rules | Sysctls | Uplinks | Obstacles
 )
 
 // MayDiffer returns the parts that the event may contradict. It costs next to nothing. It may name a part that is as
@@ -26,6 +26,10 @@ const (
 func (e *Expected) MayDiffer(event rtnl.Event) Parts {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.partsOf(event) | Obstacles.when(e.removes(event))
+}
+
+func (e *Expected) partsOf(event rtnl.Event) Parts {
 	switch event.Kind {
 	case rtnl.LinkEvent:
 		return Interfaces.when(e.link().contradicts(event, e.observing) || e.bridge().contradicts(event, e.observing) ||
@@ -33,20 +37,49 @@ func (e *Expected) MayDiffer(event rtnl.Event) Parts {
 	case rtnl.AddressEvent:
 		return Interfaces.when(event.Index == e.linkIndex || event.Index == e.bridgeIndex)
 	case rtnl.RouteEvent:
-		route := e.named(event)
-		have := e.routes[route.Key()] == route
-		return Routes.when(e.observing || e.known && have == event.Gone)
+		return Routes.when(e.routeMayDiffer(event))
 	case rtnl.AdvertisedEvent:
 		return Uplinks
 	case rtnl.RuleEvent:
-		have := slices.Contains(e.parts.Rules, event.Rule)
-		return Rules.when(e.observing || e.known && have == event.Gone)
+		return Rules.when(e.observing || e.known)
 	case rtnl.SysctlEvent:
 		return Sysctls.when(event.Index == rtnl.AllInterfaces || event.Index == e.linkIndex ||
 			event.Index == e.bridgeIndex)
 	default:
 		return 0
 	}
+}
+
+// routeMayDiffer also looks at somebody else's route where warren has one: the kernel does not notify of the route that
+// another one replaces.
+func (e *Expected) routeMayDiffer(event rtnl.Event) bool {
+	route := e.named(event)
+	if route.Foreign != 0 && !mesh.OwnTable(route.Table) {
+		_, replaced := e.routes[ours(route)]
+		return replaced && !event.Gone
+	}
+	have := e.routes[route.Key()] == route
+	return e.observing || e.known && have == event.Gone
+}
+
+// ours returns the key of warren's route in the place of this one.
+func ours(r mesh.Route) mesh.RouteKey {
+	r.Foreign = 0
+	return r.Key()
+}
+
+// removes reports whether the event may remove an obstacle. The kernel does not notify of the IPv4 routes that it
+// removes together with an address, or when an interface goes down.
+func (e *Expected) removes(event rtnl.Event) bool {
+	switch {
+	case len(e.obstacles) == 0:
+		return false
+	case event.Kind == rtnl.RouteEvent:
+		return event.Gone && event.Route.Foreign != 0 && e.obstacles[ours(event.Route)]
+	case event.Kind == rtnl.LinkEvent:
+		return event.Gone || !event.Up
+	}
+	return event.Kind == rtnl.AddressEvent && event.Gone
 }
 
 // when returns p or nothing.

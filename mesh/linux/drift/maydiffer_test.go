@@ -10,8 +10,11 @@ import (
 
 func TestMayDiffer(t *testing.T) {
 	state := stateOf(1, 2)
+	barrier := mesh.Route{Table: mesh.TableMain, Destination: netip.MustParsePrefix("10.0.0.0/8"),
+		Metric: mesh.MetricLast}
 	ours := state.Routes[0]
 	ours.Link = ""
+	state.Routes = append(state.Routes, barrier)
 	other := ours
 	other.Source = netip.Addr{}
 	tests := []struct {
@@ -48,14 +51,21 @@ func TestMayDiffer(t *testing.T) {
 			want: Routes},
 		{name: "by another interface", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 2, Route: ours}, want: Routes},
 		{name: "unknown route deleted", in: rtnl.Event{Kind: rtnl.RouteEvent, Gone: true, Index: 2, Route: ours}},
-		{name: "rule that is there added", in: rtnl.Event{Kind: rtnl.RuleEvent, Rule: state.Rules[0]}},
-		{name: "rule that is there deleted", in: rtnl.Event{Kind: rtnl.RuleEvent, Gone: true, Rule: state.Rules[0]},
-			want: Rules},
-		{name: "unknown rule added", in: rtnl.Event{Kind: rtnl.RuleEvent, Rule: mesh.Rule{Priority: 5}}, want: Rules},
 		{name: "sysctl of all interfaces", in: rtnl.Event{Kind: rtnl.SysctlEvent, Index: rtnl.AllInterfaces},
 			want: Sysctls},
 		{name: "bridge's sysctl", in: rtnl.Event{Kind: rtnl.SysctlEvent, Index: 8}, want: Sysctls},
 		{name: "somebody else's sysctl", in: rtnl.Event{Kind: rtnl.SysctlEvent, Index: 3}},
+		{name: "somebody else's route in a table of warren's", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 2,
+			Route: mesh.Route{Table: mesh.TablePods, Destination: ours.Destination, Foreign: 4}}, want: Routes},
+		{name: "somebody else's route in the place of warren's", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 2,
+			Route: mesh.Route{Table: barrier.Table, Destination: barrier.Destination, Metric: barrier.Metric,
+				Foreign: 4}}, want: Routes},
+		{name: "somebody else's route beside it", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 2,
+			Route: mesh.Route{Table: barrier.Table, Destination: barrier.Destination, Metric: 5, Foreign: 4}}},
+		{name: "somebody else's route deleted", in: rtnl.Event{Kind: rtnl.RouteEvent, Index: 2, Gone: true,
+			Route: mesh.Route{Table: mesh.TableMain, Destination: ours.Destination, Foreign: 4}}},
+		{name: "anybody's rule", in: rtnl.Event{Kind: rtnl.RuleEvent}, want: Rules},
+		{name: "anybody's rule deleted", in: rtnl.Event{Kind: rtnl.RuleEvent, Gone: true}, want: Rules},
 	}
 	e := expectedOf(state)
 	e.SetUnderlay(2, 1500)
@@ -65,6 +75,44 @@ func TestMayDiffer(t *testing.T) {
 				t.Errorf("may differ: %b, want %b", got, tt.want)
 			}
 		})
+	}
+}
+
+// An obstacle's removal counts also after the failure that it caused, until the next change. It may go with its
+// interface or with an address.
+func TestObstacles(t *testing.T) {
+	at := mesh.Route{Table: mesh.TableMain, Destination: netip.MustParsePrefix("10.0.0.0/8"), Metric: mesh.MetricLast}
+	elsewhere := at
+	elsewhere.Metric, elsewhere.Foreign = 5, 4
+	somebodys := at
+	somebodys.Foreign = 4
+	e := expectedOf(stateOf(1, 2))
+	e.Apply(mesh.Change{})
+	e.AddObstacle(at.Key())
+	e.Invalidate()
+	for name, tt := range map[string]struct {
+		in   rtnl.Event
+		want Parts
+	}{
+		"the obstacle goes":      {rtnl.Event{Kind: rtnl.RouteEvent, Gone: true, Route: somebodys}, Obstacles},
+		"another route goes":     {rtnl.Event{Kind: rtnl.RouteEvent, Gone: true, Route: elsewhere}, 0},
+		"warren's route goes":    {rtnl.Event{Kind: rtnl.RouteEvent, Gone: true, Route: at}, 0},
+		"an interface goes":      {rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 5, Name: "eth1"}, Obstacles},
+		"an interface goes down": {rtnl.Event{Kind: rtnl.LinkEvent, Index: 5, Name: "eth1"}, Obstacles},
+		"an interface comes":     {rtnl.Event{Kind: rtnl.LinkEvent, Index: 5, Name: "eth1", Up: true}, 0},
+		"an address goes":        {rtnl.Event{Kind: rtnl.AddressEvent, Gone: true, Index: 5}, Obstacles},
+		"an address comes":       {rtnl.Event{Kind: rtnl.AddressEvent, Index: 5}, 0},
+	} {
+		if got := e.MayDiffer(tt.in); got != tt.want {
+			t.Errorf("%s: %b, want %b", name, got, tt.want)
+		}
+		if differs := e.differs(tt.want, Reader{}); differs != (tt.want == Obstacles) {
+			t.Errorf("%s: differs: %t", name, differs)
+		}
+	}
+	e.Apply(mesh.Change{})
+	if got := e.MayDiffer(rtnl.Event{Kind: rtnl.RouteEvent, Gone: true, Route: somebodys}); got != 0 {
+		t.Errorf("after the next change %b, want none", got)
 	}
 }
 
@@ -100,7 +148,7 @@ func FuzzMayDiffer(f *testing.F) {
 		addr, _ := netip.AddrFromSlice(ip)
 		event := rtnl.Event{Kind: rtnl.Kind(kind), Gone: gone, Index: index, Name: name}
 		event.Route.Destination = netip.PrefixFrom(addr, bits)
-		event.Rule.From = event.Route.Destination
+		event.Route.Foreign = uint8(bits)
 		var nothing Expected
 		if parts := e.MayDiffer(event) | nothing.MayDiffer(event); parts&^Everything != 0 {
 			t.Errorf("parts %b", parts)

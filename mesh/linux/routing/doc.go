@@ -1,4 +1,5 @@
-// Package routing owns warren's routes and policy rules on a Linux host: those with mesh.Protocol, the routes in the
-// tables mesh.TableMain and mesh.TableMesh. It observes, adds and removes them, and never touches others. It does not
-// own interfaces: it only looks up their indices.
+// Package routing owns warren's routes and policy rules on a Linux host: the rules with mesh.Protocol, the routes with
+// it in mesh.TableMain and mesh.TableEarlier, and all routes in mesh.TablePods and mesh.TableNodes. It observes, adds
+// and removes them, keeps the rules before everybody else's, and never touches others. It does not own interfaces: it
+// only looks up their indices.
 package routing

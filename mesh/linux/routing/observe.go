@@ -15,17 +15,22 @@ type Routes struct {
 	Conn *rtnl.Conn
 	// Count is called for every write, with its kind.
 	Count func(kind string)
+	// Obstacle is called for each route of somebody else's that is where warren wants its own; nil calls nothing.
+	Obstacle func(mesh.RouteKey)
 	// Replaceable reports whether an interface is going to be replaced: its routes go with it.
 	Replaceable func(netlink.Link) bool
 }
 
-// Observe returns the routes in no order. Those through an interface that is going to be replaced, or that is gone,
-// have a Link that is no interface's name.
+// tables are those that may have a route of warren's.
+var tables = []int{mesh.TableMain, mesh.TablePods, mesh.TableNodes, mesh.TableEarlier}
+
+// Observe returns the routes in no order, in the tables of warren's own anybody's. Those through an interface that is
+// going to be replaced, or that is gone, have a Link that is no interface's name.
 func (r Routes) Observe() ([]mesh.Route, error) {
 	names := map[int]string{}
 	var routes []mesh.Route
 	for _, family := range rtnl.Families {
-		for _, table := range []int{mesh.TableMain, mesh.TableMesh} {
+		for _, table := range tables {
 			all, err := r.Conn.Routes(family, table)
 			if err != nil {
 				return nil, err
@@ -56,13 +61,17 @@ func (r Routes) linkName(names map[int]string, route netlink.Route) string {
 }
 
 func toRoute(r netlink.Route, link string) mesh.Route {
-	return mesh.Route{
+	route := mesh.Route{
 		Table:       uint32(r.Table),
 		Destination: destination(r),
 		Link:        link,
 		Source:      rtnl.ToAddr(r.Src),
 		Metric:      uint32(r.Priority),
 	}
+	if r.Protocol != mesh.Protocol {
+		route.Foreign = uint8(r.Protocol)
+	}
+	return route
 }
 
 func destination(r netlink.Route) netip.Prefix {
@@ -83,6 +92,9 @@ func fromRoute(r mesh.Route, index int) *netlink.Route {
 		LinkIndex: index,
 		Type:      unix.RTN_UNICAST,
 		Scope:     netlink.SCOPE_LINK,
+	}
+	if r.Foreign != 0 {
+		n.Protocol = netlink.RouteProtocol(r.Foreign)
 	}
 	if r.Link == "" {
 		n.Type, n.Scope = unix.RTN_UNREACHABLE, netlink.SCOPE_UNIVERSE

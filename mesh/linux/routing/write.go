@@ -31,8 +31,8 @@ type Batch struct {
 func (r Routes) Batch() *Batch { return &Batch{routes: r, links: map[string]int{"": 0}} }
 
 // Add adds the routes that keep selects, and continues past those that fail. A route that is there already is no
-// failure; one of somebody else's in its place is, and the error wraps EEXIST. The error wraps rtnl.ErrNoLink where a
-// route's interface does not exist.
+// failure. One of somebody else's in its place is replaced in a table of warren's own; elsewhere it is a failure, and
+// the error wraps EEXIST. The error wraps rtnl.ErrNoLink where a route's interface does not exist.
 func (b *Batch) Add(routes []mesh.Route, keep func(mesh.Route) bool) error {
 	return rtnl.Each(routes, func(r mesh.Route) error {
 		if !keep(r) {
@@ -67,8 +67,8 @@ func (b *Batch) add(route mesh.Route) error {
 	return err
 }
 
-// resolve handles a key that is taken: by the same route, which is fine, by another one of warren's, which it replaces,
-// or by somebody else's, which it leaves alone.
+// resolve handles a key that is taken: by the same route, which is fine, by another one of warren's or in a table of
+// warren's, which it replaces, or by somebody else's, which it leaves alone.
 func (b *Batch) resolve(route mesh.Route, index int) error {
 	if b.present == nil {
 		all, err := b.routes.Observe()
@@ -79,13 +79,25 @@ func (b *Batch) resolve(route mesh.Route, index int) error {
 	}
 	have, ours := b.present[route.Key()]
 	switch {
-	case !ours:
-		return fmt.Errorf("%w: somebody else's route is in its place: remove that one", unix.EEXIST)
+	case !ours && !mesh.OwnTable(route.Table):
+		return b.obstacle(route, index)
 	case have == route:
 		return nil
 	}
 	b.routes.Count(opReplace)
 	return b.routes.Conn.Handle.RouteReplace(fromRoute(route, index))
+}
+
+// obstacle reports the obstacle and then tries once more: nobody would be told that it went in between.
+func (b *Batch) obstacle(route mesh.Route, index int) error {
+	if b.routes.Obstacle != nil {
+		b.routes.Obstacle(route.Key())
+	}
+	err := b.routes.Conn.Handle.RouteAdd(fromRoute(route, index))
+	if errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("%w: somebody else's route is in its place: remove that one", err)
+	}
+	return err
 }
 
 // Remove deletes the routes, and continues past those that fail. A route that is gone already is no failure.
@@ -98,8 +110,8 @@ func (b *Batch) Remove(routes []mesh.Route) error {
 	})
 }
 
-// remove names the route's key and protocol in its request and nothing else: so it also removes routes of warren's
-// protocol that a mesh.Route describes only in part (via a gateway, say), and never somebody else's.
+// remove names the route's key and protocol in its request and nothing else: so it also removes routes that a
+// mesh.Route describes only in part (via a gateway, say), and never one of another protocol.
 func (b *Batch) remove(route mesh.Route) error {
 	index, err := b.index(route.Link)
 	if err != nil {

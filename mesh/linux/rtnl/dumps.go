@@ -20,15 +20,17 @@ const dumpAttempts = 10
 // Families are the address families of routes and rules.
 var Families = []int{unix.AF_INET, unix.AF_INET6}
 
-// Routes lists the routes with mesh.Protocol in one table, of one family (unix.AF_INET or unix.AF_INET6).
+// Routes lists the routes in one table, of one family (unix.AF_INET or unix.AF_INET6): all of them where the table is
+// warren's own, else those with mesh.Protocol.
 func (c *Conn) Routes(family, table int) ([]netlink.Route, error) {
-	filter := &netlink.Route{Table: table, Protocol: mesh.Protocol}
-	return dump("routes", func() ([]netlink.Route, error) {
-		return c.strict.RouteListFiltered(family, filter, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
-	})
+	filter, mask := &netlink.Route{Table: table}, netlink.RT_FILTER_TABLE
+	if !mesh.OwnTable(uint32(table)) {
+		filter.Protocol, mask = mesh.Protocol, mask|netlink.RT_FILTER_PROTOCOL
+	}
+	return dump("routes", func() ([]netlink.Route, error) { return c.strict.RouteListFiltered(family, filter, mask) })
 }
 
-// Rules lists all policy rules of one family.
+// Rules lists all policy rules of one family, in the order in which the kernel asks them.
 func (c *Conn) Rules(family int) ([]netlink.Rule, error) {
 	return dump("policy rules", func() ([]netlink.Rule, error) { return c.Handle.RuleList(family) })
 }

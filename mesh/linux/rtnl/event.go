@@ -28,7 +28,6 @@ type Event struct {
 	// same.
 	Route       mesh.Route
 	Unreachable bool
-	Rule        mesh.Rule
 }
 
 // Kind is what an Event is about.
@@ -40,6 +39,7 @@ const (
 	LinkEvent
 	AddressEvent
 	RouteEvent
+	// RuleEvent is about anybody's rule, and does not say which: where warren's have to stand depends on all of them.
 	RuleEvent
 	// AdvertisedEvent is about a route that a router advertisement gave.
 	AdvertisedEvent
@@ -58,11 +58,10 @@ const (
 // sizeofNetconf is the size of a netconfmsg, one byte, with its padding.
 const sizeofNetconf = unix.NLMSG_ALIGNTO
 
-// parseEvent decodes a message of rtnetlink(7). Routes and rules of other protocols than mesh.Protocol are Irrelevant,
-// and so is what cannot be decoded.
+// parseEvent decodes a message of rtnetlink(7). What cannot be decoded is Irrelevant.
 //
-// The netlink package decodes routes and links too, but not rules, and each from a subscription of its own, which loses
-// the order between them.
+// The netlink package decodes routes and links too, but each from a subscription of its own, which loses the order
+// between them.
 func parseEvent(m syscall.NetlinkMessage) Event {
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
@@ -72,7 +71,7 @@ func parseEvent(m syscall.NetlinkMessage) Event {
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		return parseRoute(m.Data, m.Header.Type == unix.RTM_DELROUTE)
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
-		return parseRule(m.Data, m.Header.Type == unix.RTM_DELRULE)
+		return Event{Kind: RuleEvent, Gone: m.Header.Type == unix.RTM_DELRULE}
 	case unix.RTM_NEWNETCONF:
 		return parseNetconf(m.Data)
 	}

@@ -12,17 +12,21 @@ import (
 	"warren.mesh/mesh"
 )
 
-// parseRoute decodes an rtmsg.
+// parseRoute decodes an rtmsg. Somebody else's route may be in a table of warren's own, or where warren has or wants
+// its own.
 func parseRoute(data []byte, gone bool) Event {
 	msg, all := parseRtMsg(data)
-	if msg.Protocol == unix.RTPROT_RA {
+	switch msg.Protocol {
+	case unix.RTPROT_RA:
 		return Event{Kind: AdvertisedEvent, Gone: gone}
-	}
-	if msg.Protocol != mesh.Protocol {
+	case unix.RTPROT_UNSPEC:
 		return Event{}
 	}
 	e := Event{Kind: RouteEvent, Gone: gone, Unreachable: msg.Type != unix.RTN_UNICAST}
 	e.Route = mesh.Route{Table: uint32(msg.Table), Destination: Default(int(msg.Family))}
+	if msg.Protocol != mesh.Protocol {
+		e.Route.Foreign = msg.Protocol
+	}
 	for id, value := range all {
 		switch id {
 		case unix.RTA_DST:
@@ -40,37 +44,8 @@ func parseRoute(data []byte, gone bool) Event {
 	return e
 }
 
-// parseRule decodes a fib_rule_hdr. Its rule's protocol is an attribute.
-func parseRule(data []byte, gone bool) Event {
-	msg, all := parseRtMsg(data)
-	rule := mesh.Rule{IPv6: msg.Family == unix.AF_INET6, Table: uint32(msg.Table)}
-	ours := false
-	for id, value := range all {
-		switch id {
-		case nl.FRA_PRIORITY:
-			rule.Priority = number(value)
-		case nl.FRA_FWMARK:
-			rule.Mark = number(value)
-		case nl.FRA_FWMASK:
-			rule.Mask = number(value)
-		case nl.FRA_SRC:
-			rule.From = prefix(value, msg.Src_len)
-		case nl.FRA_IIFNAME:
-			rule.Incoming = unix.ByteSliceToString(value)
-		case nl.FRA_TABLE:
-			rule.Table = number(value)
-		case nl.FRA_PROTOCOL:
-			ours = len(value) == 1 && value[0] == mesh.Protocol
-		}
-	}
-	if !ours {
-		return Event{}
-	}
-	return Event{Kind: RuleEvent, Gone: gone, Rule: rule}
-}
-
-// parseRtMsg splits a message into its rtmsg and its attributes. A fib_rule_hdr is laid out like an rtmsg. A message
-// that is too short has neither protocol nor attributes.
+// parseRtMsg splits a message into its rtmsg and its attributes. A message that is too short has
+// neither protocol nor attributes.
 func parseRtMsg(data []byte) (*nl.RtMsg, iter.Seq2[uint16, []byte]) {
 	if len(data) < unix.SizeofRtMsg {
 		return &nl.RtMsg{}, attributes(nil)

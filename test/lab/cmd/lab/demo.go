@@ -76,9 +76,11 @@ func showNode(t *terminal, n *lab.Node) {
 		{"ip", "rule"},
 		{"ip", "-6", "rule"},
 		{"ip", "route"},
-		{"ip", "route", "show", "table", "51820"},
+		{"ip", "route", "show", "table", "8787"},
+		{"ip", "route", "show", "table", "8788"},
 		{"ip", "-6", "route"},
-		{"ip", "-6", "route", "show", "table", "51820"},
+		{"ip", "-6", "route", "show", "table", "8787"},
+		{"ip", "-6", "route", "show", "table", "8788"},
 	} {
 		t.title("%s: %s", n.Name, strings.Join(command, " "))
 		t.show(n.MustExec(t, command[0], command[1:]...))
