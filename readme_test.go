@@ -18,6 +18,7 @@ var sections = map[string]string{
 	"Check that it works": "TestPrivilegedManifests",
 	"Inspect":             "TestPrivilegedManifests",
 	"Debug":               "TestPrivilegedManifests",
+	"Re-key a node":       "TestPrivilegedManifests",
 	"Uninstall":           "TestPrivilegedManifests",
 }
 

@@ -51,8 +51,8 @@ type Loaded struct {
 // Load reads the key. If there is no file, it generates a key and writes it. It sets a file that holds no key aside and
 // never overwrites it, because somebody may know what it was.
 //
-// Load refuses a file that other users may read, one in a directory where they may replace it, and anything but a
-// regular file. The error names the remedy. Others may know the key by then, so the operator must decide.
+// Load refuses a file that other users own or may read, one in a directory where they may replace it, and anything but
+// a regular file. The error names the remedy. Others may know the key by then, so the operator must decide.
 func (s Store) Load() (Loaded, error) {
 	key, err := s.read()
 	switch {
@@ -120,6 +120,8 @@ func (s Store) checkPermissions() error {
 	} else if info.Mode().Perm()&0o022 != 0 {
 		const format = "directory %s is writable by others (mode %#o), who may replace the key: chmod 700 %s"
 		return fmt.Errorf(format, dir, info.Mode().Perm(), dir)
+	} else if err := checkOwner(dir, info); err != nil {
+		return err
 	}
 	// Lstat, because the permissions of this directory do not protect the target of a link.
 	info, err := os.Lstat(s.Path)
@@ -133,7 +135,7 @@ func (s Store) checkPermissions() error {
 			"it to get a new one"
 		return fmt.Errorf(format, s.Path, info.Mode().Perm(), s.Path)
 	}
-	return nil
+	return checkOwner(s.Path, info)
 }
 
 // setAside renames the file to a name of this kind that no other file has, and returns it. The name is empty beside an

@@ -84,6 +84,9 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	if err := d.validate(); err != nil {
 		return err
 	}
+	if err := d.attachments.CheckRunDir(); err != nil {
+		return err
+	}
 	key, err := loadKey(keys.Store{Path: d.keyFile}, log)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ type Cluster interface {
 	Publish(ctx context.Context, uid string, a mesh.Announcement) error
 	// SetNetworkAvailable writes the condition NetworkUnavailable=False of the own Node, unless it says that already.
 	SetNetworkAvailable(ctx context.Context) error
-	// PolicyInForce reports whether an admission policy checks what is announced of the own Node. It writes nothing.
+	// PolicyInForce reports whether the admission policies check what is written to the own Node. It writes nothing.
 	PolicyInForce(ctx context.Context, uid string) (bool, error)
 }
 

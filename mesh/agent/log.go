@@ -32,8 +32,8 @@ func logStatus(log *slog.Logger, before, after status.Snapshot) {
 			"pods", fmt.Sprint(pods.Strays), "cidrs", fmt.Sprint(pods.CIDRs))
 	}
 	if after.Policies == status.PoliciesMissing && before.Policies != status.PoliciesMissing {
-		log.Warn("warren's admission policies are missing: the token of any node's daemon may write the annotations "+
-			"of all nodes; apply the manifests", "node", after.Node)
+		log.Warn("warren's admission policies are missing, or one of them is: the token of any node's daemon may "+
+			"write the annotations of all nodes, or false ones of its own; apply the manifests", "node", after.Node)
 	}
 }
 

@@ -5,30 +5,62 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"warren.mesh/mesh"
 )
 
-// PolicyInForce reports whether an admission policy checks the announcement of the own Node, whose UID must be uid. It
-// sends a dry run of an announcement with a false key: a policy refuses it (422); without a policy the API server
-// accepts it. Nothing is written either way, and the right to publish suffices. An error says nothing about policies.
+// PolicyInForce reports whether both admission policies on what warren's account writes are in force, for the own Node,
+// whose UID must be uid. It sends two dry runs, each of which one of the policies refuses and the API server accepts
+// without it. Nothing is written either way, and the right to publish suffices. An error says nothing about policies.
+//
+// The third policy is about kubelets, in whose name this account cannot ask.
 func (c *Cluster) PolicyInForce(ctx context.Context, uid string) (bool, error) {
-	err := errors.New("its UID is not known")
-	if uid != "" {
-		p := c.announcement(uid, mesh.Announcement{PublicKey: "is-there-a-policy"})
-		p.dryRun = true
-		err = c.write(ctx, p)
+	if uid == "" {
+		return false, fmt.Errorf("look for policies on node %s: its UID is not known", c.name)
 	}
-	switch {
-	case err == nil:
-		return false, nil
-	case apierrors.IsInvalid(err) && !anotherUID(err):
-		return true, nil
+	for _, look := range []struct {
+		write   patch
+		refused func(error) bool
+	}{
+		{c.falseKey(uid), func(err error) bool { return apierrors.IsInvalid(err) && !anotherUID(err) }},
+		{c.foreignAnnotation(uid), forbiddenByPolicy},
+	} {
+		look.write.dryRun = true
+		err := c.write(ctx, look.write)
+		switch {
+		case err == nil:
+			return false, nil
+		case !look.refused(err):
+			return false, fmt.Errorf("look for policies on node %s: %w", c.name, err)
+		}
 	}
-	return false, fmt.Errorf("look for a policy on the annotations of node %s: %w", c.name, err)
+	return true, nil
+}
+
+// falseKey returns a write that the policy warren-annotations refuses (422), for what it says.
+func (c *Cluster) falseKey(uid string) patch {
+	return c.announcement(uid, mesh.Announcement{PublicKey: "is-there-a-policy"})
+}
+
+// foreignAnnotation returns a write that the policy warren-own-node refuses (403), because the annotation is none of
+// warren's five.
+func (c *Cluster) foreignAnnotation(uid string) patch {
+	return patch{
+		kind: types.MergePatchType,
+		body: map[string]any{"metadata": map[string]any{
+			"uid": uid, "annotations": map[string]any{"warren.mesh/is-there-a-policy": "yes"},
+		}},
+	}
+}
+
+// forbiddenByPolicy tells the refusal of an admission policy from that of the authorizer.
+func forbiddenByPolicy(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "ValidatingAdmissionPolicy")
 }
 
 // anotherUID reports whether err says that the Node has been replaced. That is a 422 too, without any policy; its cause

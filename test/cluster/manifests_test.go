@@ -14,6 +14,7 @@ func (s *scene) accept(t *testing.T) {
 	t.Run("kubectl", s.kubectl)
 	t.Run("mesh", s.mesh)
 	t.Run("readme", s.readme)
+	t.Run("re-key", s.rekey)
 	t.Run("sandbox", s.sandbox)
 }
 

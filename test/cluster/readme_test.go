@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -11,10 +12,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/test/cluster"
+	"warren.mesh/test/lab"
 	"warren.mesh/test/readme"
 )
 
@@ -108,6 +111,30 @@ func (s *scene) readme(t *testing.T) {
 			r.run(t, readme.Command{Text: text, OnNode: true})
 		}
 	}
+}
+
+// A node that is re-keyed as the README says has another key, and its pods reach the others.
+func (s *scene) rekey(t *testing.T) {
+	r := newReader(t, s.Cluster)
+	announced := func() string { return s.Node(1).Object(t).Annotations["warren.mesh/public-key"] }
+	before := announced()
+	for _, c := range r.section(t, "Re-key a node") {
+		r.run(t, c)
+	}
+	lab.Wait(t, time.Minute, "the others to know another key", func() error {
+		now := announced()
+		if now == before {
+			return errors.New("it announces the old one")
+		}
+		for _, n := range s.Nodes()[1:] {
+			if peers, err := n.Exec("wg", "show", "warren0", "peers"); err != nil || !strings.Contains(peers, now) ||
+				strings.Contains(peers, before) {
+				return fmt.Errorf("%s has the peers %q, %v", n.Name, peers, err)
+			}
+		}
+		return nil
+	})
+	s.pods(t)
 }
 
 // expect runs a command and looks for what the README says that it prints.

@@ -24,7 +24,8 @@ func wantRightsUsed(t *testing.T, c *cluster.Cluster) {
 			continue
 		}
 		resource := strings.TrimSuffix(r.Resource+"/"+r.Subresource, "/")
-		if r.Code == 401 || r.Code == 403 {
+		// What daemons have refused at their start is how they find the policies.
+		if r.Code == 401 || r.Code == 403 && !r.DryRun {
 			t.Errorf("denied: %+v", r)
 		}
 		if r.Verb != "list" && resource != "" {
