@@ -38,11 +38,12 @@ func (s PeerStatus) connected(now time.Time) bool {
 	return !s.LastHandshake.IsZero() && now.Sub(s.LastHandshake) < sessionLife
 }
 
-// NeverConnected returns those of peers that the device has, and that have never completed a handshake with it.
-func NeverConnected(peers []Peer, statuses []PeerStatus) []Peer {
+// NeverAsked returns those of peers that the device has, and to which it has never sent anything: not even the 148
+// bytes with which a handshake begins, after which the device tries again by itself.
+func NeverAsked(peers []Peer, statuses []PeerStatus) []Peer {
 	never := map[keys.Public]bool{}
 	for _, s := range statuses {
-		never[s.PublicKey] = s.LastHandshake.IsZero()
+		never[s.PublicKey] = s.Sent == 0
 	}
 	return slices.DeleteFunc(slices.Clone(peers), func(p Peer) bool { return !never[p.PublicKey] })
 }

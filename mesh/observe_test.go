@@ -60,12 +60,12 @@ func TestKeepEndpoints(t *testing.T) {
 	}
 }
 
-func TestNeverConnected(t *testing.T) {
-	peers := []mesh.Peer{{PublicKey: key("never")}, {PublicKey: key("long ago")}, {PublicKey: key("gone")}}
+func TestNeverAsked(t *testing.T) {
+	peers := []mesh.Peer{{PublicKey: key("never")}, {PublicKey: key("silent")}, {PublicKey: key("gone")}}
 	statuses := []mesh.PeerStatus{
-		{PublicKey: key("long ago"), LastHandshake: epoch}, {PublicKey: key("never")}, {PublicKey: key("another")},
+		{PublicKey: key("silent"), Sent: 148}, {PublicKey: key("never")}, {PublicKey: key("another")},
 	}
-	got := mesh.NeverConnected(peers, statuses)
+	got := mesh.NeverAsked(peers, statuses)
 	if diff := cmp.Diff(peers[:1], got, compareNetip); diff != "" {
 		t.Errorf("peers (-want +got):\n%s", diff)
 	}

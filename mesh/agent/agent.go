@@ -44,8 +44,8 @@ type Host interface {
 	// UnderlayMTU returns the MTU in bytes of the way out to the peers' addresses or, without peers, of the interface
 	// that holds the own addresses.
 	UnderlayMTU(own, peers []netip.Addr) (int, error)
-	// InitiateHandshakes has the device begin a handshake with each of the peers, jittered, and again with those that
-	// never complete one. It returns when all have, after some seconds, or when ctx ends.
+	// InitiateHandshakes has the device begin a handshake with each of the peers, jittered, and asks again where it has
+	// not begun one. It returns when it has begun all, after some seconds, or when ctx ends.
 	InitiateHandshakes(ctx context.Context, peers []mesh.Peer)
 	// Watch calls poke, from any goroutine, whenever somebody else changed what Observe reads, until ctx ends. What
 	// Apply does pokes nobody. It calls seen from time to time, one call after the other, with the statuses of the

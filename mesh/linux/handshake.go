@@ -8,8 +8,8 @@ import (
 	"warren.mesh/mesh/linux/wg"
 )
 
-// InitiateHandshakes has the device begin a handshake with each of the peers, jittered, and again with those that never
-// complete one. It returns when all have, after its last try (less than 20 seconds), or when ctx ends.
+// InitiateHandshakes has the device begin a handshake with each of the peers, jittered, and asks again where it has not
+// begun one. It returns when it has begun all, after the last try (less than 20 seconds), or when ctx ends.
 func (h *Host) InitiateHandshakes(ctx context.Context, peers []mesh.Peer) {
 	handshake.Initiate(ctx, h.cfg.Link, peers, h.statuses)
 }

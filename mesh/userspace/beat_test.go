@@ -55,7 +55,7 @@ func TestBusyMeter(t *testing.T) {
 
 // TestStalledClient has a client stop in the middle of a request: others are answered.
 func TestStalledClient(t *testing.T) {
-	dev := newTestDevice(t, "10.0.0.1").Device
+	dev := newTestDevice(t, "10.0.0.1").boundedDevice
 	s := server{dev: dev, log: device.NewLogger(device.LogLevelSilent, ""), changed: func() {}}
 	stalled, theirs := net.Pipe()
 	defer stalled.Close()
@@ -65,7 +65,7 @@ func TestStalledClient(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	<-probe(dev)
+	<-probe(dev.Device)
 	if _, err := stalled.Write([]byte("\n")); err != nil {
 		t.Fatal(err)
 	}

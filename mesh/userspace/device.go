@@ -1,6 +1,8 @@
 package userspace
 
 import (
+	"bytes"
+
 	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/device"
 	"golang.zx2c4.com/wireguard/tun"
@@ -9,11 +11,30 @@ import (
 	"warren.mesh/mesh/userspace/udp"
 )
 
-// newDevice makes a device that holds a bounded number of packets. It calls failed when it cannot open the UDP port
-// that it is configured with.
-func newDevice(t tun.Device, failed func(), log *device.Logger) *device.Device {
-	t, b := limit.Wrap(t, portBind{newBind(), failed})
-	return device.NewDevice(t, b, log)
+// boundedDevice is a device that holds a bounded number of packets.
+type boundedDevice struct {
+	*device.Device
+	waiting *limit.Waiting
+}
+
+// newDevice makes a device. It calls failed when it cannot open the UDP port that it is configured with.
+func newDevice(t tun.Device, failed func(), log *device.Logger) boundedDevice {
+	w := limit.NewWaiting()
+	t, b := limit.Wrap(t, portBind{newBind(), failed}, w)
+	d := boundedDevice{device.NewDevice(t, b, log), w}
+	w.Flush(func(key device.NoisePublicKey) {
+		if peer := d.LookupPeer(key); peer != nil {
+			peer.FlushStagedPackets()
+		}
+	})
+	return d
+}
+
+// configure sets what UAPI's settings say.
+func (d boundedDevice) configure(settings []byte) error {
+	err := d.IpcSetOperation(bytes.NewReader(settings))
+	collectGarbage(d.waiting.Configure(settings)) // Also after an error, which leaves what stands before it in force.
+	return err
 }
 
 // newBind returns the device's UDP sockets, closed. This is the only use of package udp.

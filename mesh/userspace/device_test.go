@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-	"golang.zx2c4.com/wireguard/device"
 	"golang.zx2c4.com/wireguard/tun/tuntest"
 
 	"warren.mesh/keys"
@@ -46,7 +45,7 @@ func hexOf(key keys.Private) string {
 
 // testDevice is a device made by newDevice on a TUN of channels.
 type testDevice struct {
-	*device.Device
+	boundedDevice
 	tun  *tuntest.ChannelTUN
 	key  keys.Private
 	addr netip.Addr
@@ -60,7 +59,7 @@ func newTestDevice(t *testing.T, addr string) *testDevice {
 	}
 	d := &testDevice{tun: tuntest.NewChannelTUN(), key: key, addr: netip.MustParseAddr(addr)}
 	// Not to t.Output: some of the device's goroutines outlive Close, and log.
-	d.Device = newDevice(d.tun.TUN(), func() {}, newLogger(slog.New(slog.DiscardHandler)))
+	d.boundedDevice = newDevice(d.tun.TUN(), func() {}, newLogger(slog.New(slog.DiscardHandler)))
 	t.Cleanup(d.Close)
 	if err := d.Up(); err != nil {
 		t.Fatal(err)

@@ -7,8 +7,6 @@ import (
 	"os"
 	"sync"
 
-	"golang.zx2c4.com/wireguard/device"
-
 	"warren.mesh/mesh/userspace/iface"
 )
 
@@ -42,7 +40,7 @@ func drive(ctx context.Context, log *slog.Logger, l *iface.Link, u *uapi) error 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	dev := newDevice(l, l.Retry, newLogger(log))
-	r := &reporter{dev: dev, supervisor: os.NewFile(supervisorFile, "supervisor")}
+	r := &reporter{dev: dev.Device, supervisor: os.NewFile(supervisorFile, "supervisor")}
 	defer r.close()
 	settings := r.begin()
 	var parts sync.WaitGroup
@@ -50,7 +48,7 @@ func drive(ctx context.Context, log *slog.Logger, l *iface.Link, u *uapi) error 
 	restored := restore(log, dev, l, settings)
 
 	if restored {
-		parts.Go(func() { initiateHandshakes(ctx, dev, settings) })
+		parts.Go(func() { initiateHandshakes(ctx, dev.Device, settings) })
 	}
 	parts.Go(func() { l.Watch(ctx) })
 	served := make(chan error, 1)
@@ -73,11 +71,11 @@ func drive(ctx context.Context, log *slog.Logger, l *iface.Link, u *uapi) error 
 
 // restore configures the device with the settings of the process before it, and sets it up if its link is up. It
 // reports whether the device is up with these settings.
-func restore(log *slog.Logger, dev *device.Device, l *iface.Link, settings []byte) bool {
+func restore(log *slog.Logger, dev boundedDevice, l *iface.Link, settings []byte) bool {
 	if len(settings) == 0 {
 		return false
 	}
-	if err := dev.IpcSet(string(settings)); err != nil {
+	if err := dev.configure(settings); err != nil {
 		log.Warn("cannot restore the device's configuration", "err", redact(err.Error()))
 		return false
 	}

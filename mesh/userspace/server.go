@@ -2,7 +2,6 @@ package userspace
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -14,7 +13,7 @@ import (
 // server answers UAPI clients, as device.IpcHandle does (https://www.wireguard.com/xplatform/). It calls changed after
 // each request that sets something and before the answer, so that every change that a client knows of is saved.
 type server struct {
-	dev     *device.Device
+	dev     boundedDevice
 	log     *device.Logger
 	changed func()
 }
@@ -34,7 +33,7 @@ func (s server) handle(client net.Conn) {
 			if settings, err = readSettings(rw.Reader); err != nil {
 				return
 			}
-			err = s.dev.IpcSetOperation(bytes.NewReader(settings))
+			err = s.dev.configure(settings)
 			if len(settings) > 1 { // Otherwise it asks whether the device answers.
 				s.changed()
 			}

@@ -20,8 +20,8 @@ const (
 )
 
 // Initiate has the device behind an interface begin a handshake with each of the peers, by a datagram to the peer's
-// gateway, and asks again for those that have never completed one according to statuses. It returns when all have,
-// after the last try, or when ctx ends.
+// gateway, and asks again for those with which it has not begun one according to statuses. It returns when it has begun
+// with all, after the last try, or when ctx ends.
 //
 // It reports nothing: unreachable peers handshake when traffic flows. It opens its sockets on the caller's thread,
 // whose network namespace they are about.
@@ -37,7 +37,7 @@ func Initiate(ctx context.Context, link string, peers []mesh.Peer, statuses func
 		if err != nil {
 			return nil
 		}
-		return mesh.NeverConnected(peers, seen)
+		return mesh.NeverAsked(peers, seen)
 	}
 	retry(ctx, peers, remaining, func(some []mesh.Peer) {
 		now, later := turns(own, gateways(some))

@@ -100,7 +100,7 @@ func TestHandshakesEndWithTheirContext(t *testing.T) {
 	})
 }
 
-// Only peers without a handshake are asked again, a few times, and none once all have one.
+// Only peers that were not asked are asked again, a few times.
 func TestHandshakesAgain(t *testing.T) {
 	for name, tt := range map[string]struct{ remaining, want []int }{
 		"all answer":  {[]int{0}, []int{5}},

@@ -1,8 +1,8 @@
 // Package limit bounds the number of packets that are inside a wireguard-go device, in each direction. The device
 // bounds its queues by batches only and puts each packet into a buffer of 64 KiB, so a fast sender can make it take
 // gigabytes. The package wraps the device's two ends, the TUN interface and the UDP sockets, and counts the packets
-// between them. It owns neither the ends nor the device, and it does not drop packets: those that have to wait stay in
-// the kernel's queues.
+// between them. Packets that have to wait for others stay in the kernel's queues. Packets that wait in the device for a
+// handshake are dropped when there are too many. The package owns neither the ends nor the device.
 package limit
 
 import (
@@ -10,23 +10,27 @@ import (
 	"golang.zx2c4.com/wireguard/tun"
 )
 
-// Wrap returns an interface and sockets for one device, which then holds a bounded number of packets in each direction.
-func Wrap(t tun.Device, b conn.Bind) (tun.Device, conn.Bind) {
+// Wrap returns an interface and sockets for one device, which then holds a bounded number of packets in each direction,
+// w among them.
+func Wrap(t tun.Device, b conn.Bind, w *Waiting) (tun.Device, conn.Bind) {
 	received, sent := newWindow(), newWindow()
-	return boundedTUN{t, received, sent}, boundedBind{b, received, sent}
+	return boundedTUN{t, received, sent, w}, boundedBind{b, received, sent, w}
 }
 
 // boundedTUN is the end where packets to send enter the device and received packets leave it.
 type boundedTUN struct {
 	tun.Device
 	received, sent *window
+	waiting        *Waiting
 }
 
 func (t boundedTUN) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
+	t.waiting.settle()
 	t.sent.wait()
 	n, err := t.Device.Read(bufs, sizes, offset)
 	if n > 0 { // All of them are segments of one packet, and so for one peer.
 		t.sent.enter(n, bufs[n-1])
+		t.waiting.enter(n, bufs[n-1][offset:offset+sizes[n-1]], bufs[n-1])
 	}
 	return n, err
 }
@@ -41,6 +45,7 @@ func (t boundedTUN) Write(bufs [][]byte, offset int) (int, error) {
 type boundedBind struct {
 	conn.Bind
 	received, sent *window
+	waiting        *Waiting
 }
 
 func (b boundedBind) Open(port uint16) ([]conn.ReceiveFunc, uint16, error) {
@@ -72,5 +77,6 @@ func (b boundedBind) Send(datagrams [][]byte, to conn.Endpoint) error {
 	err := b.Bind.Send(datagrams, to)
 	b.sent.sends.Add(-1)
 	b.sent.leave(datagrams[len(datagrams)-1])
+	b.waiting.leave(datagrams[len(datagrams)-1])
 	return err
 }

@@ -15,18 +15,33 @@ const maxSegments = 64
 // batch holds the messages of one sendmmsg. Batches are used again.
 type batch []message
 
-var batches = sync.Pool{New: func() any {
-	b := make(batch, conn.IdealBatchSize)
+// batches are for many datagrams and singles for one, such as a handshake's. A batch for many takes some 20 KB, and
+// a device that begins handshakes with thousands of peers has thousands of sends under way.
+var (
+	batches = sync.Pool{New: func() any { return newBatch(conn.IdealBatchSize) }}
+	singles = sync.Pool{New: func() any { return newBatch(1) }}
+)
+
+func newBatch(size int) *batch {
+	b := make(batch, size)
 	for i := range b {
 		b[i].OOB = make([]byte, 0, controlSpace)
 	}
 	return &b
-}}
+}
+
+// poolOf returns the pool of batches for so many datagrams.
+func poolOf(datagrams int) *sync.Pool {
+	if datagrams == 1 {
+		return &singles
+	}
+	return &batches
+}
 
 // send sends datagrams to e in order. It skips a datagram that is too long for its path, sends the others, and returns
 // the error. Any other error without a remedy ends the batch.
 func (s *socket) send(datagrams [][]byte, e *endpoint) error {
-	b := batches.Get().(*batch)
+	b := poolOf(len(datagrams)).Get().(*batch)
 	defer b.release()
 
 	var failed error
@@ -123,7 +138,7 @@ func (b *batch) release() {
 	for i := range *b {
 		(*b)[i] = message{OOB: (*b)[i].OOB[:0]}
 	}
-	batches.Put(b)
+	poolOf(len(*b)).Put(b)
 }
 
 // prefix returns how many datagrams, from the first on, fit in one payload: all have the first one's length, except
