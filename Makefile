@@ -46,10 +46,12 @@ test-lab: ## tests on clusters on this machine, with a real API server
 
 test-cluster: ## tests of the manifests on real kubelets and containerd
 	@test/install cluster
+	@go run ./test/cluster/cmd/cluster build
 	@WARREN_PRIVILEGED=1 test/lane cluster -timeout=30m -count=1 -p=1 -run='^TestPrivileged' -skip='^TestPrivilegedLong' ./test/cluster/...
 
 test-cluster-long: ## the same for every kind of cluster, and tests that take hours
-	@test/install cluster
+	@test/install cluster-long
+	@go run ./test/cluster/cmd/cluster build
 	@WARREN_PRIVILEGED=1 test/lane cluster-long -timeout=3h -count=1 -p=1 -run='^TestPrivilegedLong' ./test/cluster
 
 test-vm: ## tests of the kernel's WireGuard, on Debian's kernels 6.12 and 6.1 in virtual machines

@@ -35,6 +35,8 @@ type Options struct {
 	Family lab.Family
 	// Proxy is kube-proxy's mode; empty means NFTables.
 	Proxy Proxy
+	// Runtime is the nodes' containerd; empty means Current.
+	Runtime Runtime
 	// Keep leaves the cluster running when the process that started it ends, unless the test failed.
 	Keep bool
 }
@@ -47,6 +49,7 @@ type Cluster struct {
 
 	options Options
 	images  []image.Image
+	runtime containerd
 
 	mu       sync.Mutex
 	services map[string]*services
@@ -76,12 +79,18 @@ func (o Options) complete() Options {
 	if o.Proxy == "" {
 		o.Proxy = NFTables
 	}
+	if o.Runtime == "" {
+		o.Runtime = Current
+	}
 	return o
 }
 
 func (c *Cluster) build(ctx context.Context, progress func(string, ...any)) error {
 	b, err := builder(ctx, progress)
 	if err != nil {
+		return err
+	}
+	if c.runtime, err = c.options.Runtime.programs(ctx, b); err != nil {
 		return err
 	}
 	if c.images, err = b.Support(ctx); err != nil {

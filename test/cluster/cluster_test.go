@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"cmp"
 	"testing"
 
 	"warren.mesh/mesh/meshtest"
@@ -14,6 +15,7 @@ func TestPrivilegedManifests(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{Family: lab.Dual})
 	before := allTraces(t, c)
 	setScene(t, c).accept(t)
+	t.Run("runtime", func(t *testing.T) { wantRuntime(t, c, cluster.Current) })
 	t.Run("upstream", func(t *testing.T) {
 		// Four of pods, and one of each of the others: a name that upstream changes is not to go unnoticed.
 		if passed := c.Conform(t, cluster.Specs{Focus: few, Skip: elsewhere, Processes: 4}); passed != 8 {
@@ -52,12 +54,13 @@ func TestPrivilegedLongManifests(t *testing.T) {
 	for name, o := range map[string]cluster.Options{
 		"ipv4":          {},
 		"ipv6":          {Family: lab.IPv6},
-		"dual-nftables": {Family: lab.Dual},
+		"dual-nftables": {Family: lab.Dual, Runtime: cluster.Debian},
 		"dual-iptables": {Nodes: 3, Family: lab.Dual, Proxy: cluster.IPTables},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := cluster.Start(t, o)
 			setScene(t, c).accept(t)
+			t.Run("runtime", func(t *testing.T) { wantRuntime(t, c, cmp.Or(o.Runtime, cluster.Current)) })
 			t.Run("conformance", func(t *testing.T) {
 				if n := c.Conform(t, cluster.Specs{Focus: conformance, Processes: 4}); n != conformanceCount {
 					t.Errorf("%d tests, want %d", n, conformanceCount)

@@ -26,8 +26,8 @@ var overlayTemplate string
 //go:embed workload.yaml
 var workloadTemplate string
 
-func containerdConfig() []byte {
-	return expand(containerdTemplate, map[string]any{"Pause": image.PauseName})
+func (r containerd) config() []byte {
+	return expand(containerdTemplate, map[string]any{"Pause": image.PauseName, "Shim": r.shim})
 }
 
 func (c *Cluster) kubeletConfig(n *lab.Node) []byte {

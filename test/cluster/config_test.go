@@ -54,10 +54,11 @@ func TestExpandWithoutAValue(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	if got, want := (Options{}).complete(), (Options{Nodes: 2, Family: lab.IPv4, Proxy: NFTables}); got != want {
+	if got, want := (Options{}).complete(), (Options{Nodes: 2, Family: lab.IPv4, Proxy: NFTables,
+		Runtime: Current}); got != want {
 		t.Errorf("got %+v", got)
 	}
-	full := Options{Name: "x", Nodes: 3, Family: lab.Dual, Proxy: IPTables, Keep: true}
+	full := Options{Name: "x", Nodes: 3, Family: lab.Dual, Proxy: IPTables, Runtime: Debian, Keep: true}
 	if got := full.complete(); got != full {
 		t.Errorf("got %+v", got)
 	}

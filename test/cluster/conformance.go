@@ -63,11 +63,7 @@ func (s Specs) command(ctx context.Context, root string, cache artifact.Cache, k
 	if s.Focus == "" {
 		return nil, errors.New("say which of upstream's tests to run")
 	}
-	tests, err := cache.Get(ctx, artifact.Conformance(root))
-	if err != nil {
-		return nil, err
-	}
-	ginkgo, err := cache.Get(ctx, artifact.Ginkgo(root))
+	tests, ginkgo, err := conformancePrograms(ctx, root, cache)
 	if err != nil {
 		return nil, err
 	}
@@ -79,4 +75,13 @@ func (s Specs) command(ctx context.Context, root string, cache artifact.Cache, k
 		command = append(command, "--skip="+s.Skip)
 	}
 	return append(command, tests, "--", "--provider=skeleton", "--kubeconfig="+kubeconfig, "--num-nodes=-1"), nil
+}
+
+// conformancePrograms returns the paths of upstream's tests and of what runs them, and builds them if they are missing.
+func conformancePrograms(ctx context.Context, root string, cache artifact.Cache) (tests, ginkgo string, err error) {
+	if tests, err = cache.Get(ctx, artifact.Conformance(root)); err != nil {
+		return "", "", err
+	}
+	ginkgo, err = cache.Get(ctx, artifact.Ginkgo(root))
+	return tests, ginkgo, err
 }

@@ -9,6 +9,7 @@ import (
 
 	"warren.mesh/test/cluster/image"
 	"warren.mesh/test/lab/artifact"
+	"warren.mesh/test/lab/programs"
 )
 
 // builder returns a Builder of images.
@@ -35,4 +36,21 @@ func DescribeImage(ctx context.Context, out io.Writer, progress func(format stri
 		return err
 	}
 	return warren.Describe(out)
+}
+
+// Build builds what clusters and upstream's tests need and the cache does not have.
+func Build(ctx context.Context, progress func(format string, args ...any)) error {
+	c := &Cluster{options: Options{}.complete()}
+	if err := c.build(ctx, progress); err != nil {
+		return err
+	}
+	if err := programs.Build(ctx, programs.Request{Kubelets: true, Progress: progress}, ""); err != nil {
+		return err
+	}
+	b, err := builder(ctx, progress)
+	if err != nil {
+		return err
+	}
+	_, _, err = conformancePrograms(ctx, b.Root, b.Cache)
+	return err
 }

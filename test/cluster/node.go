@@ -31,7 +31,7 @@ func (c *Cluster) startNode(ctx context.Context, n *lab.Node) error {
 		return err
 	}
 	for _, i := range c.images {
-		if err := importImage(ctx, n, i); err != nil {
+		if err := c.importImage(ctx, n, i); err != nil {
 			return err
 		}
 	}
@@ -60,12 +60,12 @@ func (c *Cluster) of(n *lab.Node) *services {
 
 // startContainerd starts containerd and waits until it answers.
 func (c *Cluster) startContainerd(ctx context.Context, n *lab.Node) error {
-	config, err := c.file("containerd.toml", containerdConfig())
+	config, err := c.file("containerd.toml", c.runtime.config())
 	if err != nil {
 		return err
 	}
 	s := c.of(n)
-	s.containerd, err = c.Run(n.Host, host.Program{Name: n.Name + "-containerd", Path: "/usr/bin/containerd",
+	s.containerd, err = c.Run(n.Host, host.Program{Name: n.Name + "-containerd", Path: c.runtime.daemon,
 		Args: []string{"--config=" + config}})
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (c *Cluster) startContainerd(ctx context.Context, n *lab.Node) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
-		_, err := n.ExecContext(ctx, "ctr", "version")
+		_, err := n.ExecContext(ctx, c.Ctr(), "version")
 		if err == nil {
 			return nil
 		}
@@ -85,19 +85,19 @@ func (c *Cluster) startContainerd(ctx context.Context, n *lab.Node) error {
 }
 
 // importImage imports an image into the node's containerd, unless the node's disk has it already.
-func importImage(ctx context.Context, n *lab.Node, i image.Image) error {
-	have, err := n.ExecContext(ctx, "ctr", "--namespace=k8s.io", "images", "list", "--quiet", "name=="+i.Name)
+func (c *Cluster) importImage(ctx context.Context, n *lab.Node, i image.Image) error {
+	have, err := n.ExecContext(ctx, c.Ctr(), "--namespace=k8s.io", "images", "list", "--quiet", "name=="+i.Name)
 	if err != nil {
 		return err
 	}
 	if strings.TrimSpace(have) == i.Name {
 		return nil
 	}
-	if _, err := n.ExecContext(ctx, "ctr", "--namespace=k8s.io", "images", "import", i.Archive); err != nil {
+	if _, err := n.ExecContext(ctx, c.Ctr(), "--namespace=k8s.io", "images", "import", i.Archive); err != nil {
 		return err
 	}
 	for _, alias := range i.Aliases {
-		if _, err := n.ExecContext(ctx, "ctr", "--namespace=k8s.io", "images", "tag", i.Name, alias); err != nil {
+		if _, err := n.ExecContext(ctx, c.Ctr(), "--namespace=k8s.io", "images", "tag", i.Name, alias); err != nil {
 			return err
 		}
 	}

@@ -24,7 +24,7 @@ func TestPrivilegedLongUninstall(t *testing.T) {
 	removeWorkloads(t, c)
 	deleteManifests(t, c)
 	for _, n := range c.Nodes() {
-		uninstall(t, n)
+		uninstall(t, c, n)
 		n.Annotate(t, map[string]string{
 			"warren.mesh/public-key": "", "warren.mesh/proof": "", "warren.mesh/endpoint": "",
 			"warren.mesh/pod-cidrs": "",
@@ -100,13 +100,13 @@ func wantAsBefore(t *testing.T, c *cluster.Cluster, before map[string]string) {
 
 // uninstall runs warren's own from its image, without a container: there is no network, and perhaps no API server, to
 // start one by.
-func uninstall(t *testing.T, n *lab.Node) {
+func uninstall(t *testing.T, c *cluster.Cluster, n *lab.Node) {
 	t.Helper()
 	const at = "/run/uninstall"
 	n.MustExec(t, "mkdir", at)
-	n.MustExec(t, "ctr", "--namespace=k8s.io", "images", "mount", image.WarrenName, at)
+	n.MustExec(t, c.Ctr(), "--namespace=k8s.io", "images", "mount", image.WarrenName, at)
 	n.MustExec(t, at+"/opt/warren/warren", "uninstall", "--node-annotations=false")
-	n.MustExec(t, "ctr", "--namespace=k8s.io", "images", "unmount", "--rm", at)
+	n.MustExec(t, c.Ctr(), "--namespace=k8s.io", "images", "unmount", "--rm", at)
 }
 
 // traces are what warren could leave on a node, as the node's own tools tell it: of nftables the names of tables, but

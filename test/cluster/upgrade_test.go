@@ -50,7 +50,7 @@ func upgrade(t *testing.T, c *cluster.Cluster) {
 	})
 	t.Run("README's overlay", func(t *testing.T) {
 		for _, n := range c.Nodes() {
-			n.MustExec(t, "ctr", "--namespace=k8s.io", "images", "tag", "warren.mesh/warren:dev", readmeImage)
+			n.MustExec(t, c.Ctr(), "--namespace=k8s.io", "images", "tag", "warren.mesh/warren:dev", readmeImage)
 		}
 		r := newReader(t, c)
 		flows := load(t, c, hosts)

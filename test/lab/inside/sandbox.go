@@ -48,6 +48,14 @@ func loadSandbox(name string) (s sandbox, err error) {
 	return s, json.Unmarshal(content, &s)
 }
 
+// Arguments and Capabilities are the names of what containerd passes for every pod; 1.6 has no cgroupPath yet.
+// test/cluster holds them against what containerd itself passes.
+var (
+	Arguments = []string{"IgnoreUnknown", "K8S_POD_INFRA_CONTAINER_ID", "K8S_POD_NAME", "K8S_POD_NAMESPACE",
+		"K8S_POD_UID"}
+	Capabilities = []string{"cgroupPath", "dns", "io.kubernetes.cri.pod-annotations"}
+)
+
 // runtime returns what containerd passes for a pod with a kubelet's defaults (internal/cri/server/sandbox_run.go,
 // cniNamespaceOpts and toCNILabels). It passes no ipRanges, and bandwidth for pods with such an annotation only.
 func (s sandbox) runtime() *libcni.RuntimeConf {

@@ -18,4 +18,12 @@ func newImage() *cobra.Command {
 	}
 }
 
+func newBuild() *cobra.Command {
+	return &cobra.Command{
+		Use: "build", Short: "Build what a cluster and its tests need and the cache does not have",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cluster.Build(cmd.Context(), progress) },
+	}
+}
+
 func progress(format string, args ...any) { fmt.Printf(format+"\n", args...) }

@@ -20,7 +20,7 @@ func main() {
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	name := root.PersistentFlags().String("name", defaultName, "tells clusters apart")
-	root.AddCommand(newUp(name), newDown(name), newExec(name), newConform(name), newImage())
+	root.AddCommand(newUp(name), newDown(name), newExec(name), newConform(name), newImage(), newBuild())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		stop()
