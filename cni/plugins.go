@@ -80,6 +80,21 @@ func copyFile(from, to string) (atomicfile.Pending, error) {
 	return next, errors.Join(err, source.Close())
 }
 
+// Replaced returns the names of the plugins in To whose content is not that in From, absent ones included: somebody
+// else has installed theirs since Install. It reads all of them, some 20 MB.
+func (p Plugins) Replaced() (names []string, err error) {
+	for _, name := range Names {
+		same, err := sameContent(filepath.Join(p.From, name), filepath.Join(p.To, name))
+		if err != nil {
+			return names, fmt.Errorf("compare CNI plugins: %w", err)
+		}
+		if !same {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
 // Remove deletes the plugins that Install wrote, and restores those that they replaced. Plugins that somebody else has
 // installed in their place since then stay. Removing what is absent succeeds.
 func (p Plugins) Remove() error {

@@ -57,6 +57,8 @@ type Self struct {
 	Published Announcement
 	// NetworkAvailable reports whether the Node's NetworkUnavailable condition is False.
 	NetworkAvailable bool
+	// NetworkUnavailable reports whether it is True. Both are false while the Node has no such condition.
+	NetworkUnavailable bool
 	// Malformed says what of the Node cannot be read: pod CIDRs and InternalIPs that are left out above. Desired
 	// returns it with its own Problems.
 	Malformed []Problem

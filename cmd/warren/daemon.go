@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,7 @@ var (
 	_ agent.Cluster     = (*kube.Cluster)(nil)
 	_ agent.Host        = (*linux.Host)(nil)
 	_ agent.Attachments = cni.Configuration{}
+	_ agent.Plugins     = cni.Plugins{}
 	_ agent.Key         = (*keys.Holder)(nil)
 )
 
@@ -33,6 +35,7 @@ type daemon struct {
 	mode        linux.Mode
 	node        nodeOptions
 	attachments cni.Configuration
+	plugins     cni.Plugins
 	keyFile     string
 	metrics     string
 	health      string
@@ -69,6 +72,8 @@ func (d *daemon) addFlags(flags *pflag.FlagSet) {
 	addModeFlag(flags, &d.mode)
 	d.node.addFlags(flags)
 	addCNIFlags(flags, &d.attachments)
+	addPluginsFlag(flags, &d.plugins)
+	addSourceFlag(flags, &d.plugins, "directory of the plugins that are compared with the installed ones")
 	flags.StringVar(&d.keyFile, "key-file", keys.DefaultPath, "file of the node's private key; made if it is missing")
 	flags.StringVar(&d.metrics, metricsFlag, ":18787", "address on which to serve /metrics; empty to serve nothing")
 	flags.StringVar(&d.health, healthFlag, "127.0.0.1:18788",
@@ -110,7 +115,7 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	backend, reason := host.Backend()
 	a = agent.New(agent.Config{
 		Node: d.node.name, Mesh: d.mesh, Key: key,
-		Cluster: cluster, Host: host, Attachments: d.attachments,
+		Cluster: cluster, Host: host, Attachments: d.attachments, Plugins: d.compared(),
 		Log: log, Resync: d.resync, MassRemovalDelay: d.massRemoval,
 		Version: version(), Backend: backend, BackendReason: reason,
 	})
@@ -139,6 +144,14 @@ func (d *daemon) servers(a *agent.Agent) []server {
 		{d.metrics, metricsFlag, a.Metrics(), func(err error) { a.Serves(agent.Metrics, err) }},
 		{d.health, healthFlag, a.Health(), func(err error) { a.Serves(agent.Health, err) }},
 	}
+}
+
+// compared returns the plugins to look after; nil if there are none to compare them with.
+func (d *daemon) compared() agent.Plugins {
+	if _, err := os.Stat(d.plugins.From); err != nil {
+		return nil
+	}
+	return d.plugins
 }
 
 // validate returns an error for a configuration that can never work.

@@ -26,7 +26,7 @@ func newInstallCNI(log *logging) *cobra.Command {
 			return nil
 		})
 	addPluginsFlag(cmd.Flags(), &plugins)
-	cmd.Flags().StringVar(&plugins.From, "cni-plugins", besideBinary("cni"), "directory of the plugins to install")
+	addSourceFlag(cmd.Flags(), &plugins, "directory of the plugins to install")
 	return cmd
 }
 

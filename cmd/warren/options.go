@@ -71,6 +71,11 @@ func addPluginsFlag(flags *pflag.FlagSet, p *cni.Plugins) {
 		"directory in which the container runtime looks for CNI plugins")
 }
 
+// addSourceFlag adds --cni-plugins.
+func addSourceFlag(flags *pflag.FlagSet, p *cni.Plugins, usage string) {
+	flags.StringVar(&p.From, "cni-plugins", besideBinary("cni"), usage)
+}
+
 // addMTUFlag adds --mtu.
 func addMTUFlag(flags *pflag.FlagSet, mtu *int) {
 	flags.IntVar(mtu, "mtu", 0, "MTU of mesh and pods in bytes; 0 for the underlay's MTU minus 80")

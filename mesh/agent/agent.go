@@ -28,6 +28,8 @@ type Cluster interface {
 	Publish(ctx context.Context, uid string, a mesh.Announcement) error
 	// SetNetworkAvailable writes the condition NetworkUnavailable=False of the own Node, unless it says that already.
 	SetNetworkAvailable(ctx context.Context) error
+	// SetNetworkUnavailable writes NetworkUnavailable=True with a reason for people, unless it is True already.
+	SetNetworkUnavailable(ctx context.Context, reason string) error
 	// PolicyInForce reports whether the admission policies check what is written to the own Node. It writes nothing.
 	PolicyInForce(ctx context.Context, uid string) (bool, error)
 }
@@ -72,4 +74,17 @@ type Attachments interface {
 	Configure(podCIDRs []netip.Prefix, mtu int) (changed bool, err error)
 	// Strays returns the addresses of pods on this node outside podCIDRs: left over from an earlier assignment.
 	Strays(podCIDRs []netip.Prefix) ([]netip.Addr, error)
+	// Rival returns the file of the configuration that the container runtime uses instead; empty if there is none.
+	// delegates reports whether that one has pods attached by this one.
+	Rival() (file string, delegates bool, err error)
+	// Watch calls poke, from any goroutine, whenever what Configure and Rival look at may have changed, until ctx ends.
+	Watch(ctx context.Context, poke func()) error
+}
+
+// Plugins are the CNI plugins that the container runtime executes.
+type Plugins interface {
+	// Replaced returns the names of those that are not warren's.
+	Replaced() ([]string, error)
+	// Watch calls poke, from any goroutine, whenever one of them may have changed, until ctx ends.
+	Watch(ctx context.Context, poke func()) error
 }

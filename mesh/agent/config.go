@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"warren.mesh/mesh"
@@ -30,6 +31,8 @@ type Config struct {
 	Cluster     Cluster
 	Host        Host
 	Attachments Attachments
+	// Plugins are what executes Attachments; nil has nobody look after them.
+	Plugins Plugins
 	// Log receives changes and failures; nil discards them.
 	Log *slog.Logger
 	// Resync is the interval between full observations; zero means DefaultResync.
@@ -57,13 +60,15 @@ type Agent struct {
 
 	// The worker alone touches what follows.
 	announced pendingWrite[announcement]
-	available pendingWrite[string]
+	available pendingWrite[availability]
 	// question is what the API server was asked last, nil once the answer was taken.
 	question *question
 	// policyCheck is when to ask whether there are admission policies.
 	policyCheck pendingWrite[string]
 	changes     changeLog
 	underlay    underlay
+	// pluginsChanged asks for a comparison of the plugins. Any goroutine may set it.
+	pluginsChanged atomic.Bool
 	// surveyed says whether survey has looked for pods outside the pod CIDRs.
 	surveyed bool
 }

@@ -30,6 +30,7 @@ func TestMetrics(t *testing.T) {
 		ours = slices.DeleteFunc(ours, unsteady)
 		want := []string{
 			"warren_admission_policies_missing 0",
+			"warren_cni_effective 1",
 			`warren_endpoints_set_total 0`,
 			`warren_firewall_packets_total{counter="leak-pod"} 3`,
 			`warren_host_operations_total{kind="link-add"} 1`,

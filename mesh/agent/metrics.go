@@ -48,6 +48,8 @@ var (
 	warningDesc      = desc("warren_warning", "1 for each step of which an operator should know something.", "step")
 	nodeProblemsDesc = desc("warren_node_problems",
 		"How much is wrong with nodes, by part of their announcements. The log says what, with which node.", "field")
+	cniEffectiveDesc = desc("warren_cni_effective",
+		"1 where the container runtime attaches pods by warren's CNI configuration, so far as its files tell.")
 	strayPodsDesc       = desc("warren_stray_pods", "Pods of this node with addresses outside its pod CIDRs.")
 	policiesMissingDesc = desc("warren_admission_policies_missing",
 		"1 where no admission policy checked this node's annotations at the start.")
@@ -66,8 +68,8 @@ func (statusMetrics) Describe(ch chan<- *prometheus.Desc) {
 		infoDesc, peersDesiredDesc, peersProgrammedDesc, peersHeldDesc, peersUnansweredDesc,
 		turnsDesc, warningDesc, passesDesc,
 		lastOutcomeDesc, lastTimeDesc, lastDurationDesc,
-		waitingDesc, failingDesc, nodeProblemsDesc, strayPodsDesc, policiesMissingDesc, watchRestartsDesc,
-		keyReplacementsDesc,
+		waitingDesc, failingDesc, nodeProblemsDesc, strayPodsDesc, cniEffectiveDesc, policiesMissingDesc,
+		watchRestartsDesc, keyReplacementsDesc,
 	} {
 		ch <- d
 	}
@@ -88,6 +90,7 @@ func (m statusMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(peersHeldDesc, float64(s.Peers.Held))
 	gauge(peersUnansweredDesc, float64(s.Peers.Unanswered))
 	counter(turnsDesc, s.Peers.Turns)
+	gauge(cniEffectiveDesc, one(s.Pods.Effective))
 	gauge(strayPodsDesc, float64(len(s.Pods.Strays)))
 	gauge(policiesMissingDesc, one(s.Policies == status.PoliciesMissing))
 	counter(watchRestartsDesc, s.Watch.Restarts)

@@ -11,18 +11,21 @@ import (
 
 // The steps of a pass.
 const (
-	stepAPI       status.Step = "api server"
-	stepWay       status.Step = "api server address"
-	stepNode      status.Step = "own node"
-	stepKey       status.Step = "private key"
-	stepDesire    status.Step = "desired state"
-	stepMTU       status.Step = "underlay mtu"
-	stepPublish   status.Step = "annotations"
-	stepProgram   status.Step = "host"
-	stepAttach    status.Step = "cni configuration"
-	stepStrays    status.Step = "stray pods"
-	stepAvailable status.Step = "node condition"
-	stepRemoval   status.Step = "mass removal"
+	stepAPI        status.Step = "api server"
+	stepWay        status.Step = "api server address"
+	stepNode       status.Step = "own node"
+	stepKey        status.Step = "private key"
+	stepDesire     status.Step = "desired state"
+	stepMTU        status.Step = "underlay mtu"
+	stepPublish    status.Step = "annotations"
+	stepProgram    status.Step = "host"
+	stepAttach     status.Step = "cni configuration"
+	stepStrays     status.Step = "stray pods"
+	stepRival      status.Step = "other cni configuration"
+	stepDelegation status.Step = "cni delegation"
+	stepPlugins    status.Step = "cni plugins"
+	stepAvailable  status.Step = "node condition"
+	stepRemoval    status.Step = "mass removal"
 )
 
 // report notes how a step went.
@@ -54,14 +57,14 @@ func (a *Agent) pass(ctx context.Context) {
 	step := mesh.Step{
 		Want: want, Now: time.Now(), Stale: a.cfg.Cluster.Waiting() != "", Urgent: self.Silenced(problems),
 	}
-	programmed := a.program(ctx, step)
+	programmed, effective := a.program(ctx, step), false
 	if programmed {
-		a.attach(self.PodCIDRs, cfg.MTU)
+		effective = a.attach(self.PodCIDRs, cfg.MTU)
 	}
 	// What the API server is told comes after what the host needs.
 	a.publish(ctx, mesh.Announce(cfg, self), self, len(nodes))
 	if programmed {
-		a.makeAvailable(ctx, self, len(nodes))
+		a.setAvailable(ctx, self, len(nodes), effective)
 	}
 	a.checkPolicies(ctx, self, len(nodes))
 }

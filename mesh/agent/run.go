@@ -26,6 +26,10 @@ func (a *Agent) Run(ctx context.Context) {
 	a.log.Info("WireGuard backend chosen", "backend", a.cfg.Backend, "reason", a.cfg.BackendReason)
 	var watching sync.WaitGroup
 	watching.Go(func() { a.watch(ctx) })
+	watching.Go(func() { a.keepWatching(ctx, a.cfg.Attachments.Watch, a.Poke) })
+	if a.cfg.Plugins != nil {
+		watching.Go(func() { a.keepWatching(ctx, a.cfg.Plugins.Watch, a.pluginsMayDiffer) })
+	}
 	a.worker.Run(ctx)
 	watching.Wait()
 	a.background.Wait()
@@ -40,10 +44,17 @@ func (a *Agent) contradicted() {
 	a.Poke()
 }
 
+// pluginsMayDiffer asks for a pass that compares the plugins.
+func (a *Agent) pluginsMayDiffer() {
+	a.pluginsChanged.Store(true)
+	a.Poke()
+}
+
 // work makes one pass and says when the next has something to do.
 func (a *Agent) work(ctx context.Context, resync bool) loop.Next {
 	if resync {
 		a.host.invalidate()
+		a.pluginsChanged.Store(true)
 	}
 	a.status.Update(func(s status.Snapshot) status.Snapshot { return s.Begin(time.Now()) })
 	a.pass(ctx)
@@ -59,9 +70,17 @@ func (a *Agent) work(ctx context.Context, resync bool) loop.Next {
 
 // watch keeps Host.Watch running. While it does not run, only the resync finds drift.
 func (a *Agent) watch(ctx context.Context) {
+	watch := func(ctx context.Context, poke func()) error {
+		return a.cfg.Host.Watch(ctx, poke, func(s []mesh.PeerStatus) { a.seen(ctx, s) })
+	}
+	a.keepWatching(ctx, watch, a.contradicted)
+}
+
+// keepWatching calls watch again whenever it ends, and then poke, because nothing tells what happened unwatched.
+func (a *Agent) keepWatching(ctx context.Context, watch func(context.Context, func()) error, poke func()) {
 	retry := newBackoff()
 	for {
-		err := a.cfg.Host.Watch(ctx, a.contradicted, func(s []mesh.PeerStatus) { a.seen(ctx, s) })
+		err := watch(ctx, poke)
 		if ctx.Err() != nil {
 			return
 		}
@@ -69,6 +88,6 @@ func (a *Agent) watch(ctx context.Context) {
 		if !loop.Sleep(ctx, retry.Next()) {
 			return
 		}
-		a.contradicted() // Only an observation finds what happened unwatched.
+		poke()
 	}
 }

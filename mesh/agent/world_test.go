@@ -34,6 +34,7 @@ type machine struct {
 	ring        *ring
 	host        *host
 	attachments *attachments
+	plugins     plugins
 	cluster     *meshtest.Cluster
 	agent       *agent.Agent
 	log         *logbook
@@ -104,7 +105,7 @@ func (m *machine) start() {
 	}
 	m.agent = agent.New(agent.Config{
 		Node: m.name, Mesh: m.config, Key: m.ring,
-		Cluster: view, Host: m.host, Attachments: m.attachments,
+		Cluster: view, Host: m.host, Attachments: m.attachments, Plugins: &m.plugins,
 		MassRemovalDelay: agent.DefaultMassRemovalDelay,
 		Log:              m.log.logger(), Version: "v1", Backend: "kernel", BackendReason: "it is a test",
 	})
@@ -210,6 +211,43 @@ type attachments struct {
 	early    bool
 	strays   []netip.Addr
 	err      error
+	// rival is another configuration; delegates says that it refers to this one.
+	rival     string
+	delegates bool
+	poke      func()
+}
+
+func (a *attachments) Rival() (file string, delegates bool, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.rival, a.delegates, nil
+}
+
+func (a *attachments) Watch(ctx context.Context, poke func()) error {
+	a.mu.Lock()
+	a.poke = poke
+	a.mu.Unlock()
+	<-ctx.Done()
+	return nil
+}
+
+// appears changes the other configuration.
+func (a *attachments) appears(rival string, delegates bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.rival, a.delegates = rival, delegates
+	a.poke()
+}
+
+// plugins are those that somebody has replaced.
+type plugins struct{ replaced []string }
+
+func (p *plugins) Replaced() ([]string, error) { return p.replaced, nil }
+
+func (p *plugins) Watch(ctx context.Context, poke func()) error {
+	poke()
+	<-ctx.Done()
+	return nil
 }
 
 func (a *attachments) Configure(podCIDRs []netip.Prefix, mtu int) (bool, error) {

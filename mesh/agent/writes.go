@@ -67,6 +67,13 @@ type announcement struct {
 	want, seen mesh.Announcement
 }
 
+// availability is what setAvailable has to write.
+type availability struct {
+	// uid is the Node object's.
+	uid       string
+	available bool
+}
+
 // publish writes the own annotations if they differ from want.
 func (a *Agent) publish(ctx context.Context, want mesh.Announcement, self mesh.Self, nodes int) {
 	if self.Published == want {
@@ -87,19 +94,26 @@ func (a *Agent) publish(ctx context.Context, want mesh.Announcement, self mesh.S
 	})
 }
 
-// makeAvailable tells the cluster that pods may be scheduled here. It comes last of all, and not before peers can know
-// this node.
-func (a *Agent) makeAvailable(ctx context.Context, self mesh.Self, nodes int) {
-	if self.NetworkAvailable {
+// notEffective is the condition's message for people.
+const notEffective = "the container runtime does not use warren's CNI configuration: see /readyz and the log of warren"
+
+// setAvailable tells the cluster whether pods may be scheduled here. It comes last of all, and not before peers can
+// know this node.
+func (a *Agent) setAvailable(ctx context.Context, self mesh.Self, nodes int, available bool) {
+	if available && self.NetworkAvailable || !available && self.NetworkUnavailable {
 		a.available.clear()
 		a.report(stepAvailable, nil)
 		return
 	}
 	published := a.announced.due.IsZero()
-	if !published || a.asking() || !a.available.ready(self.UID, spread(nodes)) {
+	if !published || a.asking() || !a.available.ready(availability{self.UID, available}, spread(nodes)) {
 		return
 	}
-	a.ask(ctx, a.cfg.Cluster.SetNetworkAvailable, func(err error) {
+	set := a.cfg.Cluster.SetNetworkAvailable
+	if !available {
+		set = func(ctx context.Context) error { return a.cfg.Cluster.SetNetworkUnavailable(ctx, notEffective) }
+	}
+	a.ask(ctx, set, func(err error) {
 		a.available.wrote(err)
 		a.report(stepAvailable, err)
 	})

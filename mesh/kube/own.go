@@ -15,7 +15,8 @@ import (
 type ownSummary struct {
 	nodeSummary
 	podCIDRs, internalIPs string
-	networkAvailable      bool
+	// networkUnavailable is the status of the condition of that name; empty without it.
+	networkUnavailable corev1.ConditionStatus
 }
 
 // summarizeOwn copies what matters of the own Node. It also accepts an ownSummary, as summarizeNode does.
@@ -25,10 +26,10 @@ func summarizeOwn(object any) (ownSummary, error) {
 		return o, nil
 	case *corev1.Node:
 		return ownSummary{
-			nodeSummary:      summarizeMeta(&o.ObjectMeta),
-			podCIDRs:         strings.Join(o.Spec.PodCIDRs, ","),
-			internalIPs:      strings.Join(internalIPs(o.Status.Addresses), ","),
-			networkAvailable: networkAvailable(o.Status.Conditions),
+			nodeSummary:        summarizeMeta(&o.ObjectMeta),
+			podCIDRs:           strings.Join(o.Spec.PodCIDRs, ","),
+			internalIPs:        strings.Join(internalIPs(o.Status.Addresses), ","),
+			networkUnavailable: networkUnavailable(o.Status.Conditions),
 		}, nil
 	default:
 		return ownSummary{}, fmt.Errorf("summarize the own Node: unexpected type %T", object)
@@ -45,24 +46,25 @@ func internalIPs(addresses []corev1.NodeAddress) []string {
 	return ips
 }
 
-func networkAvailable(conditions []corev1.NodeCondition) bool {
+func networkUnavailable(conditions []corev1.NodeCondition) corev1.ConditionStatus {
 	for _, c := range conditions {
 		if c.Type == corev1.NodeNetworkUnavailable {
-			return c.Status == corev1.ConditionFalse
+			return c.Status
 		}
 	}
-	return false
+	return ""
 }
 
 // parseOwn returns the own Node. Values that cannot be parsed become Problems in Malformed: the rest may suffice, and
 // the operator learns of them.
 func parseOwn(s ownSummary) mesh.Self {
 	self := mesh.Self{
-		Name:             s.name,
-		UID:              s.uid,
-		Created:          s.createdAt(),
-		Published:        s.announcement,
-		NetworkAvailable: s.networkAvailable,
+		Name:               s.name,
+		UID:                s.uid,
+		Created:            s.createdAt(),
+		Published:          s.announcement,
+		NetworkAvailable:   s.networkUnavailable == corev1.ConditionFalse,
+		NetworkUnavailable: s.networkUnavailable == corev1.ConditionTrue,
 	}
 	for _, text := range split(s.podCIDRs) {
 		prefix, err := netip.ParsePrefix(text)

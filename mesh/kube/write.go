@@ -62,13 +62,29 @@ func (c *Cluster) Unpublish(ctx context.Context) error {
 // SetNetworkAvailable sets the own Node's condition NetworkUnavailable to False, unless Self says that it is False.
 // Other conditions stay as they are. The error wraps mesh.ErrStale if the Node is not known, or has been replaced.
 func (c *Cluster) SetNetworkAvailable(ctx context.Context) error {
+	return c.setNetworkUnavailable(ctx, corev1.NodeCondition{
+		Status: corev1.ConditionFalse, Reason: "WarrenIsUp", Message: "warren has connected this node to the mesh",
+	})
+}
+
+// SetNetworkUnavailable sets the condition to True with a reason for people, as SetNetworkAvailable sets it to False.
+func (c *Cluster) SetNetworkUnavailable(ctx context.Context, reason string) error {
+	return c.setNetworkUnavailable(ctx, corev1.NodeCondition{
+		Status: corev1.ConditionTrue, Reason: "WarrenIsNotUsed", Message: reason,
+	})
+}
+
+func (c *Cluster) setNetworkUnavailable(ctx context.Context, want corev1.NodeCondition) error {
 	self, ok := c.Self()
 	if !ok {
 		return fmt.Errorf("set the NetworkUnavailable condition of node %s: %w: it is not known", c.name, mesh.ErrStale)
 	}
-	if self.NetworkAvailable {
+	if now := want.Status == corev1.ConditionTrue; now && self.NetworkUnavailable || !now && self.NetworkAvailable {
 		return nil
 	}
+	want.Type = corev1.NodeNetworkUnavailable
+	want.LastHeartbeatTime = metav1.Now()
+	want.LastTransitionTime = want.LastHeartbeatTime
 	// An apply finds the condition by its type. A JSON merge patch would replace the whole list. A strategic merge
 	// patch would make warren one more updater of the Node; of more than ten, the API server merges the oldest, and the
 	// policy warren-own-node would take that for a forgery of others' managedFields.
@@ -80,24 +96,13 @@ func (c *Cluster) SetNetworkAvailable(ctx context.Context) error {
 			"apiVersion": "v1",
 			"kind":       "Node",
 			"metadata":   map[string]any{"name": c.name, "uid": self.UID},
-			"status":     map[string]any{"conditions": []corev1.NodeCondition{available(metav1.Now())}},
+			"status":     map[string]any{"conditions": []corev1.NodeCondition{want}},
 		},
 	})
 	if err != nil {
 		return fmt.Errorf("set the NetworkUnavailable condition of node %s: %w", c.name, err)
 	}
 	return nil
-}
-
-func available(now metav1.Time) corev1.NodeCondition {
-	return corev1.NodeCondition{
-		Type:               corev1.NodeNetworkUnavailable,
-		Status:             corev1.ConditionFalse,
-		Reason:             "WarrenIsUp",
-		Message:            "warren has connected this node to the mesh",
-		LastHeartbeatTime:  now,
-		LastTransitionTime: now,
-	}
 }
 
 // patch is one write to the own Node.

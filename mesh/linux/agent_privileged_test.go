@@ -56,3 +56,5 @@ type noAttachments struct{}
 
 func (noAttachments) Configure([]netip.Prefix, int) (bool, error) { return false, nil }
 func (noAttachments) Strays([]netip.Prefix) ([]netip.Addr, error) { return nil, nil }
+func (noAttachments) Rival() (string, bool, error)                { return "", false, nil }
+func (noAttachments) Watch(ctx context.Context, _ func()) error   { <-ctx.Done(); return nil }

@@ -45,6 +45,8 @@ type Node struct {
 	Announcement     mesh.Announcement
 	Overrides        mesh.Overrides
 	NetworkAvailable bool
+	// NetworkUnavailable is the same condition with the value True.
+	NetworkUnavailable bool
 }
 
 // annotated is what mesh.ParseNode is given.
@@ -77,6 +79,7 @@ func (n Node) self() mesh.Self {
 		Name: n.Name, UID: n.UID, Created: n.Created,
 		PodCIDRs: slices.Clone(n.PodCIDRs), NodeIPs: slices.Clone(n.NodeIPs),
 		Published: n.Announcement, NetworkAvailable: n.NetworkAvailable,
+		NetworkUnavailable: n.NetworkUnavailable,
 	}
 }
 
@@ -248,7 +251,13 @@ func (c *Cluster) Publish(_ context.Context, uid string, announcement mesh.Annou
 // SetNetworkAvailable does as agent.Cluster says.
 func (c *Cluster) SetNetworkAvailable(context.Context) error {
 	self, _ := c.Self()
-	return c.write("condition", self.UID, func(n *Node) { n.NetworkAvailable = true })
+	return c.write("condition", self.UID, func(n *Node) { n.NetworkAvailable, n.NetworkUnavailable = true, false })
+}
+
+// SetNetworkUnavailable does as agent.Cluster says.
+func (c *Cluster) SetNetworkUnavailable(context.Context, string) error {
+	self, _ := c.Self()
+	return c.write("condition", self.UID, func(n *Node) { n.NetworkAvailable, n.NetworkUnavailable = false, true })
 }
 
 // PolicyInForce does as agent.Cluster says.

@@ -53,6 +53,8 @@ type Peers struct {
 type Pods struct {
 	// CIDRs are the ranges that pods get addresses from.
 	CIDRs []netip.Prefix `json:"cidrs,omitempty"`
+	// Effective reports whether the container runtime uses warren's CNI configuration, so far as its files tell.
+	Effective bool `json:"effective"`
 	// Strays are the addresses of pods outside CIDRs: they were assigned before the ranges changed.
 	Strays []netip.Addr `json:"strays,omitempty"`
 }

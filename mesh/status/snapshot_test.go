@@ -79,8 +79,8 @@ func TestJSON(t *testing.T) {
 		Daemon: Daemon{Version: "v1", Backend: "kernel", BackendReason: "it is a test"},
 		Peers:  Peers{Desired: 2, Programmed: 1},
 		Pods: Pods{
-			CIDRs:  []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")},
-			Strays: []netip.Addr{netip.MustParseAddr("10.244.9.5")},
+			CIDRs:     []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")},
+			Effective: true, Strays: []netip.Addr{netip.MustParseAddr("10.244.9.5")},
 		},
 		Policies:        PoliciesInForce,
 		KeyReplacements: 1,
@@ -142,6 +142,7 @@ func TestJSON(t *testing.T) {
     "cidrs": [
       "10.244.1.0/24"
     ],
+    "effective": true,
     "strays": [
       "10.244.9.5"
     ]

@@ -89,6 +89,7 @@ func (n *Node) startDaemon(ctx context.Context, args []string) error {
 	}
 	args = append([]string{
 		"--node-name=" + n.Name, "--kubeconfig=" + kubeconfig, "--cluster-cidrs=" + commas(n.lab.ClusterCIDRs()),
+		"--cni-plugins=" + n.lab.programs.Plugins,
 	}, args...)
 	n.daemon, err = n.start(ctx, "daemon", nil, args)
 	return err
