@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -97,6 +98,27 @@ func TestSetNetworkAvailable(t *testing.T) {
 				}
 				if diff := cmp.Diff(test.want, api.patches); diff != "" {
 					t.Errorf("requests (-want +got):\n%s", diff)
+				}
+				stop()
+			})
+		})
+	}
+}
+
+// TestSetNetworkUnavailable shows that it writes the other value, and where Self differs only.
+func TestSetNetworkUnavailable(t *testing.T) {
+	for status, writes := range map[corev1.ConditionStatus]int{corev1.ConditionFalse: 1, corev1.ConditionTrue: 0} {
+		t.Run(string(status), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := newFakeAPI(ownNode(condition(status)))
+				c := api.cluster(t, nil)
+				stop := run(t, c)
+				if err := c.SetNetworkUnavailable(t.Context(), "because"); err != nil {
+					t.Error(err)
+				}
+				const want = `"status":"True"`
+				if len(api.patches) != writes || writes > 0 && !strings.Contains(fmt.Sprint(api.patches), want) {
+					t.Errorf("requests %v, want %d with %s", api.patches, writes, want)
 				}
 				stop()
 			})
