@@ -51,6 +51,7 @@ func TestPrivilegedFailures(t *testing.T) {
 	for _, d := range tg.damages(t) {
 		t.Run("repaired/"+d.name, func(t *testing.T) { tg.repaired(t, d) })
 	}
+	t.Run("other-cni-configuration", tg.rival)
 	t.Logf("on the underlay: %v", tg.capture.Report())
 }
 
