@@ -21,13 +21,14 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/kube", "keys mesh internal/atomicfile", "a cluster knows no host"},
 	{"mesh/loop", "", "when to work is the same for a mesh, a firewall and a probe"},
 	{"mesh/linux", "keys mesh mesh/guard mesh/nft " +
-		"mesh/linux/drift mesh/linux/handshake mesh/linux/routing mesh/linux/rtnl mesh/linux/sysctl mesh/linux/wg " +
-		"internal/atomicfile",
+		"mesh/linux/drift mesh/linux/firewalls mesh/linux/handshake mesh/linux/routing mesh/linux/rtnl " +
+		"mesh/linux/sysctl mesh/linux/wg internal/atomicfile",
 		"a host knows no cluster"},
 	{"mesh/linux/rtnl", "keys mesh", "reads the kernel's tables in the terms of the core"},
 	{"mesh/linux/routing", "keys mesh mesh/linux/rtnl", "routes and rules are the same with every device"},
 	{"mesh/linux/sysctl", "keys mesh mesh/linux/rtnl internal/atomicfile", "parameters are files"},
 	{"mesh/linux/drift", "keys mesh mesh/linux/rtnl", "functions read the host"},
+	{"mesh/linux/firewalls", "mesh/nft", "other firewalls are in the way of any mesh"},
 	{"mesh/linux/handshake", "mesh mesh/loop", "a datagram begins a handshake on every device"},
 	{"mesh/linux/wg", "keys mesh mesh/linux/rtnl", "a device is configured alike wherever its interface comes from"},
 	{"mesh/status", "keys mesh", "what is told of a mesh does not depend on who tells it"},

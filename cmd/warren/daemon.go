@@ -41,6 +41,8 @@ type daemon struct {
 	health      string
 	resync      time.Duration
 	massRemoval time.Duration
+	// openFirewall has iptables let in what it drops of the mesh's.
+	openFirewall bool
 }
 
 func newDaemon(log *logging) *cobra.Command {
@@ -78,6 +80,8 @@ func (d *daemon) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&d.metrics, metricsFlag, ":18787", "address on which to serve /metrics; empty to serve nothing")
 	flags.StringVar(&d.health, healthFlag, "127.0.0.1:18788",
 		"address on which to serve /healthz and /readyz, which the manifests' probes ask; empty to serve nothing")
+	flags.BoolVar(&d.openFirewall, "open-firewall", true,
+		"add rules to iptables' chains FORWARD and INPUT if they drop what nobody lets in")
 	flags.DurationVar(&d.resync, "resync", agent.DefaultResync, "how often to read the whole state of the host")
 	flags.DurationVar(&d.massRemoval, "mass-removal-delay", agent.DefaultMassRemovalDelay,
 		"how long to keep peers of which more than half disappear at once; 0 to remove them at once")
@@ -98,7 +102,7 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	}
 	host, err := linux.New(linux.Config{
 		Link: d.mesh.Link, Bridge: d.mesh.Bridge, Port: d.mesh.Port, Key: key.Private, Mode: d.mode,
-		RunDir: d.attachments.RunDir,
+		RunDir: d.attachments.RunDir, OpenFirewall: d.openFirewall,
 	})
 	if err != nil {
 		return err

@@ -49,10 +49,13 @@ type Host interface {
 	// InitiateHandshakes has the device begin a handshake with each of the peers, jittered, and asks again where it has
 	// not begun one. It returns when it has begun all, after some seconds, or when ctx ends.
 	InitiateHandshakes(ctx context.Context, peers []mesh.Peer)
-	// Watch calls poke, from any goroutine, whenever somebody else changed what Observe reads, until ctx ends. What
-	// Apply does pokes nobody. It calls seen from time to time, one call after the other, with the statuses of the
-	// device's peers, sorted by key.
+	// Watch calls poke, from any goroutine, whenever somebody else changed what Observe or PassFirewalls reads, until
+	// ctx ends. What Apply does pokes nobody. It calls seen from time to time, one call after the other, with the
+	// statuses of the device's peers, sorted by key.
 	Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStatus)) error
+	// PassFirewalls has the mesh pass the host's other firewalls, as far as it may. It returns what it changed, and
+	// what may drop the mesh's packets all the same, with the remedy.
+	PassFirewalls(ctx context.Context) (opened, doubts []string, err error)
 	// Leaks returns the guard's counters by name, in packets.
 	Leaks(ctx context.Context) (map[string]uint64, error)
 	// Operations counts what Apply has written since the start, by kind: "route-add", "peer-set" and the like.

@@ -55,6 +55,8 @@ type Agent struct {
 	// status is what the worker and the watch write, and log, metrics and health read.
 	status  *status.Board
 	metrics http.Handler
+	// firewallsChanged says that others may have changed the host's firewalls.
+	firewallsChanged atomic.Bool
 	// background is what is under way beside the worker, handshakes and a question; Run waits for it.
 	background sync.WaitGroup
 
@@ -85,6 +87,7 @@ func New(cfg Config) *Agent {
 		Daemon: status.Daemon{Version: cfg.Version, Backend: cfg.Backend, BackendReason: cfg.BackendReason},
 	}
 	a.status = status.NewBoard(first, func(before, after status.Snapshot) { logStatus(cfg.Log, before, after) })
+	a.firewallsChanged.Store(true)
 	a.metrics = newMetrics(a.status, cfg.Host)
 	return a
 }

@@ -26,6 +26,8 @@ const (
 	stepPlugins    status.Step = "cni plugins"
 	stepAvailable  status.Step = "node condition"
 	stepRemoval    status.Step = "mass removal"
+	stepFirewall   status.Step = "host firewall"
+	stepOthers     status.Step = "other firewalls"
 )
 
 // report notes how a step went.
@@ -108,6 +110,7 @@ func (a *Agent) hold(ctx context.Context) {
 	changes, err := a.host.hold(ctx, a.cfg.Mesh)
 	a.changed(ctx, changes, err)
 	a.report(stepProgram, err)
+	a.passFirewalls(ctx)
 }
 
 // program makes the host look like what s asks for, but for a mass removal that is held, and reports whether it does.
@@ -125,6 +128,7 @@ func (a *Agent) program(ctx context.Context, s mesh.Step) bool {
 		return now.Warn(stepRemoval, warning, time.Now())
 	})
 	a.report(stepProgram, err)
+	a.passFirewalls(ctx)
 	return err == nil
 }
 

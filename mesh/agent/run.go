@@ -41,6 +41,7 @@ func (a *Agent) Poke() { a.worker.Poke() }
 // contradicted asks for a pass that observes the host because somebody else has changed it.
 func (a *Agent) contradicted() {
 	a.host.invalidate()
+	a.firewallsChanged.Store(true)
 	a.Poke()
 }
 
@@ -55,6 +56,7 @@ func (a *Agent) work(ctx context.Context, resync bool) loop.Next {
 	if resync {
 		a.host.invalidate()
 		a.pluginsChanged.Store(true)
+		a.firewallsChanged.Store(true)
 	}
 	a.status.Update(func(s status.Snapshot) status.Snapshot { return s.Begin(time.Now()) })
 	a.pass(ctx)

@@ -15,6 +15,8 @@ type Config struct {
 	Link, Bridge string
 	// Port is WireGuard's UDP port; New refuses when something else listens on it. Zero checks nothing.
 	Port uint16
+	// OpenFirewall has iptables let in what it drops of the mesh's; see PassFirewalls.
+	OpenFirewall bool
 	// Key returns the private key, which goes into the device; it is asked at each write of the device and may return
 	// another one than before. Apply refuses a change to a device with another public key.
 	Key func() keys.Private

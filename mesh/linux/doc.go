@@ -9,13 +9,14 @@
 //   - routing.Routes and routing.Rules: routes and policy rules
 //   - sysctls: kernel parameters
 //   - nft.Table: the nftables table "inet warren", which package guard lays out
+//   - firewalls.Firewalls: the way through the host's other firewalls
 //
 // Package drift remembers what the host should look like and compares, package handshake has the device begin
 // handshakes, and package rtnl speaks rtnetlink for all of them.
 //
 // What is warren's is told by name (link, bridge, nftables table), by mesh.Protocol (rules, and routes in
-// mesh.TableMain and mesh.TableEarlier) and by table (routes in mesh.TablePods and mesh.TableNodes). Nothing else is
-// ever removed.
+// mesh.TableMain and mesh.TableEarlier), by table (routes in mesh.TablePods and mesh.TableNodes) and by
+// firewalls.Comment (rules in iptables' chains). Nothing else is ever removed.
 //
 // A Host works in the network namespace of the thread that called New, and reads /proc/sys and starts nft in that of
 // the calling thread: in a daemon they are the same; a test locks its thread.

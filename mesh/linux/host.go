@@ -7,6 +7,7 @@ import (
 
 	"warren.mesh/mesh/guard"
 	"warren.mesh/mesh/linux/drift"
+	"warren.mesh/mesh/linux/firewalls"
 	"warren.mesh/mesh/linux/routing"
 	"warren.mesh/mesh/linux/rtnl"
 	"warren.mesh/mesh/linux/sysctl"
@@ -28,6 +29,7 @@ type Host struct {
 	device   wg.Device
 	sysctls  *sysctl.Sysctls
 	firewall *nft.Table
+	others   firewalls.Firewalls
 	counts   counts
 
 	// mu is held while the parts are observed, compared or changed, so that what Watch compares is never half of an
@@ -83,6 +85,8 @@ func (h *Host) compose(client *wg.Client) {
 		Client: client, Count: h.counts.add, Name: h.cfg.Link, Key: h.cfg.Key,
 		Absent: absent[h.mode], Hung: ErrHungDevice,
 	}
+	h.others.Link, h.others.Bridge, h.others.Port = h.cfg.Link, h.cfg.Bridge, h.cfg.Port
+	h.others.Open, h.others.Count = h.cfg.OpenFirewall, h.counts.add
 	h.sysctls = h.cfg.sysctls(h.conn, h.counts.add)
 }
 
@@ -106,3 +110,13 @@ func (h *Host) Operations() map[string]uint64 { return h.counts.all() }
 
 // Leaks returns the guard's counters by name, in packets.
 func (h *Host) Leaks(ctx context.Context) (map[string]uint64, error) { return h.firewall.Counters(ctx) }
+
+// PassFirewalls has the mesh pass the host's other firewalls: where iptables drops what nobody has let in, it lets in
+// what is the mesh's, if Config.OpenFirewall says so. It returns the rules that it added, and what else may drop the
+// mesh's packets, each with what mends it. Its cost does not depend on the mesh.
+func (h *Host) PassFirewalls(ctx context.Context) (opened, doubts []string, err error) {
+	if opened, doubts, err = h.others.Pass(ctx); err != nil {
+		err = fmt.Errorf("pass the host's other firewalls: %w", err)
+	}
+	return opened, doubts, err
+}

@@ -10,15 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"warren.mesh/mesh/guard"
+	"warren.mesh/mesh/linux/firewalls"
 	"warren.mesh/mesh/linux/routing"
 	"warren.mesh/mesh/linux/rtnl"
 	"warren.mesh/mesh/nft"
 )
 
 // Remove deletes everything of warren's from this host: the WireGuard interface (with it a persistent TUN), the bridge,
-// rules, routes and the nftables table. It is for good, when no pod of warren's runs any more; removing twice is fine.
-// Sysctls stay as they are, since others may have come to rely on them, but for those that make a difference to how
-// the host itself takes router advertisements.
+// rules, routes, the nftables table, and the rules in iptables' chains. It is for good, when no pod of warren's runs
+// any more; removing twice is fine. Sysctls stay as they are, since others may have come to rely on them, but for those
+// that make a difference to how the host itself takes router advertisements.
 //
 // It is no method of Host, so that it works where New refuses to start. An interface of the name that is not
 // WireGuard's stays, and so does a bridge that is none.
@@ -38,6 +39,7 @@ func Remove(ctx context.Context, cfg Config) error {
 		removeLink(conn, cfg.Link, isDevice),
 		removeLink(conn, cfg.Bridge, isBridge),
 		removeRoutes(conn),
+		firewalls.Remove(),
 		removeTable(ctx),
 		restoreSysctls(conn, cfg),
 	)

@@ -24,6 +24,7 @@ func (h *Host) Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStat
 	if err != nil {
 		return err
 	}
+	ruleset.Others, ruleset.OthersChanged = h.others.Concerns, poke
 	routing, err := rtnl.Subscribe()
 	if err != nil {
 		return errors.Join(err, ruleset.Close())

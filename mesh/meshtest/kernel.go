@@ -31,6 +31,8 @@ type Kernel struct {
 	firewall mesh.Firewall
 	sysctls  map[string]string
 	foreign  []string
+	// doubts is what PassFirewalls says of other firewalls, and closed the rules that it has to add.
+	doubts, closed []string
 
 	cfg       mesh.Config
 	userspace bool
@@ -218,6 +220,19 @@ func (k *Kernel) read() (statuses []mesh.PeerStatus, answers bool) {
 	statuses = k.device.statuses()
 	mesh.SortStatuses(statuses)
 	return statuses, true
+}
+
+// SetFirewalls has others' firewalls lack these rules, which PassFirewalls may add, and drop what doubts says.
+func (k *Kernel) SetFirewalls(closed, doubts []string) {
+	k.meddle(func() { k.closed, k.doubts = closed, doubts })
+}
+
+// PassFirewalls adds the rules that SetFirewalls says are lacking.
+func (k *Kernel) PassFirewalls(context.Context) (opened, doubts []string, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	opened, k.closed = k.closed, nil
+	return opened, slices.Clone(k.doubts), nil
 }
 
 // Leaks returns the counters that SetLeaks set.

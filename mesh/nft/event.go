@@ -15,6 +15,12 @@ type tableEvents struct {
 	// changed is told the table's index and the generation, once for each transaction; zero where notifications were
 	// lost.
 	changed func(table int, generation uint32)
+
+	// matters is Watch.Others; nil for none. othersTouched says that it did of the transaction that is coming in, and
+	// othersChanged is told at its end.
+	matters       func(table ID, chain, hook string) bool
+	othersTouched bool
+	othersChanged func()
 }
 
 func newTableEvents(ids []ID, changed func(table int, generation uint32)) *tableEvents {
@@ -44,6 +50,10 @@ func (e *tableEvents) add(m netlink.Message) {
 	for i, id := range e.ids {
 		e.touched[i] = e.touched[i] || id == table
 	}
+	if e.matters != nil && !e.othersTouched {
+		chain, hook := chainOf(m)
+		e.othersTouched = e.matters(table, chain, hook)
+	}
 }
 
 func (e *tableEvents) end(generation uint32) {
@@ -53,6 +63,10 @@ func (e *tableEvents) end(generation uint32) {
 			e.changed(i, generation)
 		}
 	}
+	if e.othersTouched {
+		e.othersTouched = false
+		e.othersChanged()
+	}
 }
 
 // lost says that notifications are missing: any table may have changed.
@@ -60,6 +74,7 @@ func (e *tableEvents) lost() {
 	for i := range e.touched {
 		e.touched[i] = true
 	}
+	e.othersTouched = e.matters != nil
 	e.end(0)
 }
 
@@ -71,6 +86,24 @@ func tableOf(m netlink.Message) string {
 		}
 	}
 	return ""
+}
+
+// chainOf is the name of the chain that the message is about, of a rule's the one that it is in, and a base chain's
+// hook. Newer kernels leave that out when a chain is deleted.
+func chainOf(m netlink.Message) (name, hook string) {
+	switch m.Header.Type & 0xff {
+	case unix.NFT_MSG_NEWCHAIN, unix.NFT_MSG_DELCHAIN:
+		c, _ := parseBaseChain(m)
+		return c.Chain, c.Hook
+	case unix.NFT_MSG_NEWRULE, unix.NFT_MSG_DELRULE:
+		for a := range attributes(m) {
+			if a.Type() == unix.NFTA_RULE_CHAIN {
+				return a.String(), ""
+			}
+		}
+	default: // of tables, sets, elements and the like
+	}
+	return "", ""
 }
 
 // generationOf is zero, which is never in use, where the message has none.

@@ -21,6 +21,12 @@ type Watch struct {
 	conn   *netlink.Conn
 	tables []*Table
 	close  func() error
+
+	// Others, if set before Run, is asked whether a change matters: of a chain or its rules, or of a table itself where
+	// chain is empty. hook is that of a base chain that is added or changed, as in BaseChain. OthersChanged is called
+	// once for each transaction with a change that matters, or where notifications were lost.
+	Others        func(table ID, chain, hook string) bool
+	OthersChanged func()
 }
 
 // Subscribe joins the kernel's notifications of changes to nftables in the calling thread's network namespace. The
@@ -93,10 +99,12 @@ func (w *Watch) events(changed func(*Table, uint32)) *tableEvents {
 	for _, t := range w.tables {
 		ids = append(ids, t.ID)
 	}
-	return newTableEvents(ids, func(table int, generation uint32) {
+	events := newTableEvents(ids, func(table int, generation uint32) {
 		t := w.tables[table]
 		if generation == 0 || !t.own.take(generation) {
 			changed(t, generation)
 		}
 	})
+	events.matters, events.othersChanged = w.Others, w.OthersChanged
+	return events
 }

@@ -111,6 +111,8 @@ func TestPrivilegedHost(t *testing.T) {
 		{"wireguard-port", testWireGuardPort},
 		{"wireguard-inside", testWireGuardInside},
 		{"wireguard-host-port", testWireGuardHostPort},
+		{"iptables", testIPTables},
+		{"other-firewall", testOtherFirewall},
 		{"bulk", testBulk},
 		// The last one: it deletes web.
 		{"host-port", testHostPort},

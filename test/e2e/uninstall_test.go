@@ -16,6 +16,8 @@ import (
 var others = []string{
 	"sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1",
 	"nft add table inet other; nft add chain inet other warren",
+	"for i in iptables-nft ip6tables-nft; do $i -P FORWARD DROP; $i -P INPUT DROP; $i -A INPUT -p udp -j ACCEPT; done",
+	"for i in iptables-nft ip6tables-nft; do $i -A INPUT ! -p udp -j ACCEPT; $i -A FORWARD -i docker0 -j ACCEPT; done",
 	"ip route add 203.0.113.0/24 via 172.31.9.254 proto static; ip route add unreachable 198.51.100.128/25 table 51820",
 	"ip rule add priority 99 from 203.0.113.1 lookup 51820; ip -6 rule add priority 102 from 2001:db8::1 lookup main",
 	"ip link add other-br0 type bridge",

@@ -1,0 +1,158 @@
+package firewalls
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"warren.mesh/mesh/nft"
+)
+
+// Firewalls are the firewalls of others in a network namespace. Set the fields before the first call; the methods may
+// be called concurrently.
+type Firewalls struct {
+	// Link and Bridge are the mesh's interfaces, and Port is WireGuard's.
+	Link, Bridge string
+	Port         uint16
+	// Open says that rules may be added to iptables' chains. Otherwise those are others' like all.
+	Open bool
+	// Count is called for every rule that is added or removed, with the kind of write.
+	Count func(kind string)
+
+	mu sync.Mutex
+	// watched are the tables in which a change may matter.
+	watched map[nft.ID]bool
+}
+
+// The kinds of write.
+const (
+	opRuleAdd = "firewall-rule-add"
+	opRuleDel = "firewall-rule-del"
+)
+
+// Pass lets the mesh pass iptables' chains where they drop what nobody has let in, and returns what it changed, and
+// what else may drop the mesh's packets, each with the command that mends it. It reads a rule list only of chains that
+// matter. It works in the calling thread's network namespace.
+func (f *Firewalls) Pass(ctx context.Context) (changed, doubts []string, err error) {
+	all, err := nft.BaseChains()
+	if err != nil {
+		return nil, nil, err
+	}
+	watched := map[nft.ID]bool{}
+	var errs []error
+	for _, c := range all {
+		if !concerns(c) {
+			continue
+		}
+		done, doubt, err := f.pass(ctx, c)
+		if doubt != "" {
+			watched[c.ID] = true
+			doubts = append(doubts, doubt)
+		}
+		changed = append(changed, done...)
+		errs = append(errs, err)
+	}
+	legacy, err := f.legacyDoubts()
+	f.mu.Lock()
+	f.watched = watched
+	f.mu.Unlock()
+	return changed, append(doubts, legacy...), errors.Join(append(errs, err)...)
+}
+
+// pass judges one chain.
+func (f *Firewalls) pass(ctx context.Context, base nft.BaseChain) (changed []string, doubt string, err error) {
+	of := func(name string) ([]nft.SimpleRule, error) { return nft.Rules(base.ID, name) }
+	rules, err := of(base.Chain)
+	if err != nil {
+		return nil, "", err
+	}
+	c := chain{base, rules}
+	end, err := c.end(of)
+	if err != nil || end < 0 {
+		return nil, "", err
+	}
+	if !isIPTables(base) {
+		return nil, f.doubt(ctx, base), nil
+	}
+	e := c.passing(f.wanted(base.Hook), end)
+	switch {
+	case !f.Open && len(e.add) > 0:
+		return nil, f.closed(base), nil
+	case !f.Open:
+		return nil, "", nil
+	}
+	changed, err = f.edit(base, e)
+	return changed, "", err
+}
+
+// wanted are the rules that let the mesh pass a hook: in forward all that comes from pods and the mesh or goes there,
+// of which the guard drops what it must; in input WireGuard's packets.
+func (f *Firewalls) wanted(hook string) []nft.SimpleRule {
+	if hook == "input" {
+		return []nft.SimpleRule{{UDPPort: f.Port, Comment: Comment + "WireGuard"}}
+	}
+	return []nft.SimpleRule{
+		{In: f.Bridge, Comment: Comment + "from pods"}, {Out: f.Bridge, Comment: Comment + "to pods"},
+		{In: f.Link, Comment: Comment + "out of the mesh"}, {Out: f.Link, Comment: Comment + "into the mesh"},
+	}
+}
+
+func (f *Firewalls) edit(c nft.BaseChain, e edit) (changed []string, err error) {
+	if len(e.add) > 0 {
+		// Of several rules before another one, the first comes first.
+		if err := nft.AddRules(c.ID, c.Chain, e.before, e.add...); err != nil {
+			return nil, err
+		}
+		for _, r := range e.add {
+			f.Count(opRuleAdd)
+			changed = append(changed, fmt.Sprintf("%v %s: %s", c.ID, c.Chain, r.Comment))
+		}
+	}
+	if len(e.remove) > 0 {
+		if err := nft.DeleteRules(c.ID, c.Chain, e.remove...); err != nil {
+			return changed, err
+		}
+		for range e.remove {
+			f.Count(opRuleDel)
+		}
+	}
+	return changed, nil
+}
+
+// Concerns reports whether a change may matter to Pass: see nft.Watch.
+func (f *Firewalls) Concerns(table nft.ID, chain, hook string) bool {
+	if ours(table) {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	iptables := (table.Family == "ip" || table.Family == "ip6") && table.Name == "filter"
+	return hook == "forward" || hook == "input" || f.watched[table] ||
+		iptables && (chain == "FORWARD" || chain == "INPUT")
+}
+
+// Remove deletes warren's rules from iptables' chains, and leaves the others'.
+func Remove() error {
+	all, err := nft.BaseChains()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, c := range all {
+		if !concerns(c) || !isIPTables(c) {
+			continue
+		}
+		rules, err := nft.Rules(c.ID, c.Chain)
+		errs = append(errs, err)
+		var handles []uint64
+		for _, r := range rules {
+			if strings.HasPrefix(r.Comment, Comment) {
+				handles = append(handles, r.Handle)
+			}
+		}
+		errs = append(errs, nft.DeleteRules(c.ID, c.Chain, handles...))
+	}
+	return errors.Join(errs...)
+}
