@@ -27,6 +27,8 @@ type Configuration struct {
 	ConfDir string
 	// RunDir is a directory on tmpfs, which has the same path for the runtime as for this process: /run/warren.
 	RunDir string
+	// CacheDir is where the runtime's libcni keeps what it has attached: /var/lib/cni. Only HostPorts reads it.
+	CacheDir string
 	// Bridge is the name of the pods' bridge: warren-br0.
 	Bridge string
 }

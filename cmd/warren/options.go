@@ -59,6 +59,7 @@ func addModeFlag(flags *pflag.FlagSet, mode *linux.Mode) {
 // addCNIFlags adds --cni-conf-dir and --run-dir.
 func addCNIFlags(flags *pflag.FlagSet, c *cni.Configuration) {
 	c.Bridge = mesh.Defaults().Bridge
+	c.CacheDir = "/var/lib/cni"
 	flags.StringVar(&c.ConfDir, "cni-conf-dir", "/etc/cni/net.d",
 		"directory in which the container runtime looks for CNI configurations")
 	flags.StringVar(&c.RunDir, "run-dir", "/run/warren",

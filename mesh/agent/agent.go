@@ -56,6 +56,8 @@ type Host interface {
 	// PassFirewalls has the mesh pass the host's other firewalls, as far as it may. It returns what it changed, and
 	// what may drop the mesh's packets all the same, with the remedy.
 	PassFirewalls(ctx context.Context) (opened, doubts []string, err error)
+	// Unforwarded returns those of the containers that no rule forwards host ports to any more, in IPv6 or in IPv4.
+	Unforwarded(ctx context.Context, containers []string, v6 bool) (lost []string, err error)
 	// Leaks returns the guard's counters by name, in packets.
 	Leaks(ctx context.Context) (map[string]uint64, error)
 	// Operations counts what Apply has written since the start, by kind: "route-add", "peer-set" and the like.
@@ -75,6 +77,9 @@ type Key interface {
 type Attachments interface {
 	// Configure installs the configuration for these pod CIDRs and this MTU if it differs from what is there.
 	Configure(podCIDRs []netip.Prefix, mtu int) (changed bool, err error)
+	// HostPorts returns the pods of this node with host ports, in IPv6 or in IPv4, by the ID of the container, as a
+	// text for operators.
+	HostPorts(v6 bool) (pods map[string]string, err error)
 	// Strays returns the addresses of pods on this node outside podCIDRs: left over from an earlier assignment.
 	Strays(podCIDRs []netip.Prefix) ([]netip.Addr, error)
 	// Rival returns the file of the configuration that the container runtime uses instead; empty if there is none.

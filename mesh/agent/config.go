@@ -69,6 +69,7 @@ type Agent struct {
 	policyCheck pendingWrite[string]
 	changes     changeLog
 	underlay    underlay
+	hostPorts   hostPorts
 	// pluginsChanged asks for a comparison of the plugins. Any goroutine may set it.
 	pluginsChanged atomic.Bool
 	// surveyed says whether survey has looked for pods outside the pod CIDRs.

@@ -11,7 +11,11 @@ import (
 // passFirewalls has the mesh pass the host's other firewalls, if they may have changed. It comes after the guard, which
 // judges what they let in, and needs nothing of the cluster.
 func (a *Agent) passFirewalls(ctx context.Context) {
-	if !a.firewallsChanged.Swap(false) {
+	changed := a.firewallsChanged.Swap(false)
+	if due := a.hostPorts.due; changed || !due.IsZero() && !time.Now().Before(due) {
+		a.checkHostPorts(ctx)
+	}
+	if !changed {
 		return
 	}
 	opened, doubts, err := a.cfg.Host.PassFirewalls(ctx)

@@ -28,6 +28,7 @@ const (
 	stepRemoval    status.Step = "mass removal"
 	stepFirewall   status.Step = "host firewall"
 	stepOthers     status.Step = "other firewalls"
+	stepHostPorts  status.Step = "host ports"
 )
 
 // report notes how a step went.

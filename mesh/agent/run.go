@@ -66,7 +66,8 @@ func (a *Agent) work(ctx context.Context, resync bool) loop.Next {
 		Failed: ended.Pass.Outcome == status.Failed,
 		// A device process that starts pokes nobody.
 		Poll: a.host.incomplete(),
-		Due:  []time.Time{a.announced.due, a.available.due, a.policyCheck.due, carryOut, a.underlay.retry},
+		Due: []time.Time{a.announced.due, a.available.due, a.policyCheck.due, carryOut, a.underlay.retry,
+			a.hostPorts.due},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -211,6 +212,8 @@ type attachments struct {
 	early    bool
 	strays   []netip.Addr
 	err      error
+	// hostPorts are the pods with host ports in IPv4.
+	hostPorts map[string]string
 	// rival is another configuration; delegates says that it refers to this one.
 	rival     string
 	delegates bool
@@ -267,6 +270,22 @@ func (a *attachments) Strays([]netip.Prefix) ([]netip.Addr, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.strays, nil
+}
+
+func (a *attachments) HostPorts(v6 bool) (map[string]string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if v6 {
+		return nil, nil
+	}
+	return maps.Clone(a.hostPorts), nil
+}
+
+// setHostPorts changes which pods have host ports.
+func (a *attachments) setHostPorts(pods map[string]string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.hostPorts = pods
 }
 
 // set changes what the attachments find.

@@ -52,6 +52,7 @@ func mesh5(generation string) (nodes []*corev1.Node) {
 type plain struct{}
 
 func (plain) Configure([]netip.Prefix, int) (bool, error) { return false, nil }
+func (plain) HostPorts(bool) (map[string]string, error)   { return nil, nil }
 func (plain) Strays([]netip.Prefix) ([]netip.Addr, error) { return nil, nil }
 func (plain) Rival() (string, bool, error)                { return "", false, nil }
 func (plain) Watch(ctx context.Context, _ func()) error   { <-ctx.Done(); return nil }

@@ -55,6 +55,7 @@ func (observedOnce) Watch(ctx context.Context, _ func(), _ func([]mesh.PeerStatu
 type noAttachments struct{}
 
 func (noAttachments) Configure([]netip.Prefix, int) (bool, error) { return false, nil }
+func (noAttachments) HostPorts(bool) (map[string]string, error)   { return nil, nil }
 func (noAttachments) Strays([]netip.Prefix) ([]netip.Addr, error) { return nil, nil }
 func (noAttachments) Rival() (string, bool, error)                { return "", false, nil }
 func (noAttachments) Watch(ctx context.Context, _ func()) error   { <-ctx.Done(); return nil }

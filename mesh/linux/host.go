@@ -120,3 +120,9 @@ func (h *Host) PassFirewalls(ctx context.Context) (opened, doubts []string, err 
 	}
 	return opened, doubts, err
 }
+
+// Unforwarded returns those of the containers that no rule of the plugin portmap's forwards host ports to, in IPv6 or
+// in IPv4, in their order.
+func (h *Host) Unforwarded(_ context.Context, containers []string, v6 bool) ([]string, error) {
+	return firewalls.Unforwarded(containers, v6)
+}

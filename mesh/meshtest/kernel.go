@@ -33,6 +33,8 @@ type Kernel struct {
 	foreign  []string
 	// doubts is what PassFirewalls says of other firewalls, and closed the rules that it has to add.
 	doubts, closed []string
+	// unforwarded are the containers whose host ports have no rules.
+	unforwarded []string
 
 	cfg       mesh.Config
 	userspace bool
@@ -225,6 +227,23 @@ func (k *Kernel) read() (statuses []mesh.PeerStatus, answers bool) {
 // SetFirewalls has others' firewalls lack these rules, which PassFirewalls may add, and drop what doubts says.
 func (k *Kernel) SetFirewalls(closed, doubts []string) {
 	k.meddle(func() { k.closed, k.doubts = closed, doubts })
+}
+
+// SetUnforwarded has others delete the rules that forward host ports to these containers, and restore all others.
+func (k *Kernel) SetUnforwarded(containers ...string) {
+	k.meddle(func() { k.unforwarded = containers })
+}
+
+// Unforwarded returns those of the containers that SetUnforwarded has named.
+func (k *Kernel) Unforwarded(_ context.Context, containers []string, _ bool) (lost []string, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, id := range containers {
+		if slices.Contains(k.unforwarded, id) {
+			lost = append(lost, id)
+		}
+	}
+	return lost, nil
 }
 
 // PassFirewalls adds the rules that SetFirewalls says are lacking.

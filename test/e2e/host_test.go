@@ -116,6 +116,7 @@ func TestPrivilegedHost(t *testing.T) {
 		{"bulk", testBulk},
 		// The last one: it deletes web.
 		{"host-port", testHostPort},
+		{"host-ports-flushed", testHostPortsFlushed},
 	}
 	for _, m := range variants {
 		t.Run(m.name, func(t *testing.T) {

@@ -129,7 +129,7 @@ func (f *Firewalls) Concerns(table nft.ID, chain, hook string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	iptables := (table.Family == "ip" || table.Family == "ip6") && table.Name == "filter"
-	return hook == "forward" || hook == "input" || f.watched[table] ||
+	return ofPortmap(table, chain) || hook == "forward" || hook == "input" || f.watched[table] ||
 		iptables && (chain == "FORWARD" || chain == "INPUT")
 }
 

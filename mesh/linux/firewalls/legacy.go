@@ -55,7 +55,7 @@ var legacyHooks = map[string]int{"input": 1, "forward": 2}
 func (f *Firewalls) legacyDoubts() (doubts []string, err error) {
 	var errs []error
 	for _, l := range legacies {
-		info, rules, err := l.read()
+		info, rules, err := l.read("filter")
 		if err != nil {
 			errs = append(errs, fmt.Errorf("read the rules of %s: %w", l.command, err))
 			continue
@@ -70,10 +70,10 @@ func (f *Firewalls) legacyDoubts() (doubts []string, err error) {
 	return doubts, errors.Join(errs...)
 }
 
-// read returns the table "filter" as the kernel has it; no rules where there is none.
-func (l legacy) read() (info legacyInfo, rules []byte, err error) {
+// read returns a table as the kernel has it; no rules where there is none.
+func (l legacy) read(table string) (info legacyInfo, rules []byte, err error) {
 	names, err := os.ReadFile(l.names)
-	if errors.Is(err, os.ErrNotExist) || err == nil && !bytes.Contains(names, []byte("filter\n")) {
+	if errors.Is(err, os.ErrNotExist) || err == nil && !bytes.Contains(names, []byte(table+"\n")) {
 		return info, nil, nil
 	}
 	if err != nil {
@@ -84,12 +84,12 @@ func (l legacy) read() (info legacyInfo, rules []byte, err error) {
 		return info, nil, err
 	}
 	defer unix.Close(socket)
-	copy(info.name[:], "filter")
+	copy(info.name[:], table)
 	if err := l.option(socket, getInfo, unsafe.Pointer(&info), uint32(unsafe.Sizeof(info))); err != nil {
 		return info, nil, err
 	}
 	all := make([]byte, entriesHeader+info.size)
-	copy(all, "filter")
+	copy(all, table)
 	binary.NativeEndian.PutUint32(all[32:], info.size)
 	err = l.option(socket, getEntries, unsafe.Pointer(&all[0]), uint32(len(all)))
 	return info, all[entriesHeader:], err

@@ -280,3 +280,34 @@ func TestPrivilegedClosed(t *testing.T) {
 		t.Errorf("iptables (-before +after):\n%s", diff)
 	}
 }
+
+// TestPrivilegedUnforwarded finds whose host ports have rules of portmap's, whatever its backend.
+func TestPrivilegedUnforwarded(t *testing.T) {
+	meshtest.Privileged(t)
+	for backend, commands := range map[string]string{
+		"nftables": `
+nft add table ip cni_hostport
+nft add chain ip cni_hostport hostports
+nft add rule ip cni_hostport hostports tcp dport 80 dnat to 10.0.0.1:80 comment 0123456789
+`,
+		"iptables": `
+iptables-nft -t nat -N CNI-HOSTPORT-DNAT
+iptables-nft -t nat -A CNI-HOSTPORT-DNAT -p tcp --dport 80 -m comment --comment id:0123456789 -j ACCEPT
+`,
+		"legacy iptables": `
+iptables-legacy -t nat -N CNI-HOSTPORT-DNAT
+iptables-legacy -t nat -A CNI-HOSTPORT-DNAT -p tcp --dport 80 -m comment --comment id:0123456789 -j ACCEPT
+`,
+	} {
+		t.Run(backend, func(t *testing.T) {
+			namespace.Enter(t)
+			namespace.Run(t, commands)
+			for v6, want := range map[bool][]string{false: {"abcdef"}, true: {"abcdef", "0123456789"}} {
+				lost, err := Unforwarded([]string{"abcdef", "0123456789"}, v6)
+				if diff := cmp.Diff(want, lost); err != nil || diff != "" {
+					t.Errorf("IPv6 %v, %v (-want +got):\n%s", v6, err, diff)
+				}
+			}
+		})
+	}
+}
