@@ -34,7 +34,7 @@ var device = []string{
 var (
 	newest = []selection{
 		{
-			dir: "mesh/linux", tests: append([]string{"SwitchToBest", "SilentPeers"}, device...),
+			dir: "mesh/linux", tests: append([]string{"SwitchToBest", "UnansweredPeers"}, device...),
 			without: []string{
 				"InitiateHandshakesWhileBusy", "/a bridge", "/one failure", "/one node costs",
 				"/what others change/address", "/what others change/route", "/what others change/rule",

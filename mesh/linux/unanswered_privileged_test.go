@@ -13,7 +13,7 @@ import (
 
 // A device counts what goes to a peer that does not answer, so that each gets its announced endpoint, and the other one
 // if that does not answer either.
-func TestPrivilegedSilentPeers(t *testing.T) {
+func TestPrivilegedUnansweredPeers(t *testing.T) {
 	meshtest.Privileged(t)
 	t.Parallel()
 	m := newMachine(t)
