@@ -32,7 +32,6 @@ test: ## all tests, lane by lane, then their count; needs root
 
 test-unit: ## tests that run anywhere, without root
 	@FORMAT=pkgname test/lane unit -timeout=5m -skip='^TestPrivileged' ./...
-	@go test . -run='^TestClaimsHaveMutants$$' -mutants='^$$'
 
 test-privileged: ## tests that need root, in network namespaces of their own
 	@test/install
