@@ -25,7 +25,7 @@ func testPod(t *testing.T, pod corev1.PodSpec) {
 		Capabilities: map[string][]corev1.Capability{"install-cni": nil, "warren": {"NET_ADMIN"},
 			"wireguard": {"NET_ADMIN"}},
 		Paths: []string{"/dev/net", "/etc/cni/net.d", "/opt/cni/bin", "/proc/sys/net", "/run/warren",
-			"/var/lib/warren", "/var/run/wireguard"},
+			"/var/lib/cni", "/var/lib/warren", "/var/run/wireguard"},
 	})
 }
 
@@ -45,7 +45,7 @@ func testUninstall(t *testing.T, l *lab.Lab, daemon appsv1.DaemonSet) {
 	}
 	wantAsks(t, pod, asks{
 		Capabilities: map[string][]corev1.Capability{"uninstall": {"NET_ADMIN"}, "done": nil},
-		Paths: []string{"/etc/cni/net.d", "/opt/cni/bin", "/run/warren", "/var/lib/warren",
+		Paths: []string{"/etc/cni/net.d", "/opt/cni/bin", "/proc/sys/net", "/run/warren", "/var/lib/warren",
 			"/var/run/wireguard"},
 	})
 }
