@@ -38,7 +38,10 @@ var (
 			without: []string{
 				"InitiateHandshakesWhileBusy", "/a bridge", "/one failure", "/one node costs",
 				"/what others change/address", "/what others change/route", "/what others change/rule",
-				"/what others change/node address",
+				"/what others change/one rule", "/what others change/another rule",
+				"/what others change/others' routes", "/what others change/node address",
+				"/what others change/bridge", "/what others change/IPv",
+				"/what others change/src_valid_mark", "/what others change/forwarding off",
 			},
 		},
 		{dir: "cni"},
