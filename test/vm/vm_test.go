@@ -52,8 +52,7 @@ var (
 			without: []string{"InitiateHandshakesMany", "InitiateHandshakesWhileBusy", "ChooseTriesNothingTwice"},
 			subtests: []string{
 				"an empty host", "a second application", "a restart", "the mesh changes", "the node gets",
-				"only what is stale", "what an earlier version", "what others change/another rule",
-				"port taken",
+				"only what is stale", "what an earlier version", "port taken",
 			},
 		},
 		{dir: "cni"},
