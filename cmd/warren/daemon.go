@@ -135,7 +135,7 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	return err
 }
 
-// The addresses are in no range of Prometheus' list of default ports for exporters, 9100 to 9999 and 10000 upwards, and
+// The default ports are outside the range that Prometheus' list of default ports gives to exporters, 9100 to 9999, and
 // below those that Linux gives to clients and Kubernetes to NodePorts.
 const (
 	metricsFlag = "metrics-address"
