@@ -62,7 +62,7 @@ test-vm-long: ## the same with all tests of the host's network, and with whole m
 	@test/install vm
 	@WARREN_PRIVILEGED=1 test/lane vm-long -timeout=2h -count=1 -p=1 -run='^TestPrivilegedLong' ./test/vm/...
 
-test-mutants: ## break the code at each claim and see its test fail; an hour, as root
+test-mutants: ## break the code at each claim and see its test fail; half an hour, as root
 	@test/install
 	@go run ./test/lab/cmd/lab build --links=bin/servers
 	@WARREN_PRIVILEGED=1 WARREN_KUBE_BIN=$(CURDIR)/bin/servers test/lane mutants -timeout=3h -count=1 -run='^TestMutants$$' . -mutants=.
