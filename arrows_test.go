@@ -18,7 +18,9 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/nft", "", "a table is a value, whatever its rules are for"},
 	{"mesh/nft/nfttest", "mesh/nft", "virtual packets follow any table's rules"},
 	{"mesh/guard", "mesh mesh/nft", "mesh.Firewall → nft.Layout and back"},
-	{"mesh/kube", "keys mesh internal/atomicfile", "a cluster knows no host"},
+	{"mesh/policy", "mesh/nft", "pods, namespaces and policies → nft.Layout, whoever watches them"},
+	{"mesh/ports", "mesh/nft", "ports → nft.Layout, whoever attaches them"},
+	{"mesh/kube", "keys mesh mesh/policy internal/atomicfile", "a cluster knows no host"},
 	{"mesh/loop", "", "when to work is the same for a mesh, a firewall and a probe"},
 	{"mesh/linux", "keys mesh mesh/guard mesh/nft " +
 		"mesh/linux/drift mesh/linux/firewalls mesh/linux/handshake mesh/linux/routing mesh/linux/rtnl " +
@@ -40,6 +42,7 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/userspace/limit", "", "it counts packets between two interfaces of wireguard-go"},
 	{"mesh/userspace/udp", "", "it goes when upstream is mended"},
 	{"cni", "internal/atomicfile", "attaching pods to a bridge needs no mesh"},
+	{"cni/gate", "internal/atomicfile", "it is in the plugin too, which is small"},
 	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/agent mesh/loop mesh/userspace cni internal/atomicfile",
 		"no fakes, no lab"},
 }
@@ -91,6 +94,9 @@ var outside = []arrow{
 	{"mesh/agent", "k8s.io", "the loop is tested without a cluster"},
 	{"mesh/agent", "github.com/vishvananda/netlink", "the loop is tested without a host"},
 	{"mesh/meshtest", "k8s.io", "fakes are models, not clients"},
+	{"mesh/policy", "k8s.io", "what a policy means is tested without a cluster"},
+	{"mesh/policy", "github.com/vishvananda/netlink", "a table follows from the input alone"},
+	{"mesh/ports", "github.com/vishvananda/netlink", "a table follows from the ports alone"},
 	{"cni", "k8s.io", "a node's CNI configuration depends on its pod CIDRs and nothing else of the cluster"},
 	{"cni", "github.com/vishvananda/netlink", "links are the plugins' business, which the runtime executes"},
 	{"cmd/warren", "testing", "what tests need does not ship"},
@@ -156,6 +162,8 @@ func TestPureImports(t *testing.T) {
 		"./mesh":        nil,
 		"./mesh/status": nil, // its times are arguments
 		"./mesh/guard":  {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},
+		"./mesh/policy": {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},
+		"./mesh/ports":  {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},
 	} {
 		for _, line := range list(t, `{{join .Imports "\n"}}`, pattern) {
 			if slices.Contains(forbidden, line) || slices.Contains(more, line) {
