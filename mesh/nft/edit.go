@@ -1,5 +1,12 @@
 package nft
 
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/knftables"
+)
+
 // Edit is a change of a table that is in force. All of it is one transaction, in the order of the fields.
 type Edit struct {
 	// Sets, Maps and Chains are added, the chains with their rules. None of these is there yet.
@@ -12,4 +19,61 @@ type Edit struct {
 	Remove, Add []Element
 	// DropChains, DropMaps and DropSets name what is deleted, after everything that referred to it.
 	DropChains, DropMaps, DropSets []string
+}
+
+// Empty reports whether the edit changes nothing.
+func (e Edit) Empty() bool {
+	return len(e.Sets)+len(e.Maps)+len(e.Chains)+len(e.Flush)+len(e.Remove)+len(e.Add)+
+		len(e.DropChains)+len(e.DropMaps)+len(e.DropSets) == 0
+}
+
+// Apply carries out an edit, at a cost that depends on its size alone; an empty one is no transaction. Where the table
+// is not as the edit expects it, nothing of the edit is done: knftables.IsNotFound holds for the error where something
+// that it names is missing, and knftables.IsAlreadyExists where something that it adds is there.
+func (t *Table) Apply(ctx context.Context, e Edit) error {
+	if e.Empty() {
+		return nil
+	}
+	tx := t.nft.NewTransaction()
+	e.write(tx)
+	if err := t.run(ctx, tx); err != nil {
+		return fmt.Errorf("edit nftables table %v: %w", t.ID, err)
+	}
+	return nil
+}
+
+func (e Edit) write(tx *knftables.Transaction) {
+	for _, s := range e.Sets {
+		tx.Create(s.object())
+	}
+	for _, m := range e.Maps {
+		tx.Add(m.object()) // knftables' fake cannot create maps
+	}
+	writeChains(tx, tx.Create, e.Chains)
+	for _, name := range e.Flush {
+		tx.Flush(&knftables.Set{Name: name})
+	}
+	for _, element := range e.Remove {
+		tx.Delete(element.object())
+	}
+	for _, element := range e.Add {
+		tx.Create(element.object())
+	}
+	e.writeDrops(tx)
+}
+
+// writeDrops empties all chains before it deletes the first: one of them may jump to another.
+func (e Edit) writeDrops(tx *knftables.Transaction) {
+	for _, name := range e.DropChains {
+		tx.Flush(&knftables.Chain{Name: name})
+	}
+	for _, name := range e.DropChains {
+		tx.Delete(&knftables.Chain{Name: name})
+	}
+	for _, name := range e.DropMaps {
+		tx.Delete(&knftables.Map{Name: name})
+	}
+	for _, name := range e.DropSets {
+		tx.Delete(&knftables.Set{Name: name})
+	}
 }

@@ -1,5 +1,7 @@
 package nft
 
+import "time"
+
 // ID identifies a table of a network namespace.
 type ID struct {
 	// Family is an address family in nft's words: "inet", "bridge", "ip", "ip6", "arp" or "netdev".
@@ -34,10 +36,19 @@ type Counter struct{ Name, Comment string }
 // Set is a named set, without its elements.
 type Set struct {
 	Name, Comment string
-	// Type is the key's type in nft's words: "ipv4_addr", "ipv4_addr . inet_service".
+	// Type is the key's type in nft's words: "ipv4_addr", "ipv4_addr . inet_service". It is empty where Typeof is not.
 	Type string
+	// Typeof says which part of a packet the key is, in nft's words: "ct id . ct original ip saddr".
+	Typeof string
 	// Interval says that the set holds prefixes and ranges, not single keys.
 	Interval bool
+	// Dynamic says that rules add the elements: "update @fresh4 { ct id }". They are no part of a Layout or a Listing.
+	// To count what each element has met, the rule says so: "update @refused4 { ip saddr counter }".
+	Dynamic bool
+	// Timeout is how long an element stays after it was added or updated, in whole seconds; zero is for good.
+	Timeout time.Duration
+	// Size is the largest number of elements; zero is no limit, which a dynamic set cannot have.
+	Size uint64
 }
 
 // Map is a named map, without its elements.

@@ -9,39 +9,58 @@ func (l Layout) write(tx *knftables.Transaction) {
 		tx.Add(&knftables.Counter{Name: c.Name, Comment: &c.Comment})
 	}
 	for _, s := range l.Sets {
-		tx.Add(&knftables.Set{Name: s.Name, Type: s.Type, Comment: &s.Comment, Flags: flags(s.Interval)})
+		tx.Add(s.object())
 	}
 	for _, m := range l.Maps {
-		tx.Add(&knftables.Map{Name: m.Name, Type: m.Type, Comment: &m.Comment, Flags: flags(m.Interval)})
+		tx.Add(m.object())
 	}
 	tx.Add(&knftables.Chain{
 		Name: identityChain, Comment: knftables.PtrTo("what the table was made from; no packet comes here"),
 	})
 	tx.Add(&knftables.Rule{Chain: identityChain, Rule: "return", Comment: knftables.PtrTo(l.Identity())})
-	l.writeChains(tx)
+	writeChains(tx, tx.Add, l.Chains)
 	for _, e := range l.Elements {
 		tx.Add(e.object())
 	}
 }
 
-func flags(interval bool) []knftables.SetFlag {
-	if interval {
-		return []knftables.SetFlag{knftables.IntervalFlag}
+func (s Set) object() *knftables.Set {
+	object := &knftables.Set{Name: s.Name, Type: s.Type, TypeOf: s.Typeof, Comment: &s.Comment}
+	if s.Interval {
+		object.Flags = append(object.Flags, knftables.IntervalFlag)
 	}
-	return nil
+	if s.Dynamic {
+		object.Flags = append(object.Flags, knftables.DynamicFlag)
+	}
+	if s.Timeout != 0 {
+		object.Flags = append(object.Flags, knftables.TimeoutFlag)
+		object.Timeout = &s.Timeout
+	}
+	if s.Size != 0 {
+		object.Size = &s.Size
+	}
+	return object
+}
+
+func (m Map) object() *knftables.Map {
+	object := &knftables.Map{Name: m.Name, Type: m.Type, Comment: &m.Comment}
+	if m.Interval {
+		object.Flags = []knftables.SetFlag{knftables.IntervalFlag}
+	}
+	return object
 }
 
 // writeChains adds the chains without a hook first, because a rule may jump only to a chain that is there. The others
 // are each followed by their rules, as an operator lists them.
-func (l Layout) writeChains(tx *knftables.Transaction) {
-	for _, c := range l.Chains {
+func writeChains(tx *knftables.Transaction, add func(knftables.Object), chains []Chain) {
+	for _, c := range chains {
 		if c.Hook == "" {
-			tx.Add(c.object())
+			add(c.object())
 		}
 	}
-	for _, c := range l.Chains {
+	for _, c := range chains {
 		if c.Hook != "" {
-			tx.Add(c.object())
+			add(c.object())
 		}
 		for _, r := range c.Rules {
 			tx.Add(&knftables.Rule{Chain: c.Name, Rule: r.Text, Comment: knftables.PtrTo(r.Comment())})
