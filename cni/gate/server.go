@@ -1,0 +1,207 @@
+package gate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// Serve answers the plugins' requests on the socket in runDir, which it makes anew, until ctx ends; then it returns
+// nil. It logs what a plugin could not be given.
+//
+// Before the first request it has daemon detach what has a tombstone in RecordsIn(runDir). By then it listens already,
+// so a plugin that finds no daemon, leaves a tombstone and asks once more reaches it one way or the other. The file of
+// the socket stays when it returns: only the next daemon, whose socket replaces it, could tell whose it is.
+func Serve(ctx context.Context, runDir string, daemon Daemon, log *slog.Logger) error {
+	s := server{runDir, RecordsIn(runDir), daemon, log}
+	for ctx.Err() == nil {
+		if err := s.serve(ctx); err != nil {
+			return fmt.Errorf("serve CNI plugins at %s: %w", Socket(runDir), err)
+		}
+	}
+	return nil
+}
+
+type server struct {
+	runDir  string
+	records Records
+	daemon  Daemon
+	log     *slog.Logger
+}
+
+// serve returns when ctx has ended or the socket's file is gone.
+func (s server) serve(ctx context.Context) error {
+	listener, err := listen(Socket(s.runDir))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	context.AfterFunc(ctx, func() { _ = listener.Close() })
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	s.takeTombstones(ctx)
+	running.Go(func() {
+		defer cancel()
+		untilGone(ctx, Socket(s.runDir))
+	})
+	for {
+		conn, err := listener.AcceptUnix()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		running.Go(func() { s.handle(ctx, conn) })
+	}
+}
+
+// listen makes the socket under another name and renames it, so that plugins find the old or the new one, and nobody
+// finds one that not only root may connect to.
+func listen(path string) (*net.UnixListener, error) {
+	temporary := path + ".tmp"
+	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: temporary, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	listener.SetUnlinkOnClose(false)
+	if err := errors.Join(os.Chmod(temporary, 0o600), os.Rename(temporary, path)); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return listener, nil
+}
+
+// untilGone returns when ctx has ended or somebody has deleted the socket's file, as those do who clean up /run. A file
+// that replaces it belongs to another daemon, to which it is left.
+func untilGone(ctx context.Context, socket string) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if _, err := os.Lstat(socket); errors.Is(err, fs.ErrNotExist) {
+				return
+			}
+		}
+	}
+}
+
+// requestIn is how long a client may take to say what it wants.
+const requestIn = 5 * time.Second
+
+func (s server) handle(ctx context.Context, conn *net.UnixConn) {
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	_ = conn.SetDeadline(time.Now().Add(requestIn))
+	var r request
+	err := allowed(conn)
+	if err == nil {
+		err = read(conn, &r)
+	}
+	if err != nil {
+		s.log.Warn("a request to the CNI socket was refused", "err", err)
+		_ = json.NewEncoder(conn).Encode(response{Error: err.Error()})
+		return
+	}
+	answer := s.answer(ctx, conn, r)
+	if ctx.Err() != nil {
+		return // The client asks the next daemon.
+	}
+	_ = conn.SetDeadline(time.Now().Add(requestIn))
+	_ = json.NewEncoder(conn).Encode(answer)
+}
+
+// answer does what is asked. What it does ends when the client has given up: it closes the connection, or is killed.
+func (s server) answer(ctx context.Context, conn *net.UnixConn, r request) response {
+	wait := maxWait
+	if asked := time.Duration(r.Wait) * time.Millisecond; asked > 0 && asked < wait {
+		wait = asked
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	_ = conn.SetDeadline(time.Time{})
+	var left sync.WaitGroup
+	left.Go(func() {
+		_, _ = conn.Read(make([]byte, 1)) // ends with the client, or with the deadline below
+		cancel()
+	})
+	known, err := s.do(ctx, r)
+	_ = conn.SetReadDeadline(time.Unix(1, 0))
+	left.Wait()
+	if err != nil {
+		s.failed(r, err)
+		return response{Error: err.Error()}
+	}
+	return response{Unknown: !known}
+}
+
+// failed logs what has no other line: a daemon that is not ready says so itself.
+func (s server) failed(r request, err error) {
+	if a := r.Attachment; r.Command != status {
+		s.log.Warn("a request of the CNI plugin failed", "command", r.Command, "pod", a.Namespace+"/"+a.Name,
+			"container", a.Container, "err", err)
+	}
+}
+
+func (s server) do(ctx context.Context, r request) (known bool, err error) {
+	a := r.Attachment
+	switch r.Command {
+	case add:
+		if err := a.Validate(); err != nil {
+			return true, err
+		}
+		if err := s.daemon.Attach(ctx, a); err != nil {
+			return true, err
+		}
+		return true, s.records.removeTombstone(a.Container, a.Interface)
+	case del:
+		if err := validateKey(a.Container, a.Interface); err != nil {
+			return true, err
+		}
+		if err := s.daemon.Detach(ctx, a.Container, a.Interface); err != nil {
+			return true, err
+		}
+		return true, s.records.removeTombstone(a.Container, a.Interface)
+	case check:
+		if err := a.Validate(); err != nil {
+			return true, err
+		}
+		return true, s.daemon.Check(ctx, a)
+	case status:
+		return true, s.daemon.Ready(ctx)
+	case gc:
+		return true, s.daemon.Keep(ctx, r.Containers)
+	}
+	return false, nil
+}
+
+// takeTombstones detaches what plugins could not tell the daemon while it did not run.
+func (s server) takeTombstones(ctx context.Context) {
+	gone, problems := s.records.Tombstones()
+	for _, err := range problems {
+		s.log.Warn("a tombstone was ignored", "err", err)
+	}
+	for _, key := range gone {
+		err := s.daemon.Detach(ctx, key.Container, key.Interface)
+		if err == nil {
+			err = s.records.removeTombstone(key.Container, key.Interface)
+		}
+		if err != nil {
+			s.log.Warn("a pod that ended could not be forgotten", "container", key.Container, "err", err)
+		}
+	}
+}
