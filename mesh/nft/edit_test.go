@@ -2,7 +2,6 @@ package nft
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/knftables"
@@ -13,7 +12,7 @@ func withDynamic() Layout {
 	l := testLayout()
 	l.Sets = append(l.Sets, Set{
 		Name: "fresh4", Comment: "let through", Typeof: "ct id . ct original ip saddr", Dynamic: true,
-		Timeout: 2 * time.Minute, Size: 65536,
+		Timeout: 120, Size: 65536,
 	})
 	return l
 }

@@ -1,7 +1,5 @@
 package nft
 
-import "time"
-
 // ID identifies a table of a network namespace.
 type ID struct {
 	// Family is an address family in nft's words: "inet", "bridge", "ip", "ip6", "arp" or "netdev".
@@ -45,8 +43,8 @@ type Set struct {
 	// Dynamic says that rules add the elements: "update @fresh4 { ct id }". They are no part of a Layout or a Listing.
 	// To count what each element has met, the rule says so: "update @refused4 { ip saddr counter }".
 	Dynamic bool
-	// Timeout is how long an element stays after it was added or updated, in whole seconds; zero is for good.
-	Timeout time.Duration
+	// Timeout is how long an element stays after it was added or updated, in seconds; zero is for good.
+	Timeout uint32
 	// Size is the largest number of elements; zero is no limit, which a dynamic set cannot have.
 	Size uint64
 }

@@ -1,6 +1,10 @@
 package nft
 
-import "sigs.k8s.io/knftables"
+import (
+	"time"
+
+	"sigs.k8s.io/knftables"
+)
 
 // write adds the layout to a transaction that has deleted the table.
 func (l Layout) write(tx *knftables.Transaction) {
@@ -34,7 +38,7 @@ func (s Set) object() *knftables.Set {
 	}
 	if s.Timeout != 0 {
 		object.Flags = append(object.Flags, knftables.TimeoutFlag)
-		object.Timeout = &s.Timeout
+		object.Timeout = knftables.PtrTo(time.Duration(s.Timeout) * time.Second)
 	}
 	if s.Size != 0 {
 		object.Size = &s.Size
