@@ -4,6 +4,9 @@ import "net/netip"
 
 // Input is all that decides which connections of this node's pods are let through.
 type Input struct {
+	// Self is the name of this node among Nodes; empty where it is not known. Judge needs it to tell the node and the
+	// pods that are not attached; Compile does not.
+	Self string
 	// Attached are the pods that the gate attached to this node, in any order.
 	Attached []Attached
 	// Pods are the cluster's pods, in any order, but for completed ones and those that share a host's network.
@@ -20,7 +23,8 @@ type Input struct {
 // known yet neither sends nor gets anything.
 type Attached struct {
 	Namespace, Name string
-	// UID is the pod's metadata.uid. A Pod of the same name with another UID is another pod.
+	// UID is the pod's metadata.uid. A Pod of the same name with another UID is another pod. It is empty where the
+	// container runtime did not tell it: then the name decides.
 	UID string
 	// Addrs are the pod's addresses, at most one per family.
 	Addrs []netip.Addr

@@ -33,7 +33,8 @@ type Peer struct {
 	Block *Block
 }
 
-// Block is an ipBlock: the addresses of CIDR but for those of Except.
+// Block is an ipBlock: the addresses of CIDR but for those of Except. One that is not valid, such as the zero value,
+// could not be read: the peer is then none, and a Problem.
 type Block struct {
 	CIDR   netip.Prefix
 	Except []netip.Prefix
@@ -51,6 +52,7 @@ const (
 
 // Port is a port of the server, after translation of a Service's.
 type Port struct {
+	// Protocol is one of the constants; any other could not be read: the port is then none, and a Problem.
 	Protocol Protocol
 	// Name is that of a container's port; where it is not empty, Number and End are zero.
 	Name string
