@@ -69,7 +69,7 @@ var outside = []arrow{
 	{"mesh/kube", "golang.zx2c4.com", "a cluster knows no device"},
 	{"mesh/nft", "k8s.io", "tables are the host's; sigs.k8s.io/knftables is a library without Kubernetes"},
 	{"mesh/nft", "github.com/vishvananda/netlink",
-		"nft says what a table is; only notifications are read by netlink, with mdlayher/netlink"},
+		"nft says what a table is; mdlayher/netlink reads tables and their notifications"},
 	{"mesh/guard", "k8s.io", "rules follow from a mesh.Firewall alone"},
 	{"mesh/guard", "github.com/vishvananda/netlink", "rules follow from a mesh.Firewall alone"},
 	{"mesh/linux", "k8s.io/client-go", "a host is programmed without knowing where the state comes from"},

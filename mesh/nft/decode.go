@@ -21,7 +21,7 @@ func parseRule(m netlink.Message) (r SimpleRule, chain string, ok bool) {
 		case unix.NFTA_RULE_HANDLE:
 			r.Handle = a.Uint64()
 		case unix.NFTA_RULE_USERDATA:
-			r.Comment = commentIn(a.Bytes())
+			r.Comment = commentIn(a.Bytes(), ruleCommentType)
 		case unix.NFTA_RULE_EXPRESSIONS:
 			a.Nested(func(list *netlink.AttributeDecoder) error {
 				for list.Next() {
@@ -35,8 +35,8 @@ func parseRule(m netlink.Message) (r SimpleRule, chain string, ok bool) {
 	return r, chain, true
 }
 
-// commentIn returns the comment in a rule's user data; empty where there is none.
-func commentIn(data []byte) string {
+// commentIn returns the comment in an object's user data, which has that type there; empty where there is none.
+func commentIn(data []byte, commentType byte) string {
 	for len(data) >= 2 && len(data) >= 2+int(data[1]) {
 		kind, value := data[0], data[2:2+int(data[1])]
 		if kind == commentType {
@@ -81,6 +81,13 @@ func (v values) number(kind uint16) uint32 {
 		return 0
 	}
 	return binary.BigEndian.Uint32(v[kind])
+}
+
+func (v values) long(kind uint16) uint64 {
+	if len(v[kind]) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(v[kind])
 }
 
 func (v values) text(kind uint16) string { return cString(v[kind]) }
@@ -181,10 +188,13 @@ func (p *ruleParser) immediate(data values) {
 		return
 	}
 	p.rule.Target = verdict.text(unix.NFTA_VERDICT_CHAIN)
-	p.rule.Verdict = map[int32]string{
-		verdictAccept: "accept", verdictDrop: "drop",
-		unix.NFT_JUMP: "jump", unix.NFT_GOTO: "goto", unix.NFT_RETURN: "return",
-	}[int32(verdict.number(unix.NFTA_VERDICT_CODE))]
+	p.rule.Verdict = verdictWords[int32(verdict.number(unix.NFTA_VERDICT_CODE))]
+}
+
+// verdictWords are verdicts in nft's words.
+var verdictWords = map[int32]string{
+	verdictAccept: "accept", verdictDrop: "drop", unix.NFT_CONTINUE: "continue",
+	unix.NFT_JUMP: "jump", unix.NFT_GOTO: "goto", unix.NFT_RETURN: "return",
 }
 
 // target reads what iptables-nft writes for a target that nftables has no verdict of.

@@ -7,9 +7,10 @@ import (
 	"sigs.k8s.io/knftables"
 )
 
-// withDynamic is testLayout with a set whose elements rules add.
+// withDynamic is testLayout with a set whose elements rules add, and only an element refers to the profile.
 func withDynamic() Layout {
 	l := testLayout()
+	l.Chains[0].Rules[0] = Rule{Text: "ip daddr @ranges accept", Reason: "in a range"}
 	l.Sets = append(l.Sets, Set{
 		Name: "fresh4", Comment: "let through", Typeof: "ct id . ct original ip saddr", Dynamic: true,
 		Timeout: 120, Size: 65536,

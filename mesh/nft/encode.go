@@ -10,8 +10,8 @@ import (
 // nameSize is what nft and iptables compare of an interface's name, with the zeros behind it.
 const nameSize = unix.IFNAMSIZ
 
-// commentType is that of a comment in a rule's user data, as libnftnl has it (NFTNL_UDATA_RULE_COMMENT).
-const commentType = 0
+// ruleCommentType is that of a comment in a rule's user data, as libnftnl has it (NFTNL_UDATA_RULE_COMMENT).
+const ruleCommentType = 0
 
 // write writes a rule that accepts. A port is compared by the match of iptables, "udp": iptables-nft before 1.8.8 does
 // not know nft's own comparison, and would list, and save, the rule without it.
@@ -22,7 +22,7 @@ func (r SimpleRule) write(e *netlink.AttributeEncoder, id ID, chain string, befo
 		e.Uint64(unix.NFTA_RULE_POSITION, before)
 	}
 	comment := append([]byte(r.Comment), 0)
-	e.Bytes(unix.NFTA_RULE_USERDATA, append([]byte{commentType, byte(len(comment))}, comment...))
+	e.Bytes(unix.NFTA_RULE_USERDATA, append([]byte{ruleCommentType, byte(len(comment))}, comment...))
 	if r.UDPPort != 0 {
 		e.Nested(unix.NFTA_RULE_COMPAT, func(e *netlink.AttributeEncoder) error {
 			e.Uint32(unix.NFTA_RULE_COMPAT_PROTO, unix.IPPROTO_UDP)

@@ -9,14 +9,18 @@ import (
 	"sigs.k8s.io/knftables"
 )
 
-// Listing is what nft tells of a table in force: names, comments and elements. It tells no rule's text, no comment but
-// rules' and no policy, so a rule that is rewritten under its old comment goes unnoticed, as does a changed policy.
+// Listing is what there is of a table in force: names, comments, and the elements that no rule has added. It has no
+// rule's text, so a rule that is rewritten under its old comment goes unnoticed.
 type Listing struct {
 	// names are the names of the objects by kind, such as "chain", "counter", "set" and "map", sorted.
 	names map[string][]string
 	// comments are the comments of the rules by chain, in the rules' order.
 	comments map[string][]string
-	// Elements are those of all sets and maps, in the order of their names.
+	// shapes are those of sets and maps, which share a name space, and chains those of chains. Of knftables' fake there
+	// are none.
+	shapes map[string]setShape
+	chains map[string]chainShape
+	// Elements are those of all sets and maps, in the order of their names, but for dynamic ones.
 	Elements []Element
 }
 
@@ -32,44 +36,17 @@ func (t *Table) List(ctx context.Context) (Listing, error) {
 	return l, nil
 }
 
-func (t *Table) list(ctx context.Context) (Listing, error) {
-	objects, err := t.nft.ListAll(ctx)
-	if err != nil {
-		return Listing{}, err
+func newListing() Listing {
+	return Listing{
+		names: map[string][]string{}, comments: map[string][]string{},
+		shapes: map[string]setShape{}, chains: map[string]chainShape{},
 	}
-	rules, err := t.nft.ListRules(ctx, "")
-	if err != nil {
-		return Listing{}, err
-	}
-	l := Listing{names: map[string][]string{}, comments: map[string][]string{}}
-	for kind, names := range objects {
-		if kind != "table" { // the table itself, which knftables' fake leaves out
-			l.names[kind] = slices.Sorted(slices.Values(names))
-		}
-	}
-	for _, r := range rules {
-		comment := ""
-		if r.Comment != nil {
-			comment = *r.Comment
-		}
-		l.comments[r.Chain] = append(l.comments[r.Chain], comment)
-	}
-	for _, kind := range []string{"set", "map"} {
-		for _, name := range l.names[kind] {
-			if l.Elements, err = t.appendElements(ctx, l.Elements, kind, name); err != nil {
-				return Listing{}, err
-			}
-		}
-	}
-	return l, nil
 }
 
-func (t *Table) appendElements(ctx context.Context, to []Element, kind, name string) ([]Element, error) {
-	elements, err := t.nft.ListElements(ctx, kind, name)
-	for _, e := range elements {
-		to = append(to, Element{Set: e.Set, Map: e.Map, Key: e.Key, Value: e.Value})
+func (l Listing) sort() {
+	for kind := range l.names {
+		slices.Sort(l.names[kind])
 	}
-	return to, err
 }
 
 // Origin returns the Origin of the layout that the table was made from; ok is false where the table does not tell.

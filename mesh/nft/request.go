@@ -16,9 +16,24 @@ const (
 	verdictAccept = 1
 )
 
+// dumpAttempts is how often a dump is made that another's transaction interrupts.
+const dumpAttempts = 10
+
 // dump asks the kernel for all objects of a kind in the calling thread's network namespace, narrowed down by
-// attributes. None is no error.
-func dump(kind int, family byte, attributes []byte) ([]netlink.Message, error) {
+// attributes. None is no error. A dump may lack something when a transaction came in between, and is made again.
+func dump(kind int, family byte, attributes []byte) (replies []netlink.Message, err error) {
+	for range dumpAttempts {
+		replies, err = dumpOnce(kind, family, attributes)
+		if err != nil || !slices.ContainsFunc(replies, interrupted) {
+			return replies, err
+		}
+	}
+	return nil, errors.New("transactions of others interrupted each dump")
+}
+
+func interrupted(m netlink.Message) bool { return m.Header.Flags&netlink.DumpInterrupted != 0 }
+
+func dumpOnce(kind int, family byte, attributes []byte) ([]netlink.Message, error) {
 	conn, err := dial()
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ type Table struct {
 	// written is called before each transaction.
 	written func()
 	own     ownWrites
+	list    func(context.Context) (Listing, error)
 }
 
 // Open returns access to a table, which need not exist. It fails where the nft command is missing or older than 1.0.1.
@@ -29,7 +30,12 @@ func Open(id ID, written func()) (*Table, error) {
 
 // New returns a Table that uses nft, which is for this table; tests pass knftables' fake.
 func New(id ID, nft knftables.Interface, written func()) *Table {
-	return &Table{ID: id, nft: nft, written: written, own: ownWrites{generation: rulesetGeneration}}
+	t := &Table{ID: id, nft: nft, written: written, own: ownWrites{generation: rulesetGeneration}}
+	t.list = func(context.Context) (Listing, error) { return listKernel(id) }
+	if _, fake := nft.(interface{ Dump() string }); fake {
+		t.list = t.listFake
+	}
+	return t
 }
 
 // Replace puts the layout in the place of whatever is there, damaged or not, in one transaction: there is no moment

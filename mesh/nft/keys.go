@@ -1,0 +1,140 @@
+package nft
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// keyText returns an element's key, or a map's value, in the words in which a Layout has it. A type that is not known
+// is a hexadecimal number.
+func keyText(number uint32, key []byte) []string {
+	var types []uint32
+	for ; number > 0; number >>= typeBits {
+		types = append([]uint32{number & (1<<typeBits - 1)}, types...)
+	}
+	if len(types) == 1 {
+		return []string{partText(types[0], key)}
+	}
+	var parts []string
+	for i, t := range types {
+		size := sizeOf(t)
+		if size == 0 && i == len(types)-1 {
+			size = len(key)
+		}
+		// Each part of a concatenation begins at a multiple of four bytes.
+		padded := (size + 3) &^ 3
+		if size == 0 || padded > len(key) {
+			break
+		}
+		parts = append(parts, partText(t, key[:size]))
+		key = key[padded:]
+	}
+	if len(key) > 0 {
+		parts = append(parts, "0x"+hex.EncodeToString(key))
+	}
+	return parts
+}
+
+func sizeOf(number uint32) int {
+	for _, t := range dataTypes {
+		if t.number == number {
+			return t.size
+		}
+	}
+	return 0
+}
+
+// partText returns one value. It is in the kernel as in a packet: in network byte order, names filled up with zeros.
+func partText(number uint32, b []byte) string {
+	switch {
+	case number == dataTypes["ipv4_addr"].number && len(b) == 4,
+		number == dataTypes["ipv6_addr"].number && len(b) == 16:
+		ip, _ := netip.AddrFromSlice(b)
+		return ip.String()
+	case number == dataTypes["ether_addr"].number:
+		return net.HardwareAddr(b).String()
+	case number == dataTypes["inet_proto"].number && len(b) == 1:
+		return protocolText(b[0])
+	case number == dataTypes["inet_service"].number && len(b) == 2:
+		return strconv.Itoa(int(binary.BigEndian.Uint16(b)))
+	case number == dataTypes["ifname"].number:
+		return string(bytes.TrimRight(b, "\x00"))
+	}
+	return "0x" + hex.EncodeToString(b)
+}
+
+func protocolText(number byte) string {
+	switch number {
+	case unix.IPPROTO_TCP:
+		return "tcp"
+	case unix.IPPROTO_UDP:
+		return "udp"
+	case unix.IPPROTO_SCTP:
+		return "sctp"
+	default:
+		return strconv.Itoa(int(number))
+	}
+}
+
+// rangeText returns the addresses, or other numbers, from first up to and without next as nft prints them: one, a
+// prefix or a range. A nil next is the end of all there are.
+func rangeText(number uint32, first, next []byte) string {
+	last := bytes.Repeat([]byte{0xff}, len(first))
+	if next != nil {
+		last = before(next)
+	}
+	if bytes.Equal(first, last) {
+		return partText(number, first)
+	}
+	if number == dataTypes["ipv4_addr"].number || number == dataTypes["ipv6_addr"].number {
+		if bits, ok := prefixBits(first, last); ok {
+			return fmt.Sprintf("%s/%d", partText(number, first), bits)
+		}
+	}
+	return partText(number, first) + "-" + partText(number, last)
+}
+
+// before returns the number that is one less.
+func before(b []byte) []byte {
+	b = bytes.Clone(b)
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i]--
+		if b[i] != 0xff {
+			break
+		}
+	}
+	return b
+}
+
+// prefixBits returns the length of the prefix whose first and last address these are; ok is false where there is none.
+func prefixBits(first, last []byte) (bits int, ok bool) {
+	for i := range first {
+		for bit := 7; bit >= 0; bit-- {
+			a, b := first[i]>>bit&1, last[i]>>bit&1
+			switch {
+			case !ok && a == b:
+				bits++
+			case a == 0 && b == 1:
+				ok = true // from here on it is all zeros and all ones
+			default:
+				return 0, false
+			}
+		}
+	}
+	return bits, ok
+}
+
+// canonical returns a part of a key as the kernel tells it: a prefix of full length is an address.
+func canonical(key string) string {
+	if p, err := netip.ParsePrefix(key); err == nil && p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return key
+}
