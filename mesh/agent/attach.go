@@ -9,6 +9,18 @@ import (
 	"warren.mesh/mesh/status"
 )
 
+// awaitPolicies reports whether network policies were in force once, or are not to be. Before that the CNI
+// configuration stays as it is, absent perhaps: pods would be attached that no policy limits, or that the gate turns
+// away.
+func (a *Agent) awaitPolicies() bool {
+	if !a.gated && a.cfg.InForce != nil && !a.cfg.InForce() {
+		a.report(stepAttach, waitingFor("the network policies to be in force"))
+		return false
+	}
+	a.gated = true
+	return true
+}
+
 // attach configures how pods are attached to this node, and reports whether the container runtime will use that. It
 // comes after the host: the configuration's presence is what makes the kubelet start pods.
 func (a *Agent) attach(podCIDRs []netip.Prefix, mtu int) (effective bool) {

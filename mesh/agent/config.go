@@ -2,6 +2,7 @@ package agent
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -33,6 +34,12 @@ type Config struct {
 	Attachments Attachments
 	// Plugins are what executes Attachments; nil has nobody look after them.
 	Plugins Plugins
+	// PolicyCounters returns the counters of the tables of network policies by name, in packets; nil where they are not
+	// kept. The metrics ask at most once in five seconds.
+	PolicyCounters func(ctx context.Context) (map[string]uint64, error)
+	// InForce reports whether network policies are in force, so that pods can be attached; another pass sees to that,
+	// and writes how it fares to Status. Nil is for a node that keeps none.
+	InForce func() bool
 	// Log receives changes and failures; nil discards them.
 	Log *slog.Logger
 	// Resync is the interval between full observations; zero means DefaultResync.
@@ -72,6 +79,8 @@ type Agent struct {
 	hostPorts   hostPorts
 	// pluginsChanged asks for a comparison of the plugins. Any goroutine may set it.
 	pluginsChanged atomic.Bool
+	// gated says whether network policies have been in force.
+	gated bool
 	// surveyed says whether survey has looked for pods outside the pod CIDRs.
 	surveyed bool
 }
@@ -84,11 +93,15 @@ func New(cfg Config) *Agent {
 	a := &Agent{cfg: cfg, log: cfg.Log, host: host, changes: changeLog{log: cfg.Log}}
 	a.worker = loop.New(cfg.Resync, a.work)
 	first := status.Snapshot{
-		Node:   cfg.Node,
-		Daemon: status.Daemon{Version: cfg.Version, Backend: cfg.Backend, BackendReason: cfg.BackendReason},
+		Node:        cfg.Node,
+		Daemon:      status.Daemon{Version: cfg.Version, Backend: cfg.Backend, BackendReason: cfg.BackendReason},
+		Enforcement: status.Enforcement{On: cfg.InForce != nil},
 	}
 	a.status = status.NewBoard(first, func(before, after status.Snapshot) { logStatus(cfg.Log, before, after) })
 	a.firewallsChanged.Store(true)
-	a.metrics = newMetrics(a.status, cfg.Host)
+	a.metrics = newMetrics(a.status, newHostCounters(cfg.Host, cfg.PolicyCounters))
 	return a
 }
+
+// Status returns what log, metrics and health read. Who makes other passes writes how they fare there.
+func (a *Agent) Status() *status.Board { return a.status }

@@ -24,6 +24,14 @@ func logStatus(log *slog.Logger, before, after status.Snapshot) {
 	for _, p := range d.Gone {
 		log.Info("node's problem is gone", "node", p.Node, "field", p.Field, "reason", p.Reason)
 	}
+	for _, p := range d.PoliciesArose {
+		log.Warn("policy problem", "kind", p.Kind, "object", p.Namespace+"/"+p.Name, "field", p.Field,
+			"reason", p.Reason)
+	}
+	for _, p := range d.PoliciesGone {
+		log.Info("policy problem is gone", "kind", p.Kind, "object", p.Namespace+"/"+p.Name, "field", p.Field,
+			"reason", p.Reason)
+	}
 	if text := after.Watch.Interruption; text != before.Watch.Interruption {
 		log.Warn("watching the host was interrupted", "err", text)
 	}

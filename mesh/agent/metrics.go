@@ -17,9 +17,9 @@ const maxScrapes = 16
 
 // newMetrics returns the handler of /metrics, which gives the snapshot as it is when somebody asks and the host's
 // counters as they were a moment before.
-func newMetrics(board *status.Board, host Host) http.Handler {
+func newMetrics(board *status.Board, counters *hostCounters) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(statusMetrics{board}, newHostCounters(host),
+	registry.MustRegister(statusMetrics{board}, enforcementMetrics{board}, counters,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
@@ -108,11 +108,10 @@ type gaugeFunc = func(desc *prometheus.Desc, value float64, labels ...string)
 // collectPass makes the gauges of the last pass. There is no outcome before the first.
 func collectPass(gauge gaugeFunc, pass status.Pass) {
 	gauge(lastDurationDesc, pass.Took.Seconds())
+	gauge(lastTimeDesc, timestamp(pass.Ended))
 	if pass.Ended.IsZero() {
-		gauge(lastTimeDesc, 0)
 		return
 	}
-	gauge(lastTimeDesc, float64(pass.Ended.UnixNano())/1e9)
 	for _, outcome := range status.Outcomes {
 		gauge(lastOutcomeDesc, one(outcome == pass.Outcome), string(outcome))
 	}
@@ -120,7 +119,7 @@ func collectPass(gauge gaugeFunc, pass status.Pass) {
 
 // collectBlocked makes the gauges of what waits, fails or is wrong.
 func collectBlocked(gauge gaugeFunc, s status.Snapshot) {
-	for _, c := range s.Conditions {
+	for _, c := range s.AllConditions() {
 		switch c.State {
 		case status.Waiting:
 			gauge(waitingDesc, 1, string(c.Step))

@@ -60,13 +60,13 @@ func (a *Agent) pass(ctx context.Context) {
 	step := mesh.Step{
 		Want: want, Now: time.Now(), Stale: a.cfg.Cluster.Waiting() != "", Urgent: self.Silenced(problems),
 	}
-	programmed, effective := a.program(ctx, step), false
-	if programmed {
+	attachable, effective := a.program(ctx, step) && a.awaitPolicies(), false
+	if attachable {
 		effective = a.attach(self.PodCIDRs, cfg.MTU)
 	}
 	// What the API server is told comes after what the host needs.
 	a.publish(ctx, mesh.Announce(cfg, self), self, len(nodes))
-	if programmed {
+	if attachable {
 		a.setAvailable(ctx, self, len(nodes), effective)
 	}
 	a.checkPolicies(ctx, self, len(nodes))

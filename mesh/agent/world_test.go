@@ -42,6 +42,8 @@ type machine struct {
 	config      mesh.Config
 	// view, where not nil, changes what the daemon sees of the cluster.
 	view func(c *meshtest.Cluster) agent.Cluster
+	// inForce says whether network policies are in force; nil for a node that keeps none.
+	inForce func() bool
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -106,7 +108,7 @@ func (m *machine) start() {
 	}
 	m.agent = agent.New(agent.Config{
 		Node: m.name, Mesh: m.config, Key: m.ring,
-		Cluster: view, Host: m.host, Attachments: m.attachments, Plugins: &m.plugins,
+		Cluster: view, Host: m.host, Attachments: m.attachments, Plugins: &m.plugins, InForce: m.inForce,
 		MassRemovalDelay: agent.DefaultMassRemovalDelay,
 		Log:              m.log.logger(), Version: "v1", Backend: "kernel", BackendReason: "it is a test",
 	})

@@ -53,43 +53,65 @@ func (c Condition) compareStep(step Step) int { return cmp.Compare(c.Step, step)
 // Report returns s after a step went as err says: nil is done, an error that wraps mesh.ErrWaiting waits, any other
 // fails. A step that was cancelled says nothing.
 func (s Snapshot) Report(step Step, err error, now time.Time) Snapshot {
-	if errors.Is(err, context.Canceled) {
-		return s
-	}
-	condition := Condition{Step: step, State: Failing, Reason: oneLine(err), Since: now}
-	if errors.Is(err, mesh.ErrWaiting) {
-		condition.State = Waiting
-	}
-	return s.with(condition)
+	s.Conditions = s.Conditions.report(step, err, now)
+	return s
 }
 
 // Warn returns s with a Warning about a step, or without one if the reason is empty. No step has both a Warning and
 // another Condition: it needs a name of its own.
 func (s Snapshot) Warn(step Step, reason string, now time.Time) Snapshot {
-	return s.with(Condition{Step: step, State: Warning, Reason: reason, Since: now})
-}
-
-// with returns s with the condition in the place of the one that its step has had, or without any if it has no reason.
-func (s Snapshot) with(condition Condition) Snapshot {
-	i, known := slices.BinarySearchFunc(s.Conditions, condition.Step, Condition.compareStep)
-	if condition.Reason == "" && !known {
-		return s
-	}
-	s.Conditions = slices.Clone(s.Conditions)
-	if condition.Reason == "" {
-		s.Conditions = slices.Delete(s.Conditions, i, i+1)
-		return s
-	}
-	if !known {
-		s.Conditions = slices.Insert(s.Conditions, i, condition)
-		return s
-	}
-	if old := s.Conditions[i]; old.State == condition.State {
-		condition.Since = old.Since
-	}
-	s.Conditions[i] = condition
+	s.Conditions = s.Conditions.warn(step, reason, now)
 	return s
 }
+
+// Conditions are at most one for each step, sorted by step. They are never changed: the methods return others.
+type Conditions []Condition
+
+func (all Conditions) report(step Step, err error, now time.Time) Conditions {
+	if errors.Is(err, context.Canceled) {
+		return all
+	}
+	condition := Condition{Step: step, State: Failing, Reason: oneLine(err), Since: now}
+	if errors.Is(err, mesh.ErrWaiting) {
+		condition.State = Waiting
+	}
+	return all.with(condition)
+}
+
+func (all Conditions) warn(step Step, reason string, now time.Time) Conditions {
+	return all.with(Condition{Step: step, State: Warning, Reason: reason, Since: now})
+}
+
+// with returns them with the condition in the place of the one that its step has had, or without any if it has no
+// reason.
+func (all Conditions) with(condition Condition) Conditions {
+	i, known := slices.BinarySearchFunc(all, condition.Step, Condition.compareStep)
+	if condition.Reason == "" && !known {
+		return all
+	}
+	all = slices.Clone(all)
+	switch {
+	case condition.Reason == "":
+		return slices.Delete(all, i, i+1)
+	case !known:
+		return slices.Insert(all, i, condition)
+	}
+	if old := all[i]; old.State == condition.State {
+		condition.Since = old.Since
+	}
+	all[i] = condition
+	return all
+}
+
+// undone returns them but for warnings.
+func (all Conditions) undone() Conditions {
+	if !slices.ContainsFunc(all, Condition.warns) {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), Condition.warns)
+}
+
+func (c Condition) warns() bool { return c.State == Warning }
 
 // oneLine returns err as text that a log, a label and JSON can hold; empty for nil.
 func oneLine(err error) string {

@@ -14,14 +14,19 @@ type Difference struct {
 	Began, Ended []Condition
 	// Arose and Gone are problems that are new and that are over.
 	Arose, Gone []Problem
+	// PoliciesArose and PoliciesGone are the same of network policies.
+	PoliciesArose, PoliciesGone []PolicyProblem
 }
 
-// Diff returns what came and went between two snapshots: conditions by step, new problems in the core's order, and
-// those that are gone sorted by their text.
+// Diff returns what came and went between two snapshots: conditions by step, those of the Enforcement last; new
+// problems in the core's order, and those that are gone sorted by their text.
 func Diff(before, after Snapshot) Difference {
 	var d Difference
-	d.Began = missing(after.Conditions, before.Conditions, Condition.same)
-	d.Ended = missing(before.Conditions, after.Conditions, Condition.ofSameStep)
+	have, had := after.AllConditions(), before.AllConditions()
+	d.Began = missing(have, had, Condition.same)
+	d.Ended = missing(had, have, Condition.ofSameStep)
+	d.PoliciesArose = addedPolicies(before.Enforcement.Problems, after.Enforcement.Problems)
+	d.PoliciesGone = addedPolicies(after.Enforcement.Problems, before.Enforcement.Problems)
 	if slices.Equal(before.Problems, after.Problems) {
 		return d
 	}

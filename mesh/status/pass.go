@@ -33,7 +33,7 @@ type Pass struct {
 	Took    time.Duration `json:"took,omitempty"`
 	Outcome Outcome       `json:"outcome,omitempty"`
 	// Undone are the conditions that the last pass left.
-	Undone []Condition `json:"undone,omitempty"`
+	Undone Conditions `json:"undone,omitempty"`
 	// Count is how many passes have ended with which outcome.
 	Count map[Outcome]uint64 `json:"count,omitempty"`
 }
@@ -52,14 +52,14 @@ func (s Snapshot) End(now time.Time) Snapshot {
 		count = map[Outcome]uint64{}
 	}
 	count[result]++
-	s.Pass = Pass{Ended: now, Took: now.Sub(s.Pass.Began), Outcome: result, Undone: s.undone(), Count: count}
+	s.Pass = Pass{Ended: now, Took: now.Sub(s.Pass.Began), Outcome: result, Undone: s.Conditions.undone(), Count: count}
 	return s
 }
 
-// Outcome returns the worst of all steps as they are.
+// Outcome returns the worst of all steps as they are, but for those of the Enforcement, which makes its own passes.
 func (s Snapshot) Outcome() Outcome {
 	result := Success
-	for _, c := range s.undone() {
+	for _, c := range s.Conditions.undone() {
 		if c.State == Failing {
 			return Failed
 		}
@@ -68,43 +68,37 @@ func (s Snapshot) Outcome() Outcome {
 	return result
 }
 
-// undone returns the conditions but for warnings.
-func (s Snapshot) undone() []Condition {
-	if !slices.ContainsFunc(s.Conditions, Condition.warns) {
-		return s.Conditions
+// Stuck says why a worker is not alive; empty while both are.
+func (s Snapshot) Stuck(now time.Time) (all []string) {
+	for what, began := range map[string]time.Time{
+		"a pass": s.Pass.Began, "a pass over network policies": s.Enforcement.Began,
+	} {
+		if took := now.Sub(began); !began.IsZero() && took >= StuckAfter {
+			all = append(all, fmt.Sprintf("%s has been under way for %v", what, took.Round(time.Second)))
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(s.Conditions), Condition.warns)
+	slices.Sort(all)
+	return all
 }
 
-func (c Condition) warns() bool { return c.State == Warning }
-
-// Stuck says why the worker is not alive; empty while it is.
-func (s Snapshot) Stuck(now time.Time) []string {
-	took := now.Sub(s.Pass.Began)
-	if s.Pass.Began.IsZero() || took < StuckAfter {
-		return nil
-	}
-	return []string{fmt.Sprintf("a pass has been under way for %v", took.Round(time.Second))}
-}
-
-// Unready says what the mesh lacks on this node, one reason for each step; empty when it is ready. A step whose
-// condition is gone counts as done only when the pass that found it so has ended well: until then Unready gives what
-// the last pass left undone.
+// Unready says what the mesh and its network policies lack on this node, one reason for each step; empty when it is
+// ready. A step whose condition is gone counts as done only when the pass that found it so has ended well: until then
+// Unready gives what the last pass left undone.
 func (s Snapshot) Unready() []string {
-	undone := s.undone()
+	undone := s.Conditions.undone()
 	switch {
 	case len(undone) > 0:
-		return reasons(undone)
 	case s.Pass.Ended.IsZero():
-		return []string{"waiting for the first pass"}
+		return append([]string{"waiting for the first pass"}, s.Enforcement.unready()...)
 	default:
-		return reasons(s.Pass.Undone)
+		undone = s.Pass.Undone
 	}
+	return append(reasons(undone), s.Enforcement.unready()...)
 }
 
 // Warnings returns what an operator should know although the node is ready, one warning for each step.
 func (s Snapshot) Warnings() (all []string) {
-	for _, c := range s.Conditions {
+	for _, c := range s.AllConditions() {
 		if c.warns() {
 			all = append(all, c.String())
 		}
@@ -112,7 +106,7 @@ func (s Snapshot) Warnings() (all []string) {
 	return all
 }
 
-func reasons(conditions []Condition) (all []string) {
+func reasons(conditions Conditions) (all []string) {
 	for _, c := range conditions {
 		all = append(all, c.String())
 	}

@@ -16,13 +16,15 @@ type Snapshot struct {
 	Daemon Daemon `json:"daemon"`
 	Pass   Pass   `json:"pass"`
 	// Conditions are the steps that wait, fail or warn, sorted by step. Empty means that every step is done.
-	Conditions []Condition `json:"conditions,omitempty"`
+	Conditions Conditions `json:"conditions,omitempty"`
 	// Problems are what is wrong with nodes, in the order of the core.
 	Problems []Problem `json:"problems,omitempty"`
 	Peers    Peers     `json:"peers"`
 	Pods     Pods      `json:"pods"`
 	Policies Policies  `json:"policies,omitempty"`
-	Watch    Watch     `json:"watch"`
+	// Enforcement is how the pass over network policies fares, which has steps of its own.
+	Enforcement Enforcement `json:"enforcement,omitzero"`
+	Watch       Watch       `json:"watch"`
 	// KeyReplacements counts, since the start, how often the private key was replaced because an elder node has it too.
 	KeyReplacements uint64 `json:"keyReplacements"`
 }

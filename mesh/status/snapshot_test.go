@@ -27,7 +27,7 @@ func waitingFor(what string) error { return fmt.Errorf("%w for %s", mesh.ErrWait
 
 func wantConditions(t *testing.T, s Snapshot, want ...Condition) {
 	t.Helper()
-	if diff := cmp.Diff(want, s.Conditions, cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(Conditions(want), s.Conditions, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("conditions (-want +got):\n%s", diff)
 	}
 }
