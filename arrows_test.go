@@ -34,6 +34,7 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/linux/handshake", "mesh mesh/loop", "a datagram begins a handshake on every device"},
 	{"mesh/linux/wg", "keys mesh mesh/linux/rtnl", "a device is configured alike wherever its interface comes from"},
 	{"mesh/status", "keys mesh", "what is told of a mesh does not depend on who tells it"},
+	{"mesh/view", "mesh mesh/status", "what is said of a node or a cluster does not depend on who read it"},
 	{"mesh/agent", "keys mesh mesh/loop mesh/status", "the passes consume interfaces; cmd/warren says whose"},
 	{"mesh/meshtest", "keys mesh", "fakes model the interfaces, not their implementations"},
 	{"mesh/userspace", "mesh/loop mesh/userspace/iface mesh/userspace/limit mesh/userspace/udp internal/atomicfile",
@@ -43,8 +44,8 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/userspace/udp", "", "it goes when upstream is mended"},
 	{"cni", "internal/atomicfile", "attaching pods to a bridge needs no mesh"},
 	{"cni/gate", "internal/atomicfile", "it is in the plugin too, which is small"},
-	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/agent mesh/loop mesh/userspace cni internal/atomicfile",
-		"no fakes, no lab"},
+	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/agent mesh/loop mesh/status mesh/userspace mesh/view cni " +
+		"internal/atomicfile", "no fakes, no lab"},
 }
 
 // arrow forbids a package (not its tests) to depend on modules or packages below To, through however many others.
@@ -91,6 +92,9 @@ var outside = []arrow{
 	{"mesh/userspace/limit", "github.com/vishvananda/netlink", "it counts packets, wherever they come from"},
 	{"mesh/userspace/udp", "golang.zx2c4.com/wireguard/device", "sockets know no device"},
 	{"mesh/userspace/udp", "log/slog", "sockets return errors; the device logs them"},
+	{"mesh/view", "k8s.io", "a view is written the same whoever read it"},
+	{"mesh/view", "github.com", "a view is written on every operating system"},
+	{"mesh/view", "golang.zx2c4.com", "a view is written on every operating system"},
 	{"mesh/agent", "k8s.io", "the loop is tested without a cluster"},
 	{"mesh/agent", "github.com/vishvananda/netlink", "the loop is tested without a host"},
 	{"mesh/meshtest", "k8s.io", "fakes are models, not clients"},
@@ -161,6 +165,7 @@ func TestPureImports(t *testing.T) {
 	for pattern, more := range map[string][]string{
 		"./mesh":        nil,
 		"./mesh/status": nil, // its times are arguments
+		"./mesh/view":   nil,
 		"./mesh/guard":  {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},
 		"./mesh/policy": {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},
 		"./mesh/ports":  {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},

@@ -37,6 +37,8 @@ var runners = map[string]string{
 	"warren install-cni":                         "TestPrivilegedManifests",
 	"warren uninstall":                           "TestPrivilegedLongUninstall",
 	"warren version":                             "TestVersion",
+	"warren status":                              "TestPrivilegedDaemonsEndAndReturn",
+	"warren peers":                               "TestPrivilegedDaemonsEndAndReturn",
 }
 
 // Every command of the README is run by a test that exists, or by CI itself.

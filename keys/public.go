@@ -28,3 +28,16 @@ func (k Public) String() string {
 
 // MarshalText returns what String does, so that encoders of JSON and text print base64 rather than numbers.
 func (k Public) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads what MarshalText writes. The error wraps ErrInvalid.
+func (k *Public) UnmarshalText(text []byte) error {
+	if string(text) == (Public{}).String() {
+		*k = Public{}
+		return nil
+	}
+	key, err := ParsePublic(string(text))
+	if err == nil {
+		*k = key
+	}
+	return err
+}

@@ -54,6 +54,14 @@ func TestPublicText(t *testing.T) {
 	if want := `{"key":"` + text + `","none":"(none)"}`; err != nil || string(got) != want {
 		t.Errorf("JSON = %s, %v; want %s", got, err, want)
 	}
+	var back map[string]Public
+	if err := json.Unmarshal(got, &back); err != nil || back["key"] != key || back["none"] != (Public{}) {
+		t.Errorf("read back %v, %v", back, err)
+	}
+	kept := key
+	if err := kept.UnmarshalText([]byte("hSDw")); !errors.Is(err, ErrInvalid) || kept != key {
+		t.Errorf("a short key: %v, %v; want an error, and the key as it was", kept, err)
+	}
 }
 
 func FuzzParsePublic(f *testing.F) {

@@ -140,6 +140,7 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 const (
 	metricsFlag = "metrics-address"
 	healthFlag  = "health-address"
+	runDirFlag  = "run-dir"
 )
 
 // servers returns what serves the agent's endpoints.
@@ -147,6 +148,7 @@ func (d *daemon) servers(a *agent.Agent) []server {
 	return []server{
 		{d.metrics, metricsFlag, a.Metrics(), func(err error) { a.Serves(agent.Metrics, err) }},
 		{d.health, healthFlag, a.Health(), func(err error) { a.Serves(agent.Health, err) }},
+		{stateSocket(d.attachments), runDirFlag, a.State(), func(err error) { a.Serves(agent.State, err) }},
 	}
 }
 

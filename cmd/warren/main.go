@@ -15,8 +15,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := newRoot().ExecuteContext(ctx)
 	stop()
-	if err != nil {
+	code, tell := exitCode(err)
+	if tell {
 		fmt.Fprintln(os.Stderr, "warren: "+strings.ReplaceAll(err.Error(), "\n", "; "))
-		os.Exit(1)
 	}
+	os.Exit(code)
 }

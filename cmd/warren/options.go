@@ -27,6 +27,9 @@ func (o *nodeOptions) addFlags(flags *pflag.FlagSet) {
 // serversFile returns the file in the run directory in which the API server's addresses are kept.
 func serversFile(c cni.Configuration) string { return filepath.Join(c.RunDir, "apiservers") }
 
+// stateSocket returns the socket in the run directory on which the daemon tells its state.
+func stateSocket(c cni.Configuration) string { return filepath.Join(c.RunDir, "warren.sock") }
+
 // cluster prepares the connection to the API server, without connecting. The rest of config comes from the options.
 func (o *nodeOptions) cluster(config kube.Config) (*kube.Cluster, error) {
 	server, err := o.rest()
@@ -62,7 +65,7 @@ func addCNIFlags(flags *pflag.FlagSet, c *cni.Configuration) {
 	c.CacheDir = "/var/lib/cni"
 	flags.StringVar(&c.ConfDir, "cni-conf-dir", "/etc/cni/net.d",
 		"directory in which the container runtime looks for CNI configurations")
-	flags.StringVar(&c.RunDir, "run-dir", "/run/warren",
+	flags.StringVar(&c.RunDir, runDirFlag, "/run/warren",
 		"directory on tmpfs for what must not outlive a reboot; the container runtime must see it at the same path")
 }
 
@@ -85,7 +88,7 @@ func addMTUFlag(flags *pflag.FlagSet, mtu *int) {
 // command returns a subcommand without arguments.
 func command(use, short, long string, run func(cmd *cobra.Command) error) *cobra.Command {
 	return &cobra.Command{
-		Use: use, Short: short, Long: short + ".\n\n" + long, Args: cobra.NoArgs,
+		Use: use, Short: short, Long: short + ".\n\n" + long, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd) },
 	}
 }

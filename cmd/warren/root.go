@@ -14,11 +14,15 @@ func newRoot() *cobra.Command {
 			"An environment variable can set each flag, too: WARREN_CLUSTER_CIDRS sets --cluster-cidrs, and so on.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          noArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return bindEnvironment(cmd.Flags())
+			return usage(bindEnvironment(cmd.Flags()))
 		},
 	}
 	log.addFlags(root.PersistentFlags())
-	root.AddCommand(newDaemon(&log), newWireguard(&log), newInstallCNI(&log), newUninstall(&log), newVersion())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.AddCommand(newDaemon(&log), newWireguard(&log), newInstallCNI(&log), newUninstall(&log), newVersion(),
+		newStatus(), newPeers())
 	return root
 }

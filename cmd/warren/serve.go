@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	"warren.mesh/mesh/loop"
@@ -17,7 +20,7 @@ const requestTimeout = 10 * time.Second
 
 // server serves HTTP at one address. What keeps it from that is reported and retried, and never ends the daemon.
 type server struct {
-	// address is what flag says, HOST:PORT; empty serves nothing.
+	// address is what flag says, HOST:PORT or the path of a socket; empty serves nothing.
 	address, flag string
 	handler       http.Handler
 	// report gets why nothing is served, and nil when that is over.
@@ -37,9 +40,34 @@ func (s server) run(ctx context.Context) {
 	}
 }
 
+func (s server) listen() (net.Listener, error) {
+	if filepath.IsAbs(s.address) {
+		return listenLocal(s.address)
+	}
+	return net.Listen("tcp", s.address)
+}
+
+// listenLocal listens at a path that root alone may connect to. It takes the place of a socket that is there, which an
+// earlier daemon left behind, and leaves its own to the next one.
+func listenLocal(path string) (net.Listener, error) {
+	next := path + ".new"
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: next, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	listener.SetUnlinkOnClose(false)
+	if err := errors.Join(os.Chmod(next, 0o600), os.Rename(next, path)); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return listener, nil
+}
+
 // serve listens and answers requests until ctx ends or the socket fails.
 func (s server) serve(ctx context.Context) error {
-	listener, err := net.Listen("tcp", s.address)
+	listener, err := s.listen()
 	if err != nil {
 		return fmt.Errorf("%w: stop what uses the port, or set another --%s", err, s.flag)
 	}

@@ -12,8 +12,13 @@ import (
 // serving runs a server at an address and returns what it reports. It ends with the test.
 func serving(t *testing.T, address string) (reports <-chan error) {
 	t.Helper()
+	return servingHandler(t, address, http.NotFoundHandler())
+}
+
+func servingHandler(t *testing.T, address string, handler http.Handler) (reports <-chan error) {
+	t.Helper()
 	all := make(chan error, 100)
-	s := server{address, metricsFlag, http.NotFoundHandler(), func(err error) { all <- err }}
+	s := server{address, metricsFlag, handler, func(err error) { all <- err }}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { s.run(ctx); close(ended) }()

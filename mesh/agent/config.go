@@ -62,6 +62,9 @@ type Agent struct {
 	// status is what the worker and the watch write, and log, metrics and health read.
 	status  *status.Board
 	metrics http.Handler
+	// counters are the host's, and readings those of its device's peers.
+	counters *hostCounters
+	readings readings
 	// firewallsChanged says that others may have changed the host's firewalls.
 	firewallsChanged atomic.Bool
 	// background is what is under way beside the worker, handshakes and a question; Run waits for it.
@@ -99,7 +102,8 @@ func New(cfg Config) *Agent {
 	}
 	a.status = status.NewBoard(first, func(before, after status.Snapshot) { logStatus(cfg.Log, before, after) })
 	a.firewallsChanged.Store(true)
-	a.metrics = newMetrics(a.status, newHostCounters(cfg.Host, cfg.PolicyCounters))
+	a.counters = newHostCounters(cfg.Host, cfg.PolicyCounters)
+	a.metrics = newMetrics(statusMetrics{a.status, &a.readings}, a.counters)
 	return a
 }
 

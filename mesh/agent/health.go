@@ -39,6 +39,8 @@ type Endpoint string
 const (
 	Health  Endpoint = "health"
 	Metrics Endpoint = "metrics"
+	// State is what `warren status` and `warren peers` ask on the node.
+	State Endpoint = "state"
 )
 
 // Serves takes whether the endpoint is being served, and if not, why. That is a warning: the mesh works without it.

@@ -17,17 +17,20 @@ const maxScrapes = 16
 
 // newMetrics returns the handler of /metrics, which gives the snapshot as it is when somebody asks and the host's
 // counters as they were a moment before.
-func newMetrics(board *status.Board, counters *hostCounters) http.Handler {
+func newMetrics(own statusMetrics, counters *hostCounters) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(statusMetrics{board}, enforcementMetrics{board}, counters,
+	registry.MustRegister(own, enforcementMetrics{own.board}, counters,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
 	return mux
 }
 
-// statusMetrics reads the snapshot when the metrics are read.
-type statusMetrics struct{ board *status.Board }
+// statusMetrics reads the snapshot, and what was last read of the peers, when the metrics are read.
+type statusMetrics struct {
+	board    *status.Board
+	readings *readings
+}
 
 var (
 	infoDesc = desc("warren_info", "1, with the version, the WireGuard implementation and why it is that one.",
@@ -38,6 +41,9 @@ var (
 		"Peers that are gone from the cluster and kept for a while, because so many went at once.")
 	peersUnansweredDesc = desc("warren_peers_unanswered",
 		"Peers that have not answered what was sent to them for 16 seconds or longer.")
+	peersDesc = desc("warren_peers",
+		"Peers by state: connected has a session; unanswered has none although bytes went to it within 180 seconds; "+
+			"idle has neither; missing is desired and not on the device.", "state")
 	turnsDesc        = desc("warren_endpoints_set_total", "Endpoints set because a peer did not answer at the last.")
 	passesDesc       = desc("warren_reconcile_total", "Passes of the reconcile loop by outcome.", "outcome")
 	lastOutcomeDesc  = desc("warren_reconcile_last_outcome", "1 for the outcome of the last pass.", "outcome")
@@ -66,7 +72,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 func (statusMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		infoDesc, peersDesiredDesc, peersProgrammedDesc, peersHeldDesc, peersUnansweredDesc,
-		turnsDesc, warningDesc, passesDesc,
+		peersDesc, turnsDesc, warningDesc, passesDesc,
 		lastOutcomeDesc, lastTimeDesc, lastDurationDesc,
 		waitingDesc, failingDesc, nodeProblemsDesc, strayPodsDesc, cniEffectiveDesc, policiesMissingDesc,
 		watchRestartsDesc, keyReplacementsDesc,
@@ -89,6 +95,9 @@ func (m statusMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(peersProgrammedDesc, float64(s.Peers.Programmed))
 	gauge(peersHeldDesc, float64(s.Peers.Held))
 	gauge(peersUnansweredDesc, float64(s.Peers.Unanswered))
+	for state, n := range m.readings.latest().Count() {
+		gauge(peersDesc, float64(n), string(state))
+	}
 	counter(turnsDesc, s.Peers.Turns)
 	gauge(cniEffectiveDesc, one(s.Pods.Effective))
 	gauge(strayPodsDesc, float64(len(s.Pods.Strays)))

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/mesh/status"
+	views "warren.mesh/mesh/view"
 	"warren.mesh/test/lab"
 	"warren.mesh/test/lab/traffic"
 )
@@ -45,10 +47,12 @@ func (s *scene) endAll(t *testing.T, flows traffic.Flows, end func(*lab.Node, la
 	for _, n := range s.Nodes() {
 		watched = append(watched, watchChanges(t, n))
 	}
+	wantStatus(t, s.Node(1), status.SourceDaemon, views.ExitWell)
 	for _, n := range s.Nodes() {
 		end(n, t)
 	}
 	pass(t, flows, unattended)
+	wantStatus(t, s.Node(1), status.SourceKernel, views.ExitUnknown)
 	for _, n := range s.Nodes() {
 		n.StartDaemon(t)
 	}

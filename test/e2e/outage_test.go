@@ -35,6 +35,7 @@ func TestPrivilegedAPIOutage(t *testing.T) {
 	if err := untouched.Healthy(); err != nil {
 		t.Errorf("%s: %v", untouched.Name, err)
 	}
+	wantPeersOfDevice(t, untouched)
 	before.wantSameHosts(t)
 	s.checkNewcomer(t, untouched)
 	checkAll(t, paths)

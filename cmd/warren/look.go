@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"warren.mesh/cni"
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/status"
+	"warren.mesh/mesh/view"
+)
+
+// look is what the commands that look at this node have in common.
+type look struct {
+	attachments cni.Configuration
+	link        string
+	output      view.Format
+	strict      bool
+}
+
+func (l *look) addFlags(flags *pflag.FlagSet) {
+	l.link, l.output = mesh.Defaults().Link, view.Text
+	flags.StringVar(&l.attachments.RunDir, runDirFlag, "/run/warren", "directory of the daemon's socket")
+	format := value[view.Format]{&l.output, view.ParseFormat, func(f view.Format) string { return string(f) }, "format"}
+	flags.VarP(format, "output", "o", "text, wide, json, yaml or name")
+	flags.BoolVar(&l.strict, "strict", false, "exit with 1 for a warning too")
+}
+
+// report asks the daemon or, where it does not answer, the kernel. It says on stderr what it could not read.
+func (l *look) report(ctx context.Context, stderr io.Writer) status.Report {
+	r, err := askDaemon(ctx, stateSocket(l.attachments))
+	if err == nil {
+		return r
+	}
+	_, _ = fmt.Fprintf(stderr, "the daemon does not answer (%v): reading the kernel, which takes some seconds\n", err)
+	r, errs := askKernel(ctx, l.link)
+	for _, err := range errs {
+		_, _ = fmt.Fprintln(stderr, err)
+	}
+	return r
+}
+
+// exits ends a command with the status that the checks make.
+func (l *look) exits(checks []view.Check) error {
+	if code := view.Exit(checks, l.strict); code != view.ExitWell {
+		return exitStatus(code)
+	}
+	return nil
+}
+
+func newStatus() *cobra.Command {
+	var l look
+	cmd := command("status", "Say how this node fares",
+		"Without a daemon it reads the kernel. It exits with 0 if all is well, 1 after a finding, "+
+			"2 if it was called wrongly, and 3 if something could not be told.",
+		func(cmd *cobra.Command) error {
+			r := l.report(cmd.Context(), cmd.ErrOrStderr())
+			checks := view.CheckNode(r)
+			if err := view.WriteNode(cmd.OutOrStdout(), l.output, r, checks); err != nil {
+				return err
+			}
+			return l.exits(checks)
+		})
+	l.addFlags(cmd.Flags())
+	return cmd
+}
+
+func newPeers() *cobra.Command {
+	var l look
+	var unanswered bool
+	order := view.ByNode
+	cmd := command("peers", "List this node's peers and how each fares",
+		"connected: it has a session. unanswered: it has none although something went to it within three minutes. "+
+			"idle: nothing went to it. missing: it is not on the device. Exit statuses are those of status.",
+		func(cmd *cobra.Command) error {
+			r := l.report(cmd.Context(), cmd.ErrOrStderr())
+			check := view.CheckPeers(r)
+			if unanswered {
+				r.Peers = slices.DeleteFunc(r.Peers, func(p status.Peer) bool { return p.State != mesh.PeerUnanswered })
+			}
+			r.Peers = view.Sort(r.Peers, order)
+			if err := view.WritePeers(cmd.OutOrStdout(), l.output, r); err != nil {
+				return err
+			}
+			return l.exits([]view.Check{check})
+		})
+	l.addFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&unanswered, "unanswered", false, "only those that do not answer")
+	cmd.Flags().Var(value[view.Order]{&order, view.ParseOrder, func(o view.Order) string { return string(o) }, "order"},
+		"sort", "node, state, handshake or bytes")
+	return cmd
+}

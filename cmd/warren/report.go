@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux"
+	"warren.mesh/mesh/status"
+)
+
+// reportTimeout bounds how long a daemon may take to tell its state: it waits for nft at most.
+const reportTimeout = 8 * time.Second
+
+// mostReport bounds the answer: 5,000 peers take some 3 MiB.
+const mostReport = 64 << 20
+
+// askDaemon returns what the daemon behind the socket tells of its node.
+func askDaemon(ctx context.Context, socket string) (r status.Report, err error) {
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://warren/v1/state", nil)
+	if err != nil {
+		return r, err
+	}
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return r, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return r, fmt.Errorf("ask the daemon: it answers %s", response.Status)
+	}
+	err = json.NewDecoder(io.LimitReader(response.Body, mostReport)).Decode(&r)
+	if err == nil && r.APIVersion != status.APIVersion {
+		err = fmt.Errorf("ask the daemon: it answers in version %q, want %q", r.APIVersion, status.APIVersion)
+	}
+	return r, err
+}
+
+// sampling is how long the kernel is watched where no daemon was: a device tries a handshake anew every five seconds
+// (Rekey-Timeout of the WireGuard paper), so the bytes sent to a peer that is asked and does not answer grow meanwhile.
+const sampling = 6 * time.Second
+
+// askKernel returns what the device and the guard tell, without a daemon. What cannot be read is absent, and err says
+// why.
+func askKernel(ctx context.Context, link string) (r status.Report, errs []error) {
+	r = status.Report{APIVersion: status.APIVersion, Kind: status.ReportKind, Source: status.SourceKernel}
+	packets, err := linux.ReadGuard(ctx)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("read the guard: %w", err))
+	}
+	r.GuardPackets = packets
+	reading, err := readTwice(ctx, link)
+	if err != nil {
+		return r, append(errs, err)
+	}
+	r.ObservedAt, r.Peers = reading.At, reading.Peers()
+	return r, errs
+}
+
+// readTwice reads the device, and again after a while if a peer has no session: only that tells which are asked.
+func readTwice(ctx context.Context, link string) (r status.Reading, err error) {
+	for {
+		if r.Wanted, r.Statuses, err = linux.ReadPeers(link); err != nil {
+			return r, err
+		}
+		again := !r.At.IsZero()
+		r.At = time.Now()
+		r.Traffic = r.Traffic.Next(r.Statuses, r.At)
+		if again || r.Count()[mesh.PeerIdle] == 0 {
+			return r, nil
+		}
+		select {
+		case <-ctx.Done():
+			return r, ctx.Err()
+		case <-time.After(sampling):
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package agent
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/status"
+)
+
+// readings holds what was last read of the device's peers.
+type readings struct {
+	mu   sync.Mutex
+	last status.Reading
+}
+
+// add takes a reading of the device now.
+func (r *readings) add(wanted []mesh.Peer, statuses []mesh.PeerStatus) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	r.last = status.Reading{
+		At: now, Wanted: wanted, Statuses: statuses, Traffic: r.last.Traffic.Next(statuses, now),
+	}
+}
+
+// latest returns the last reading; its time is zero before the first.
+func (r *readings) latest() status.Reading {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
+}
+
+// Report returns what the daemon knows of its node. It asks neither the device nor the API server, so it answers while
+// they do not.
+func (a *Agent) Report() status.Report {
+	snapshot, reading := a.status.Snapshot(), a.readings.latest()
+	return status.Report{
+		APIVersion: status.APIVersion, Kind: status.ReportKind, Source: status.SourceDaemon, ObservedAt: reading.At,
+		Status: &snapshot, Peers: reading.Peers(), GuardPackets: a.counters.leaks.recent(),
+	}
+}
+
+// State returns the handler of /v1/state, which gives the Report as JSON.
+func (a *Agent) State() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/state", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(a.Report())
+	})
+	return mux
+}

@@ -1,0 +1,40 @@
+package linux
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/guard"
+	"warren.mesh/mesh/linux/wg"
+	"warren.mesh/mesh/nft"
+)
+
+// ReadPeers returns the peers of the WireGuard device behind a link and what is seen of them, both sorted by key. It
+// needs no Host: it is for whoever looks at a node whose daemon does not answer. The error wraps fs.ErrNotExist where
+// no device answers.
+func ReadPeers(link string) ([]mesh.Peer, []mesh.PeerStatus, error) {
+	client, err := wg.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = client.Close() }()
+	device, err := wg.Device{Client: client, Name: link}.Read()
+	if err == nil && device == nil {
+		err = fmt.Errorf("no WireGuard device %s answers: %w", link, fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return wg.Peers(device), wg.Statuses(device), nil
+}
+
+// ReadGuard returns the guard's counters by name, in packets. It needs no Host either.
+func ReadGuard(ctx context.Context) (map[string]uint64, error) {
+	table, err := nft.Open(guard.Table, func() {})
+	if err != nil {
+		return nil, err
+	}
+	return table.Counters(ctx)
+}

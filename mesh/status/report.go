@@ -1,0 +1,37 @@
+package status
+
+import "time"
+
+// APIVersion is the version of the documents that warren's commands write and read. Fields are added within a version;
+// none changes its meaning.
+const APIVersion = "warren.mesh/v1"
+
+// Source says where a value was read.
+type Source string
+
+// The sources, from the nearest to the farthest from what carries packets.
+const (
+	// SourceKernel is the node's own device, tables and routes.
+	SourceKernel Source = "kernel"
+	// SourceDaemon is the daemon's memory.
+	SourceDaemon Source = "daemon"
+	// SourceAPI is the API server.
+	SourceAPI Source = "api"
+)
+
+// Report is what one node tells of itself, as JSON. What was not read is absent: it is not known, and so not well.
+type Report struct {
+	APIVersion string    `json:"apiVersion"`
+	Kind       string    `json:"kind"`
+	Source     Source    `json:"source"`
+	ObservedAt time.Time `json:"observedAt"`
+	// Status is the daemon's own view; absent where the daemon does not answer.
+	Status *Snapshot `json:"status,omitempty"`
+	// Peers are absent where the device was not read.
+	Peers []Peer `json:"peers,omitempty"`
+	// GuardPackets are the guard's counters by name, in packets; absent where they could not be read.
+	GuardPackets map[string]uint64 `json:"guardPackets,omitempty"`
+}
+
+// ReportKind is Report's kind.
+const ReportKind = "NodeReport"

@@ -1,0 +1,147 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/status"
+)
+
+// mostNames is how many names a check's detail lists. The peers' own table has all.
+const mostNames = 3
+
+// CheckNode returns what a node's report says of it.
+func CheckNode(r status.Report) []Check {
+	return append(checkDaemon(r.Status), CheckPeers(r), checkGuard(r.GuardPackets))
+}
+
+// checkDaemon looks at readiness, warnings and other nodes' problems; nil is a daemon that does not answer.
+func checkDaemon(s *status.Snapshot) []Check {
+	if s == nil {
+		return []Check{
+			{Name: "daemon", Result: Unknown, Detail: "it does not answer"},
+			{Name: "nodes", Result: Unknown, Detail: "the daemon knows what is wrong with them"},
+		}
+	}
+	checks := []Check{{Name: "daemon", Result: OK}}
+	if reasons := s.Unready(); len(reasons) > 0 {
+		checks[0] = Check{Name: "daemon", Result: Fail, Detail: "not ready: " + strings.Join(reasons, "; ")}
+	}
+	for _, warning := range s.Warnings() {
+		checks = append(checks, Check{Name: "daemon", Result: Warn, Detail: warning})
+	}
+	nodes := Check{Name: "nodes", Result: OK}
+	var texts []string
+	for _, p := range s.Problems {
+		texts = append(texts, fmt.Sprintf("%s: %s: %s", p.Node, p.Field, p.Reason))
+	}
+	if len(texts) > 0 {
+		nodes = Check{Name: "nodes", Result: Warn, Figure: fmt.Sprint(len(texts)), Detail: first(texts, "; ")}
+	}
+	return append(checks, nodes)
+}
+
+// CheckPeers looks at the peers' states. A report without peers of a node that should have some was not read.
+func CheckPeers(r status.Report) Check {
+	if r.ObservedAt.IsZero() {
+		return Check{Name: "peers", Result: Unknown, Detail: "the device has not been read"}
+	}
+	bad := map[mesh.PeerState][]string{}
+	for _, p := range r.Peers {
+		bad[p.State] = append(bad[p.State], nameOf(p))
+	}
+	var details []string
+	well := len(r.Peers)
+	for _, state := range []mesh.PeerState{mesh.PeerMissing, mesh.PeerUnanswered} {
+		if names := bad[state]; len(names) > 0 {
+			well -= len(names)
+			details = append(details, string(state)+": "+first(names, ", "))
+		}
+	}
+	c := Check{Name: "peers", Result: OK, Figure: fmt.Sprintf("%d/%d", well, len(r.Peers))}
+	if len(details) > 0 {
+		c.Result = Fail
+	} else if idle := len(bad[mesh.PeerIdle]); idle > 0 {
+		details = []string{fmt.Sprintf("%d idle: nothing goes to them, so nothing tells whether they answer", idle)}
+	}
+	c.Detail = strings.Join(details, "; ")
+	return c
+}
+
+// passed is the one counter of the guard that counts what was not dropped.
+const passed = "masqueraded-into-mesh"
+
+func checkGuard(packets map[string]uint64) Check {
+	if packets == nil {
+		return Check{Name: "guard", Result: Unknown, Detail: "its counters could not be read"}
+	}
+	var total uint64
+	var texts []string
+	for _, name := range slices.Sorted(maps.Keys(packets)) {
+		if n := packets[name]; n > 0 && name != passed {
+			total += n
+			texts = append(texts, fmt.Sprintf("%s %d", name, n))
+		}
+	}
+	c := Check{Name: "guard", Result: OK, Figure: fmt.Sprintf("%d dropped", total)}
+	if total > 0 {
+		c.Result, c.Detail = Warn, strings.Join(texts, ", ")
+	}
+	return c
+}
+
+// first joins a few of the texts and says how many more there are.
+func first(texts []string, separator string) string {
+	if len(texts) <= mostNames {
+		return strings.Join(texts, separator)
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(texts[:mostNames], separator), len(texts)-mostNames)
+}
+
+// nodeDocument is the report with what the checks say of it.
+type nodeDocument struct {
+	status.Report
+	Checks []Check `json:"checks"`
+}
+
+// WriteNode writes a node's report and its checks.
+func WriteNode(w io.Writer, f Format, r status.Report, checks []Check) error {
+	switch f {
+	case JSON, YAML:
+		return writeDocument(w, f, nodeDocument{r, checks})
+	case Name:
+		_, err := fmt.Fprintln(w, nodeName(r))
+		return err
+	}
+	if _, err := fmt.Fprintln(w, head(r)); err != nil {
+		return err
+	}
+	var rows table
+	for _, c := range checks {
+		rows = append(rows, []string{" " + string(c.Result), c.Name, c.Figure, c.Detail})
+	}
+	if err := rows.writeTo(w); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "Source: %s, read at %s.\n", r.Source, r.ObservedAt.UTC().Format("2006-01-02 15:04:05Z"))
+	return err
+}
+
+func nodeName(r status.Report) string {
+	if r.Status == nil {
+		return "this node"
+	}
+	return r.Status.Node
+}
+
+func head(r status.Report) string {
+	if r.Status == nil {
+		return "warren  " + nodeName(r)
+	}
+	d := r.Status.Daemon
+	return fmt.Sprintf("warren %s  %s  WireGuard: %s, %s", d.Version, r.Status.Node, d.Backend, d.BackendReason)
+}

@@ -1,0 +1,115 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/status"
+)
+
+// Order is what peers are sorted by.
+type Order string
+
+// The orders: by name, the worst state first, the eldest handshake first, the most bytes first.
+const (
+	ByNode      Order = "node"
+	ByState     Order = "state"
+	ByHandshake Order = "handshake"
+	ByBytes     Order = "bytes"
+)
+
+var orders = map[Order]func(p, q status.Peer) int{
+	ByNode:      func(_, _ status.Peer) int { return 0 }, // as they come
+	ByState:     func(p, q status.Peer) int { return cmp.Compare(badness(p), badness(q)) },
+	ByHandshake: func(p, q status.Peer) int { return p.LastHandshake.Compare(q.LastHandshake) },
+	ByBytes: func(p, q status.Peer) int {
+		return cmp.Compare(q.ReceivedBytes+q.SentBytes, p.ReceivedBytes+p.SentBytes)
+	},
+}
+
+// badness orders states, the worst first.
+func badness(p status.Peer) int {
+	worst := []mesh.PeerState{mesh.PeerMissing, mesh.PeerUnanswered, mesh.PeerIdle, mesh.PeerConnected}
+	return slices.Index(worst, p.State)
+}
+
+// ParseOrder returns the order of that name. The error lists all.
+func ParseOrder(text string) (Order, error) {
+	if _, known := orders[Order(text)]; !known {
+		return "", fmt.Errorf("order %q: want one of node, state, handshake, bytes", text)
+	}
+	return Order(text), nil
+}
+
+// Sort returns the peers in that order, as ParseOrder knows it; peers that are equal in it stay as they are.
+func Sort(peers []status.Peer, by Order) []status.Peer {
+	return slices.SortedStableFunc(slices.Values(peers), orders[by])
+}
+
+// WritePeers writes a report's peers. The documents of JSON and YAML are the whole report.
+func WritePeers(w io.Writer, f Format, r status.Report) error {
+	switch f {
+	case JSON, YAML:
+		return writeDocument(w, f, r)
+	case Name:
+		for _, p := range r.Peers {
+			if _, err := fmt.Fprintln(w, nameOf(p)); err != nil {
+				return err
+			}
+		}
+		return nil
+	default:
+		return writePeerTable(w, f == Wide, r)
+	}
+}
+
+func writePeerTable(w io.Writer, wide bool, r status.Report) error {
+	head := []string{"NODE", "STATE", "HANDSHAKE", "ENDPOINT", "RX", "TX"}
+	if wide {
+		head = append(head, "ANNOUNCED", "KEEPALIVE", "PUBLIC-KEY", "ALLOWED-IPS")
+	}
+	rows := table{head}
+	for _, p := range r.Peers {
+		row := []string{
+			nameOf(p), string(p.State), ago(p.LastHandshake, r.ObservedAt), endpoint(p.Endpoint),
+			bytes(p.ReceivedBytes), bytes(p.SentBytes),
+		}
+		if wide {
+			row = append(row, endpoint(p.Announced), keepalive(p.KeepaliveSeconds), p.PublicKey.String(),
+				prefixes(p.AllowedIPs))
+		}
+		rows = append(rows, row)
+	}
+	return rows.writeTo(w)
+}
+
+// nameOf returns the Node, or the public key where nothing tells it.
+func nameOf(p status.Peer) string { return cmp.Or(p.Node, p.PublicKey.String()) }
+
+func endpoint(e netip.AddrPort) string {
+	if !e.IsValid() {
+		return "-"
+	}
+	return e.String()
+}
+
+func keepalive(seconds int) string {
+	if seconds == 0 {
+		return "off"
+	}
+	return (time.Duration(seconds) * time.Second).String()
+}
+
+func prefixes(all []netip.Prefix) string {
+	var texts []string
+	for _, p := range all {
+		texts = append(texts, p.String())
+	}
+	return cmp.Or(strings.Join(texts, ","), "-")
+}

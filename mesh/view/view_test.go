@@ -1,0 +1,224 @@
+package view_test
+
+import (
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/status"
+	"warren.mesh/mesh/view"
+)
+
+var now = time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
+
+// report is of a node that is ready and has one peer in each state.
+func report() status.Report {
+	ready := status.Snapshot{
+		Node:   "node-a",
+		Daemon: status.Daemon{Version: "v1.4.0", Backend: "kernel", BackendReason: "the kernel has WireGuard"},
+	}.Begin(now).End(now)
+	at := netip.MustParseAddrPort("192.0.2.2:51820")
+	return status.Report{
+		APIVersion: status.APIVersion, Kind: status.ReportKind, Source: status.SourceDaemon, ObservedAt: now,
+		Status: &ready,
+		Peers: []status.Peer{
+			{
+				Node: "node-b", State: mesh.PeerConnected, PublicKey: keys.Public{1},
+				LastHandshake: now.Add(-41 * time.Second), Endpoint: netip.MustParseAddrPort("198.51.100.7:4711"),
+				Announced: at, AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.244.2.0/24")},
+				KeepaliveSeconds: 25, ReceivedBytes: 1 << 30 * 12 / 10, SentBytes: 900 << 20,
+			},
+			{Node: "node-c", State: mesh.PeerIdle, PublicKey: keys.Public{2}, Announced: at},
+			{Node: "node-d", State: mesh.PeerMissing, PublicKey: keys.Public{3}, Announced: at},
+			{
+				Node: "node-17", State: mesh.PeerUnanswered, PublicKey: keys.Public{4}, Endpoint: at, Announced: at,
+				SentBytes: 489 << 10,
+			},
+		},
+		GuardPackets: map[string]uint64{"leak-pod": 0, "masqueraded-into-mesh": 9},
+	}
+}
+
+func written(t *testing.T, write func(*strings.Builder) error) string {
+	t.Helper()
+	var text strings.Builder
+	if err := write(&text); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
+}
+
+func want(t *testing.T, want, got string) {
+	t.Helper()
+	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestWritePeers(t *testing.T) {
+	for format, text := range map[view.Format]string{
+		view.Text: `
+NODE     STATE       HANDSHAKE  ENDPOINT           RX      TX
+node-b   connected   41s        198.51.100.7:4711  1.2GiB  900MiB
+node-c   idle        never      -                  0B      0B
+node-d   missing     never      -                  0B      0B
+node-17  unanswered  never      192.0.2.2:51820    0B      489KiB
+`,
+		view.Name: "node-b\nnode-c\nnode-d\nnode-17\n",
+	} {
+		want(t, text, written(t, func(b *strings.Builder) error { return view.WritePeers(b, format, report()) }))
+	}
+	wide := written(t, func(b *strings.Builder) error { return view.WritePeers(b, view.Wide, report()) })
+	for _, text := range []string{"192.0.2.2:51820  25s ", keys.Public{1}.String() + "  10.244.2.0/24\n"} {
+		if !strings.Contains(wide, text) {
+			t.Errorf("wide lacks %q:\n%s", text, wide)
+		}
+	}
+}
+
+// JSON and YAML hold the same, and give back what was written.
+func TestDocuments(t *testing.T) {
+	checks := view.CheckNode(report())
+	write := func(f view.Format) string {
+		return written(t, func(b *strings.Builder) error { return view.WriteNode(b, f, report(), checks) })
+	}
+	fromYAML, err := yaml.YAMLToJSON([]byte(write(view.YAML)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a, b any
+	if err := json.Unmarshal([]byte(write(view.JSON)), &a); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(fromYAML, &b); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(a, b); diff != "" {
+		t.Errorf("-json +yaml:\n%s", diff)
+	}
+	if version := a.(map[string]any)["apiVersion"]; version != "warren.mesh/v1" {
+		t.Errorf("apiVersion %v", version)
+	}
+}
+
+func TestWriteNode(t *testing.T) {
+	r := report()
+	checks := view.CheckNode(r)
+	want(t, `
+warren v1.4.0  node-a  WireGuard: kernel, the kernel has WireGuard
+ ok    daemon
+ ok    nodes
+ FAIL  peers   2/4        missing: node-d; unanswered: node-17
+ ok    guard   0 dropped
+Source: daemon, read at 2026-11-28 03:00:00Z.
+`, written(t, func(b *strings.Builder) error { return view.WriteNode(b, view.Text, r, checks) }))
+	if got := view.Exit(checks, false); got != view.ExitFinding {
+		t.Errorf("exit status %d", got)
+	}
+}
+
+// Without a daemon nothing that it alone knows is well, and the status says so.
+func TestNodeWithoutDaemon(t *testing.T) {
+	r := report()
+	r.Status, r.Source, r.Peers = nil, status.SourceKernel, r.Peers[:2]
+	checks := view.CheckNode(r)
+	want(t, `
+warren  this node
+ unknown  daemon             it does not answer
+ unknown  nodes              the daemon knows what is wrong with them
+ ok       peers   2/2        1 idle: nothing goes to them, so nothing tells whether they answer
+ ok       guard   0 dropped
+Source: kernel, read at 2026-11-28 03:00:00Z.
+`, written(t, func(b *strings.Builder) error { return view.WriteNode(b, view.Text, r, checks) }))
+	if got := view.Exit(checks, false); got != view.ExitUnknown {
+		t.Errorf("exit status %d", got)
+	}
+}
+
+func TestCheckNode(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*status.Report)
+		check  view.Check
+	}{
+		"not ready": {
+			func(r *status.Report) { r.Status = &status.Snapshot{} },
+			view.Check{Name: "daemon", Result: view.Fail, Detail: "not ready: waiting for the first pass"},
+		},
+		"a warning": {
+			func(r *status.Report) { s := r.Status.Warn("host ports", "gone", now); r.Status = &s },
+			view.Check{Name: "daemon", Result: view.Warn, Detail: "host ports: gone"},
+		},
+		"a problem": {
+			func(r *status.Report) {
+				s := r.Status.WithProblems([]mesh.Problem{{Node: "b", Field: "proof", Reason: "bad"}}, now)
+				r.Status = &s
+			},
+			view.Check{Name: "nodes", Result: view.Warn, Figure: "1", Detail: "b: proof: bad"},
+		},
+		"drops": {
+			func(r *status.Report) { r.GuardPackets = map[string]uint64{"leak-pod": 2, "spoofed": 1} },
+			view.Check{Name: "guard", Result: view.Warn, Figure: "3 dropped", Detail: "leak-pod 2, spoofed 1"},
+		},
+		"no counters": {
+			func(r *status.Report) { r.GuardPackets = nil },
+			view.Check{Name: "guard", Result: view.Unknown, Detail: "its counters could not be read"},
+		},
+		"device not read": {
+			func(r *status.Report) { r.Peers, r.ObservedAt = nil, time.Time{} },
+			view.Check{Name: "peers", Result: view.Unknown, Detail: "the device has not been read"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := report()
+			tt.change(&r)
+			for _, c := range view.CheckNode(r) {
+				if c == tt.check {
+					return
+				}
+			}
+			t.Errorf("got %+v, want %+v among them", view.CheckNode(r), tt.check)
+		})
+	}
+}
+
+func TestExit(t *testing.T) {
+	for results, want := range map[string][2]int{
+		"ok":              {view.ExitWell, view.ExitWell},
+		"":                {view.ExitWell, view.ExitWell},
+		"ok warn":         {view.ExitWell, view.ExitFinding},
+		"unknown ok":      {view.ExitUnknown, view.ExitUnknown},
+		"unknown warn":    {view.ExitUnknown, view.ExitFinding},
+		"unknown FAIL ok": {view.ExitFinding, view.ExitFinding},
+	} {
+		var checks []view.Check
+		for _, r := range strings.Fields(results) {
+			checks = append(checks, view.Check{Result: view.Result(r)})
+		}
+		if got := [2]int{view.Exit(checks, false), view.Exit(checks, true)}; got != want {
+			t.Errorf("%q: %v, want %v", results, got, want)
+		}
+	}
+}
+
+func TestSort(t *testing.T) {
+	for by, first := range map[view.Order]string{
+		view.ByNode: "node-b", view.ByState: "node-d", view.ByHandshake: "node-c", view.ByBytes: "node-b",
+	} {
+		if sorted := view.Sort(report().Peers, by); sorted[0].Node != first {
+			t.Errorf("%s: %v", by, sorted[0].Node)
+		}
+	}
+	if _, err := view.ParseOrder("size"); err == nil || !strings.Contains(err.Error(), "handshake") {
+		t.Errorf("an unknown order: %v", err)
+	}
+	if _, err := view.ParseFormat("xml"); err == nil || !strings.Contains(err.Error(), "wide") {
+		t.Errorf("an unknown format: %v", err)
+	}
+}

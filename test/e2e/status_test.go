@@ -1,0 +1,52 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"warren.mesh/mesh/status"
+	views "warren.mesh/mesh/view"
+	"warren.mesh/test/lab"
+)
+
+var daemonIsWell = regexp.MustCompile(`(?m)^ ok +daemon$`)
+
+// wantStatus wants the commands on a node to name their source, to list the same peers as `wg show`, and to exit with
+// code. Nothing but a daemon says that a daemon is well.
+func wantStatus(t *testing.T, n *lab.Node, source status.Source, code int) {
+	t.Helper()
+	text, got := n.Warren(t, "status")
+	if got != code || !strings.Contains(text, fmt.Sprintf("Source: %s,", source)) {
+		t.Errorf("%s: warren status exits with %d, want %d from source %s:\n%s", n.Name, got, code, source, text)
+	}
+	if well := daemonIsWell.MatchString(text); well != (source == status.SourceDaemon) {
+		t.Errorf("%s: the daemon is well: %v\n%s", n.Name, well, text)
+	}
+	wantPeersOfDevice(t, n)
+}
+
+// wantPeersOfDevice compares `warren peers` with what `wg` prints.
+func wantPeersOfDevice(t *testing.T, n *lab.Node) {
+	t.Helper()
+	out, code := n.Warren(t, "peers", "-o", "json")
+	var r status.Report
+	if err := json.Unmarshal([]byte(out), &r); err != nil || code != views.ExitWell {
+		t.Errorf("%s: warren peers exits with %d: %v\n%s", n.Name, code, err, out)
+	}
+	told := map[string]string{}
+	for _, p := range r.Peers {
+		told[p.PublicKey.String()] = p.Endpoint.String()
+	}
+	lines := strings.Split(strings.TrimSpace(n.MustExec(t, "wg", "show", "warren0", "endpoints")), "\n")
+	for _, line := range lines {
+		if fields := strings.Fields(line); len(fields) != 2 || told[fields[0]] != fields[1] {
+			t.Errorf("%s: wg says %q, warren peers %q", n.Name, line, told)
+		}
+	}
+	if len(lines) != len(told) {
+		t.Errorf("%s: %d peers, wg has %d", n.Name, len(told), len(lines))
+	}
+}
