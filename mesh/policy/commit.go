@@ -1,0 +1,254 @@
+package policy
+
+import (
+	"net/netip"
+	"slices"
+
+	"warren.mesh/mesh/nft"
+)
+
+// Edit is what changes of the table from one commit to the next.
+type Edit struct {
+	nft.Edit
+	// Tightens says that something that was let through before might not be any more. Then the connections in the sets
+	// Fresh have to be judged again: both are emptied in the edit's transaction, and once more after it, because a
+	// packet that was judged by the old rules may come in between.
+	Tightens bool
+}
+
+// Commit returns what has changed since the last commit, and counts it as done.
+func (ix *Index) Commit() Edit {
+	c := committer{
+		ix: ix, profiles: map[string]int{}, sets: map[string]int{}, found: map[string]*set{},
+		listed: map[string]*profile{}, written: map[string]*profile{},
+	}
+	ix.move()
+	c.readProfiles()
+	c.commitStandings()
+	c.commitProfiles()
+	c.commitSets()
+	sortElements(c.edit.Remove)
+	sortElements(c.edit.Add)
+	sortByName(c.edit.Sets, func(s nft.Set) string { return s.Name })
+	sortByName(c.edit.Chains, func(ch nft.Chain) string { return ch.Name })
+	slices.Sort(c.edit.DropChains)
+	slices.Sort(c.edit.DropSets)
+	ix.changes = newChanges()
+	return c.edit
+}
+
+// committer makes one edit.
+type committer struct {
+	ix   *Index
+	edit Edit
+	// profiles and sets are by how much their uses change; found are the sets that are new.
+	profiles, sets map[string]int
+	found          map[string]*set
+	// listed are the profiles by their lists of policies, written those that are used, by name.
+	listed, written map[string]*profile
+}
+
+// readProfiles writes the profiles of pods whose policies have changed. Pods of one workload share the work.
+func (c *committer) readProfiles() {
+	for l := range c.ix.rules {
+		c.ix.touch(l.Addrs...)
+		l.egress, l.ingress = c.profile(egressDirection, l), c.profile(ingressDirection, l)
+	}
+}
+
+func (c *committer) profile(d direction, l *local) *profile {
+	key := d.listed(l.selecting)
+	if l.pod == nil || key == "" {
+		return nil
+	}
+	if c.listed[key] == nil {
+		p := d.of(l.selecting)
+		if known := c.ix.profiles[p.name]; known != nil {
+			p = known.of
+		}
+		c.listed[key] = p
+	}
+	return c.listed[key]
+}
+
+// commitStandings brings the elements of this node's pods up to date.
+func (c *committer) commitStandings() {
+	for ip := range c.ix.owners {
+		before, now := c.ix.standings[ip], standing{}
+		if here := c.ix.here[ip]; len(here) == 1 && here[0].pod != nil {
+			now = standing{true, here[0].egress, here[0].ingress}
+		}
+		if before == now {
+			continue
+		}
+		c.replace(before.elements(ip), now.elements(ip))
+		if now.known {
+			c.ix.standings[ip] = now
+		} else {
+			delete(c.ix.standings, ip)
+		}
+		c.change(before.egress, now.egress)
+		c.change(before.ingress, now.ingress)
+		c.edit.Tightens = c.edit.Tightens || before.known && !now.includes(before)
+	}
+}
+
+// change counts the uses of two profiles of which one takes the other's place.
+func (c *committer) change(before, now *profile) {
+	if now != nil {
+		c.profiles[now.name]++
+		c.written[now.name] = now
+	}
+	if before != nil {
+		c.profiles[before.name]--
+	}
+}
+
+// commitProfiles adds the profiles that are used now and drops those that are not used any more.
+func (c *committer) commitProfiles() {
+	for name, n := range c.profiles {
+		known := c.ix.profiles[name]
+		switch {
+		case known == nil && n > 0:
+			p := c.written[name]
+			c.ix.profiles[name] = &counted[*profile]{p, n}
+			c.edit.Chains = append(c.edit.Chains, p.chains...)
+			c.uses(p, 1)
+		case known == nil:
+		case known.uses+n == 0:
+			delete(c.ix.profiles, name)
+			for _, chain := range known.of.chains {
+				c.edit.DropChains = append(c.edit.DropChains, chain.Name)
+			}
+			c.uses(known.of, -1)
+		default:
+			known.uses += n
+		}
+	}
+}
+
+func (c *committer) uses(p *profile, n int) {
+	for _, s := range p.sets {
+		c.sets[s.name] += n
+		c.found[s.name] = s
+	}
+}
+
+// commitSets adds the sets that are used now, drops those that are not used any more, and brings the elements of the
+// others up to date.
+func (c *committer) commitSets() {
+	fresh := map[string]bool{}
+	for name, n := range c.sets {
+		known := c.ix.sets[name]
+		switch {
+		case known == nil && n > 0:
+			s := c.found[name]
+			c.ix.sets[name] = &counted[*set]{s, n}
+			fresh[name] = true
+			c.edit.Sets = append(c.edit.Sets, s.layouts()...)
+			c.edit.Add = append(c.edit.Add, c.ix.all(s)...)
+		case known == nil:
+		case known.uses+n == 0:
+			delete(c.ix.sets, name)
+			for _, s := range known.of.layouts() {
+				c.edit.DropSets = append(c.edit.DropSets, s.Name)
+			}
+		default:
+			known.uses += n
+		}
+	}
+	c.commitRanges(fresh[podRanges.name])
+	before, now := byHome(c.ix.owners), c.now()
+	for name, s := range c.ix.sets {
+		if fresh[name] {
+			continue
+		}
+		switch s.of.kind {
+		case podSet, portSet:
+			c.update(before.of(s.of), now.of(s.of))
+		case blockSet, gatewaySet:
+			c.update(c.gateways(s.of))
+		case rangeSet:
+		}
+	}
+}
+
+// update replaces elements of a set; removing one tightens, but for those of podGateways, which rules exclude.
+func (c *committer) update(before, now []nft.Element) {
+	removed, added := c.replace(before, now)
+	excluded := slices.ContainsFunc(added, func(e nft.Element) bool {
+		return e.Set == podGateways.name+"-4" || e.Set == podGateways.name+"-6"
+	})
+	c.edit.Tightens = c.edit.Tightens || len(removed) > 0 || excluded
+}
+
+// replace adds to the edit what is in one of the lists only.
+func (c *committer) replace(before, now []nft.Element) (removed, added []nft.Element) {
+	removed, added = difference(before, now), difference(now, before)
+	c.edit.Remove = append(c.edit.Remove, removed...)
+	c.edit.Add = append(c.edit.Add, added...)
+	return removed, added
+}
+
+func (c *committer) commitRanges(fresh bool) {
+	if c.ix.sets[podRanges.name] == nil {
+		c.ix.ranges = nil
+		return
+	}
+	if !fresh && len(c.ix.moved) == 0 {
+		return
+	}
+	now := c.ix.all(podRanges)
+	if !fresh {
+		c.update(c.ix.ranges, now)
+	}
+	c.ix.ranges = now
+}
+
+// gateways returns the elements that a set had and has because of the gateways that changed.
+func (c *committer) gateways(s *set) (before, now []nft.Element) {
+	for ip, nodes := range c.ix.byGateway {
+		before = append(before, s.ofGateway(ip, nodes)...)
+		now = append(now, s.ofGateway(ip, c.ix.gateways[ip])...)
+	}
+	return before, now
+}
+
+// now returns the owners of the addresses that changed.
+func (c *committer) now() homes {
+	owners := make(map[netip.Addr]owner, len(c.ix.owners))
+	for ip := range c.ix.owners {
+		owners[ip] = c.ix.owner(ip)
+	}
+	return byHome(owners)
+}
+
+// homes are addresses and their owners by namespace: a set whose group admits none of a namespace asks for none.
+type homes map[home][]held
+
+type held struct {
+	ip netip.Addr
+	owner
+}
+
+func byHome(owners map[netip.Addr]owner) homes {
+	all := homes{}
+	for ip, o := range owners {
+		if o.Pod != nil {
+			all[o.home] = append(all[o.home], held{ip, o})
+		}
+	}
+	return all
+}
+
+func (h homes) of(s *set) (elements []nft.Element) {
+	for home, owners := range h {
+		if !s.group.admits(home) {
+			continue
+		}
+		for _, o := range owners {
+			elements = append(elements, s.ofPod(o.owner, o.ip)...)
+		}
+	}
+	return elements
+}

@@ -1,0 +1,257 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"warren.mesh/mesh/nft"
+)
+
+// side is what a policy lets through in one direction, in nft's words.
+type side struct {
+	// rules are those of each family.
+	rules [2][]nft.Rule
+	// sets are those that the rules name, some of them twice.
+	sets []*set
+}
+
+// direction is that of ingress or egress: how rules say who the other end is.
+type direction struct {
+	prefix, tuple, verdict string
+	ingress                bool
+}
+
+var (
+	ingressDirection = direction{"i", "ct original", "goto refuse-ingress-", true}
+	egressDirection  = direction{"e", "ct reply", "goto refuse-egress-", false}
+)
+
+func (d direction) rules(p Policy) []Rule {
+	if d.ingress {
+		return p.Ingress
+	}
+	return p.Egress
+}
+
+func (d direction) isolates(p Policy) bool {
+	if d.ingress {
+		return p.IsolatesIngress
+	}
+	return p.IsolatesEgress
+}
+
+// match is a condition of a rule in each family, empty where none of the family meets it.
+type match struct {
+	texts [2]string
+	sets  []*set
+}
+
+// side writes the policy's rules of one direction: each peer with each port.
+func (d direction) side(p Policy) (s side) {
+	for i, r := range d.rules(p) {
+		reason := comment(fmt.Sprintf("%s/%s %d", p.Namespace, p.Name, i))
+		for _, peer := range d.peers(r, p.Namespace) {
+			for _, port := range d.ports(r, peer.group) {
+				s.sets = append(append(s.sets, peer.sets...), port.sets...)
+				for f := range families {
+					if peer.none[f] {
+						continue
+					}
+					text := strings.TrimSpace(port.before + " " + peer.texts[f] + " " + port.texts[f])
+					s.rules[f] = append(s.rules[f], nft.Rule{
+						Text: strings.TrimSpace(strings.Join(strings.Fields(text), " ") + " return"), Reason: reason,
+					})
+				}
+			}
+		}
+	}
+	return s
+}
+
+// peerMatch is a match of the other end, and the group whose named ports count towards it.
+type peerMatch struct {
+	match
+	none  [2]bool
+	group group
+}
+
+func (d direction) peers(r Rule, namespace string) (all []peerMatch) {
+	every := group{kind: everyPod}
+	if r.AllPeers {
+		return []peerMatch{{group: every}}
+	}
+	for _, p := range r.Peers {
+		m := peerMatch{group: every}
+		switch {
+		case p.Block != nil:
+			blk := newBlockSet(*p.Block)
+			m.sets = []*set{blk}
+			m.none = [2]bool{!p.Block.CIDR.Addr().Is4(), p.Block.CIDR.Addr().Is4()}
+		case p.everybody():
+			m.sets = []*set{podRanges, podGateways}
+		default:
+			m.group = groupOf(p, namespace)
+			m.sets = []*set{newPodSet(m.group)}
+		}
+		for f, family := range families {
+			m.texts[f] = fmt.Sprintf("%s %s saddr @%s-%s", d.tuple, family.word, m.sets[0].name, family.suffix)
+			if p.everybody() {
+				m.texts[f] += fmt.Sprintf(
+					" %s %s saddr != @%s-%s",
+					d.tuple,
+					family.word,
+					podGateways.name,
+					family.suffix,
+				)
+			}
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// portMatch is a match of the server's port; before is what is cheapest, and says nothing of addresses.
+type portMatch struct {
+	match
+	before string
+}
+
+// ports matches named ports by those of the pods that may be the server: of this node, or of the peer.
+func (d direction) ports(r Rule, peers group) (all []portMatch) {
+	if r.AllPorts {
+		return []portMatch{{}}
+	}
+	if d.ingress {
+		peers = group{kind: attached}
+	}
+	for _, p := range r.Ports {
+		m := portMatch{before: "meta l4proto " + string(p.Protocol)}
+		switch {
+		case p.Name != "":
+			named := newPortSet(peers, p)
+			m.sets = []*set{named}
+			for f, family := range families {
+				m.texts[f] = fmt.Sprintf("ct reply %s saddr . meta l4proto . ct reply proto-src @%s-%s",
+					family.word, named.name, family.suffix)
+			}
+		case p.Number == 0:
+		case p.End > p.Number:
+			m.before += fmt.Sprintf(" ct reply proto-src %d-%d", p.Number, p.End)
+		default:
+			m.before += fmt.Sprintf(" ct reply proto-src %d", p.Number)
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// profile is what applies to pods with the same list of policies, in one direction.
+type profile struct {
+	// name is without the family's suffix; it follows from all the rest.
+	name string
+	sets []*set
+	// chains are those of the two families.
+	chains []nft.Chain
+}
+
+// profile returns what the policies let through together.
+func (d direction) profile(policies []*statute) *profile {
+	var names []string
+	var content strings.Builder
+	p := &profile{}
+	rules := [2][]nft.Rule{}
+	for _, s := range policies {
+		names = append(names, s.Namespace+"/"+s.Name)
+		of := s.side(d)
+		p.sets = append(p.sets, of.sets...)
+		for f := range families {
+			rules[f] = append(rules[f], of.rules[f]...)
+			fmt.Fprintf(&content, "%q %q\n", s.Namespace+"/"+s.Name, of.rules[f])
+		}
+	}
+	p.name = contentName(d.prefix, content.String())
+	for f, family := range families {
+		last := nft.Rule{Text: d.verdict + family.suffix, Reason: "nothing lets it through"}
+		p.chains = append(p.chains, nft.Chain{
+			Name: p.name + "-" + family.suffix, Comment: comment(strings.Join(names, ", ")),
+			Rules: append(rules[f], last),
+		})
+	}
+	return p
+}
+
+// statute is a policy as it is kept, with its rules in nft's words once they are needed.
+type statute struct {
+	Policy
+	problems []Problem
+	sides    [2]*side
+}
+
+func newStatute(p Policy) *statute {
+	kept, problems := keep(p)
+	return &statute{Policy: kept, problems: problems}
+}
+
+func (s *statute) side(d direction) *side {
+	i := 0
+	if d.ingress {
+		i = 1
+	}
+	if s.sides[i] == nil {
+		written := d.side(s.Policy)
+		s.sides[i] = &written
+	}
+	return s.sides[i]
+}
+
+// selects reports whether the policy is about the pod.
+func (s *statute) selects(namespace string, labels Labels) bool {
+	return s.Namespace == namespace && s.Pods.Matches(labels)
+}
+
+// listed returns a text that is equal for equal lists of policies that isolate in the direction; empty for none.
+func (d direction) listed(policies []*statute) string {
+	var b strings.Builder
+	for _, s := range policies {
+		if d.isolates(s.Policy) {
+			fmt.Fprintf(&b, "%s %p ", d.prefix, s)
+		}
+	}
+	return b.String()
+}
+
+// includes reports whether p lets through whatever the other one does: it has all its rules, or isolates nothing.
+func (p *profile) includes(other *profile) bool {
+	if p == nil || p == other {
+		return true
+	}
+	if other == nil {
+		return false
+	}
+	for f := range families {
+		texts := map[string]bool{}
+		for _, r := range p.chains[f].Rules {
+			texts[r.Text] = true
+		}
+		for _, r := range other.chains[f].Rules {
+			if !texts[r.Text] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// of returns the profile of those policies that isolate in the direction; nil where none does.
+func (d direction) of(policies []*statute) *profile {
+	var isolating []*statute
+	for _, s := range policies {
+		if d.isolates(s.Policy) {
+			isolating = append(isolating, s)
+		}
+	}
+	if isolating == nil {
+		return nil
+	}
+	return d.profile(isolating)
+}
