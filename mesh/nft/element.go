@@ -74,12 +74,17 @@ func compareSets(a, b kernelSet) int {
 	}
 }
 
-// texts returns the elements in the words of a Layout, sorted by their keys.
-func (s kernelSet) texts(elements []kernelElement) []Element {
-	// An interval's end comes before the beginning of the next one.
+// sorted sorts by the keys. An interval's end comes before the beginning of the next one.
+func sorted(elements []kernelElement) []kernelElement {
 	slices.SortFunc(elements, func(a, b kernelElement) int {
 		return cmp.Or(bytes.Compare(a.key, b.key), compareBools(b.ends, a.ends))
 	})
+	return elements
+}
+
+// texts returns the elements in the words of a Layout, sorted by their keys.
+func (s kernelSet) texts(elements []kernelElement) []Element {
+	elements = sorted(elements)
 	var all []Element
 	for i, e := range elements {
 		var key []string

@@ -1,0 +1,84 @@
+package nft
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"sigs.k8s.io/knftables"
+)
+
+// Change is what becomes of one table: Layout takes its place or, where that is nil, Edit is carried out.
+type Change struct {
+	*Table
+	Layout *Layout
+	Edit   Edit
+}
+
+// Together makes changes of several tables in one transaction: all are made or none. What changes nothing is left out.
+func Together(ctx context.Context, changes ...Change) error {
+	var names []string
+	var transactions []*knftables.Transaction
+	var tables []*Table
+	for _, c := range changes {
+		if tx := c.transaction(); tx.NumOperations() > 0 {
+			names = append(names, c.String())
+			transactions, tables = append(transactions, tx), append(tables, c.Table)
+		}
+	}
+	var err error
+	switch len(tables) {
+	case 0:
+		return nil
+	case 1:
+		err = tables[0].run(ctx, transactions[0])
+	default:
+		err = runTogether(ctx, tables, transactions)
+	}
+	if err != nil {
+		return fmt.Errorf("change nftables tables %s: %w", strings.Join(names, " and "), err)
+	}
+	return nil
+}
+
+func (c Change) transaction() *knftables.Transaction {
+	if c.Layout == nil {
+		tx := c.nft.NewTransaction()
+		c.Edit.write(tx)
+		return tx
+	}
+	tx := c.deletion()
+	c.Layout.write(tx)
+	return tx
+}
+
+// runTogether has the nft command run the transactions as one: a transaction of knftables is one table's.
+func runTogether(ctx context.Context, tables []*Table, transactions []*knftables.Transaction) error {
+	run := func() error {
+		tables[0].written()
+		var input, complaints bytes.Buffer
+		for _, tx := range transactions {
+			input.WriteString(tx.String())
+		}
+		nft := exec.CommandContext(ctx, "nft", "-f", "-")
+		nft.Stdin, nft.Stderr = &input, &complaints
+		if err := nft.Run(); err != nil {
+			return fmt.Errorf("nft: %w: %s", err, complaints.String())
+		}
+		return nil
+	}
+	for _, t := range tables {
+		next := run
+		run = func() error { return t.own.record(next) }
+	}
+	return run()
+}
+
+// Check reports whether the kernel and the nft command take the layout, and changes nothing.
+func (t *Table) Check(ctx context.Context, l Layout) error {
+	tx := t.deletion()
+	l.write(tx)
+	return t.nft.Check(ctx, tx)
+}
