@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The image of the DaemonSet: one static binary, the four CNI plugins, and `wg` and `nft`, for the daemon and for people who
+# The image of the DaemonSet: one static binary, the CNI plugins, and `wg` and `nft`, for the daemon and for people who
 # inspect it (kubectl -n kube-system exec ds/warren -- wg show).
 
 FROM golang:1.26-bookworm AS build
@@ -12,6 +12,7 @@ RUN --mount=type=cache,target=/go/pkg/mod go mod download && go mod download -C 
 COPY . .
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     go build -ldflags='-s -w' -o /out/ ./cmd/warren && \
+    go build -ldflags='-s -w' -o /out/cni/ ./cmd/warren-cni && \
     go build -C cni/plugins -ldflags='-s -w' -o /out/cni/ tool
 
 FROM debian:bookworm-slim

@@ -22,6 +22,7 @@ help: ## list the targets
 
 build: ## build bin/warren, and the CNI plugins in bin/cni/
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/warren
+	CGO_ENABLED=0 go build -trimpath -o bin/cni/ ./cmd/warren-cni
 	CGO_ENABLED=0 go build -C cni/plugins -trimpath -o ../../bin/cni/ tool
 
 test: ## all tests, lane by lane, then their count; needs root

@@ -42,10 +42,11 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/userspace/iface", "", "an interface is the same whatever drives it"},
 	{"mesh/userspace/limit", "", "it counts packets between two interfaces of wireguard-go"},
 	{"mesh/userspace/udp", "", "it goes when upstream is mended"},
-	{"cni", "internal/atomicfile", "attaching pods to a bridge needs no mesh"},
+	{"cni", "internal/atomicfile cni/gate", "attaching pods to a bridge needs no mesh"},
 	{"cni/gate", "internal/atomicfile", "it is in the plugin too, which is small"},
+	{"cmd/warren-cni", "cni/gate", "the runtime executes it for every pod"},
 	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/agent mesh/loop mesh/status mesh/userspace mesh/view cni " +
-		"internal/atomicfile", "no fakes, no lab"},
+		"cni/gate internal/atomicfile", "no fakes, no lab"},
 }
 
 // arrow forbids a package (not its tests) to depend on modules or packages below To, through however many others.
@@ -103,6 +104,13 @@ var outside = []arrow{
 	{"mesh/ports", "github.com/vishvananda/netlink", "a table follows from the ports alone"},
 	{"cni", "k8s.io", "a node's CNI configuration depends on its pod CIDRs and nothing else of the cluster"},
 	{"cni", "github.com/vishvananda/netlink", "links are the plugins' business, which the runtime executes"},
+	{"cni/gate", "k8s.io", "what is said of an attachment comes from the runtime"},
+	{"cni/gate", "github.com/vishvananda/netlink", "links are the plugins' business"},
+	{"cmd/warren-cni", "k8s.io", "it asks the daemon, not the API server, and is small"},
+	{"cmd/warren-cni", "github.com/vishvananda/netlink", "it reads what the plugins before it say of their links"},
+	{"cmd/warren-cni", "github.com/spf13", "its input is CNI's"},
+	{"cmd/warren-cni", "net/http", "HTTP makes it twice as large"},
+	{"cmd/warren-cni", "testing", "what tests need does not ship"},
 	{"cmd/warren", "testing", "what tests need does not ship"},
 }
 

@@ -45,25 +45,28 @@ func newMachine(t *testing.T) *machine {
 	m.list = list
 	plugins := cni.Plugins{From: built, To: t.TempDir()}
 	install(t, plugins)
-	m.runtime = libcni.NewCNIConfigWithCacheDir([]string{plugins.To}, t.TempDir(), nil)
+	m.configuration.CacheDir = t.TempDir()
+	m.runtime = libcni.NewCNIConfigWithCacheDir([]string{plugins.To}, m.configuration.CacheDir, nil)
 	return m
 }
 
 // pluginsEnv names the environment variable of the plugins' directory, for machines without Go.
 const pluginsEnv = "WARREN_CNI_PLUGINS"
 
-// buildPlugins builds the four at their pinned version, unless they are there: seconds, or nothing where they are in
-// Go's cache.
+// buildPlugins builds all of them, those of others at their pinned version, unless they are there: seconds, or nothing
+// where they are in Go's cache.
 func buildPlugins(t *testing.T) string {
 	t.Helper()
 	if dir := os.Getenv(pluginsEnv); dir != "" {
 		return dir
 	}
 	dir := t.TempDir() + "/"
-	build := exec.Command("go", "build", "-C", "plugins", "-trimpath", "-o", dir, "tool")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the plugins: %v\n%s", err, out)
+	for module, pkg := range map[string]string{"plugins": "tool", "..": "./cmd/warren-cni"} {
+		build := exec.Command("go", "build", "-C", module, "-trimpath", "-o", dir, pkg)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("build the plugins: %v\n%s", err, out)
+		}
 	}
 	return dir
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"warren.mesh/cni/gate"
 	"warren.mesh/internal/atomicfile"
 )
 
@@ -31,6 +32,8 @@ type Configuration struct {
 	CacheDir string
 	// Bridge is the name of the pods' bridge: warren-br0.
 	Bridge string
+	// Gate puts the plugin warren-cni last in the list, which asks the daemon at each attachment.
+	Gate bool
 }
 
 // Link returns the path at which the runtime finds the configuration.
@@ -40,13 +43,13 @@ func (c Configuration) Link() string { return filepath.Join(c.ConfDir, file) }
 func (c Configuration) File() string { return filepath.Join(c.RunDir, "cni", file) }
 
 // dataDir returns the directory of host-local's reservations.
-func (c Configuration) dataDir() string { return filepath.Join(c.RunDir, "ipam") }
+func (c Configuration) dataDir() string { return dataDir(c.RunDir) }
 
 // Configure installs the configuration for these pod CIDRs and this MTU, in bytes, and reports whether that changed
 // anything. It writes nothing if the configuration is as it should be. It replaces warren's own file and any symbolic
 // link of that name. The error wraps ErrForeign if a regular file is there that warren did not make.
 func (c Configuration) Configure(podCIDRs []netip.Prefix, mtu int) (changed bool, err error) {
-	want, err := Conflist(Settings{Bridge: c.Bridge, MTU: mtu, PodCIDRs: podCIDRs, DataDir: c.dataDir()})
+	want, err := Conflist(Settings{Bridge: c.Bridge, MTU: mtu, PodCIDRs: podCIDRs, RunDir: c.RunDir, Gate: c.Gate})
 	if err != nil {
 		return false, err
 	}
@@ -128,15 +131,16 @@ func ours(content []byte) bool {
 	return json.Unmarshal(content, &list) == nil && list["name"] == Network
 }
 
-// Remove deletes the configuration, link first, and all reservations. No pod can start on this node then; running pods
-// keep their network. It does not delete a file or link in the link's place that warren did not make. Removing what is
-// absent succeeds.
+// Remove deletes the configuration, link first, all reservations, and what the gate keeps of pods. No pod can start on
+// this node then; running pods keep their network. It does not delete a file or link in the link's place that warren
+// did not make. Removing what is absent succeeds.
 func (c Configuration) Remove() error {
 	errs := []error{remove(atomicfile.Temporary(c.Link()))}
 	if target, err := os.Readlink(c.Link()); err == nil && target == c.File() {
 		errs = append(errs, remove(c.Link()))
 	}
-	errs = append(errs, os.RemoveAll(filepath.Dir(c.File())), os.RemoveAll(c.dataDir()))
+	errs = append(errs, os.RemoveAll(filepath.Dir(c.File())), os.RemoveAll(c.dataDir()),
+		os.RemoveAll(gate.RecordsIn(c.RunDir).Dir), atomicfile.Remove(gate.Socket(c.RunDir)))
 	_ = os.Remove(c.RunDir) // It fails if the directory holds something else, which stays.
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("remove the CNI configuration: %w", err)

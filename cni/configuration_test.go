@@ -143,7 +143,8 @@ func TestRemoveTakesItsOwnOnly(t *testing.T) {
 	write(t, others)
 	before := tree(t, c.ConfDir, c.RunDir)
 	configure(t, c, 1420)
-	write(t, map[string]string{filepath.Join(c.RunDir, "ipam/warren/10.244.1.2"): "id\r\neth0"})
+	write(t, map[string]string{filepath.Join(c.RunDir, "ipam/warren/10.244.1.2"): "id\r\neth0",
+		filepath.Join(c.RunDir, "cni.sock"): "", filepath.Join(c.RunDir, "pods/id@eth0.json"): "{}"})
 	for range 2 { // removing the absent succeeds
 		if err := c.Remove(); err != nil {
 			t.Fatal(err)

@@ -1,5 +1,5 @@
 // Package cni attaches pods to their node by the reference CNI plugins: it renders the network configuration list that
-// a container runtime reads, installs it and the four plugins that it needs, and reads the plugins' address
+// a container runtime reads, installs it and the plugins that it needs, and reads the plugins' address
 // reservations. It neither attaches pods itself (the runtime executes the plugins) nor chooses addresses.
 package cni
 
@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 )
 
@@ -27,8 +28,11 @@ type Settings struct {
 	MTU int
 	// PodCIDRs are the pod CIDRs of this node, at most one for each address family.
 	PodCIDRs []netip.Prefix
-	// DataDir is the directory of host-local's reservations. It must not outlive a reboot, because the pods do not.
-	DataDir string
+	// RunDir is the daemon's run directory. It must not outlive a reboot, because the pods do not: host-local's
+	// reservations are in it, and what the gate and the daemon know of pods.
+	RunDir string
+	// Gate holds each pod closed until the daemon has put its policies in force. Without a daemon no pod starts then.
+	Gate bool
 }
 
 type conflist struct {
@@ -63,6 +67,12 @@ type portmap struct {
 	Capabilities map[string]bool `json:"capabilities"`
 }
 
+type warrenCNI struct {
+	Type   string `json:"type"`
+	RunDir string `json:"runDir"`
+	Bridge string `json:"bridge"`
+}
+
 // Conflist renders the configuration list. It returns the same bytes for the same settings, and an error if there is no
 // pod CIDR or there are two of one family.
 //
@@ -86,14 +96,21 @@ func Conflist(s Settings) ([]byte, error) {
 				IsDefaultGateway: true,
 				HairpinMode:      true, // A pod that reaches itself through its Service uses its bridge port twice.
 				MTU:              s.MTU,
-				IPAM:             ipam{Type: "host-local", DataDir: s.DataDir, Ranges: sets},
+				IPAM:             ipam{Type: "host-local", DataDir: dataDir(s.RunDir), Ranges: sets},
 			},
 			portmap{Type: "portmap", Capabilities: map[string]bool{"portMappings": true}},
 		},
 	}
+	if s.Gate {
+		// Last, when nothing of the pod can fail any more; and so DEL, which goes backwards, asks it first.
+		list.Plugins = append(list.Plugins, warrenCNI{Type: "warren-cni", RunDir: s.RunDir, Bridge: s.Bridge})
+	}
 	text, err := json.MarshalIndent(list, "", "  ")
 	return append(text, '\n'), err
 }
+
+// dataDir returns the directory of host-local's reservations.
+func dataDir(runDir string) string { return filepath.Join(runDir, "ipam") }
 
 // rangeSets returns one range set for each address family; host-local gives every pod an address of each set. IPv4
 // comes first, because runtimes that know one address per pod use the first.

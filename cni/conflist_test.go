@@ -25,14 +25,16 @@ func prefixes(texts ...string) []netip.Prefix {
 }
 
 func TestConflist(t *testing.T) {
-	for name, cidrs := range map[string][]netip.Prefix{
-		"ipv4": prefixes("10.244.1.0/24"),
-		"ipv6": prefixes("fd00:10:244:1::/64"),
-		"dual": prefixes("fd00:10:244:1::/64", "10.244.1.0/24"), // IPv6 first: order of input must not matter
+	for name, settings := range map[string]cni.Settings{
+		"ipv4": {PodCIDRs: prefixes("10.244.1.0/24"), Gate: true},
+		"ipv6": {PodCIDRs: prefixes("fd00:10:244:1::/64"), Gate: true},
+		// IPv6 first: order of input must not matter.
+		"dual": {PodCIDRs: prefixes("fd00:10:244:1::/64", "10.244.1.0/24"), Gate: true},
+		"open": {PodCIDRs: prefixes("10.244.1.0/24")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := cni.Conflist(cni.Settings{Bridge: "warren-br0", MTU: 1420, PodCIDRs: cidrs,
-				DataDir: "/run/warren/ipam"})
+			settings.Bridge, settings.MTU, settings.RunDir = "warren-br0", 1420, "/run/warren"
+			got, err := cni.Conflist(settings)
 			if err != nil {
 				t.Fatal(err)
 			}

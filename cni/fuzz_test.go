@@ -40,3 +40,24 @@ func FuzzReserved(f *testing.F) {
 		}
 	})
 }
+
+// FuzzAttached: what is taken for an attachment is complete, whatever lies in libcni's directory.
+func FuzzAttached(f *testing.F) {
+	for _, content := range []string{
+		`{"containerId":"a","ifName":"eth0","networkName":"warren","cniArgs":[["K8S_POD_NAMESPACE","default"],` +
+			`["K8S_POD_NAME","a"]],"result":{"cniVersion":"1.1.0","interfaces":[{"name":"br0"},{"name":"v1"},` +
+			`{"name":"eth0","mac":"02:00:00:00:00:01","sandbox":"n"}],"ips":[{"interface":2,"address":"10.0.0.2/8"}]}}`,
+		`{"networkName":"warren","result":{"cniVersion":"0.2.0","ip4":{"ip":"10.0.0.2/24"}}}`,
+		`{"networkName":"warren","result":{"cniVersion":"1.0.0","interfaces":[null],"ips":[null]}}`,
+		`{"networkName":"warren","result":null}`,
+		`[]`,
+	} {
+		f.Add([]byte(content))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		a, err := attached(content, "br0")
+		if err == nil && a.Validate() != nil {
+			t.Errorf("%s is %v: %v", content, a, a.Validate())
+		}
+	})
+}

@@ -12,8 +12,8 @@ import (
 )
 
 // Names lists the plugins that a node needs: those in the configuration, and loopback, which runtimes execute without
-// one.
-var Names = []string{"bridge", "host-local", "loopback", "portmap"}
+// one. warren-cni is there without the gate too, because the runtime may have the older list.
+var Names = []string{"bridge", "host-local", "loopback", "portmap", "warren-cni"}
 
 // Plugins installs the plugin binaries. A node may have others of the same names, from a distribution's package.
 // Install replaces them if they differ, because the configuration is tested with the pinned ones only (older ones

@@ -12,7 +12,7 @@ import (
 	"warren.mesh/cni"
 )
 
-// release makes a directory of four plugins, each holding its name and the version.
+// release makes a directory of the plugins, each holding its name and the version.
 func release(t *testing.T, version string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -65,7 +65,7 @@ func TestInstall(t *testing.T) {
 		t.Errorf("second time (-before +after):\n%s", diff)
 	}
 	want := map[string]string{"bridge": "bridge 1", "host-local": "host-local 1", "loopback": "loopback 1",
-		"portmap": "portmap 1"}
+		"portmap": "portmap 1", "warren-cni": "warren-cni 1"}
 	if diff := cmp.Diff(want, visible(t, p.To)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

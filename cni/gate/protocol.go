@@ -20,7 +20,7 @@ func Socket(runDir string) string { return filepath.Join(runDir, "cni.sock") }
 // A connection has one request and one response, each a JSON object of one line. There is no version number: both sides
 // ignore fields that they do not know, a field that is added later has a zero value that means what was meant without
 // it, and what cannot be said so is a new command, to which older daemons answer Unknown. HTTP is not used, because it
-// makes the plugin larger and says nothing more.
+// makes the plugin twice as large (6.6 MB instead of 3.1) and says nothing more.
 const (
 	add    = "ADD"
 	del    = "DEL"

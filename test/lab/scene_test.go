@@ -48,7 +48,7 @@ const conflist = `{"cniVersion": "1.0.0", "name": "test", "plugins": [
 // installCNI puts plugins and configuration where a container runtime looks for them.
 func installCNI(t *testing.T, n *Node) {
 	t.Helper()
-	n.MustExec(t, "cp", "-r", n.lab.programs.Plugins, "/opt/cni/bin")
+	n.MustExec(t, "cp", "-rL", n.lab.programs.Plugins, "/opt/cni/bin")
 	n.MustExec(t, "mkdir", "-p", "/etc/cni/net.d")
 	if _, err := n.Output(t.Context(), host.Command{Path: "tee", Args: []string{"/etc/cni/net.d/10-test.conflist"},
 		Input: conflist}); err != nil {

@@ -115,6 +115,10 @@ func (i image) addPrograms(ctx context.Context, a *archive) error {
 		return err
 	}
 	a.addTree(programHome+"/plugins", plugins)
+	if err := i.addBuilt(ctx, a, programHome+"/plugins/warren-cni",
+		artifact.Artifact{Name: "warren-cni", Args: []string{"./cmd/warren-cni"}}); err != nil {
+		return err
+	}
 	if i.hasLab() {
 		return i.addLab(ctx, a)
 	}

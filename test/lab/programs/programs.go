@@ -78,8 +78,29 @@ func Prepare(ctx context.Context, r Request) (*Programs, error) {
 	if p.Etcd, err = cache.Get(ctx, artifact.Etcd(root)); err != nil {
 		return nil, err
 	}
-	p.Plugins, err = cache.Get(ctx, artifact.Plugins(root))
-	return p, err
+	return p, p.plugins(ctx)
+}
+
+// plugins makes the directory of the CNI plugins: links to the reference plugins, and warren's own.
+func (p *Programs) plugins(ctx context.Context) error {
+	reference, err := p.Cache.Get(ctx, artifact.Plugins(p.Root))
+	if err != nil {
+		return err
+	}
+	p.Plugins = p.Component("cni")
+	if err := os.Mkdir(p.Plugins, 0o755); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(reference)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := os.Symlink(filepath.Join(reference, e.Name()), filepath.Join(p.Plugins, e.Name())); err != nil {
+			return err
+		}
+	}
+	return p.build(ctx, "./cmd/warren-cni", filepath.Join(p.Plugins, "warren-cni"))
 }
 
 // link links the names of a multi-call binary to it, and builds it if the cache does not have it.
@@ -118,7 +139,11 @@ func (p *Programs) WireGuardGo(ctx context.Context) (string, error) {
 // after every commit. With -trimpath it shares what is compiled with the artifacts, which have that flag too.
 func (p *Programs) own(ctx context.Context, name, pkg string) (path string, err error) {
 	path = p.Component(name)
-	return path, p.Cache.Fresh(ctx, artifact.Artifact{Name: name, Module: p.Root,
+	return path, p.build(ctx, pkg, path)
+}
+
+func (p *Programs) build(ctx context.Context, pkg, path string) error {
+	return p.Cache.Fresh(ctx, artifact.Artifact{Name: filepath.Base(path), Module: p.Root,
 		Args: []string{"-buildvcs=false", "-trimpath", pkg}}, path)
 }
 
