@@ -31,6 +31,8 @@ type Next struct {
 	Failed bool
 	// Poll repeats the pass within a second: it waits for something that pokes nobody when it comes.
 	Poll bool
+	// Restless lets the next pass begin at once, unless this one failed: the pass bounds how often it works by itself.
+	Restless bool
 	// Due are times at which there is work. The worker ignores zero times and those before the pass began: the pass had
 	// its reason not to do that work.
 	Due []time.Time
@@ -99,8 +101,11 @@ func ticks(interval time.Duration) (resyncs <-chan time.Time, stop func()) {
 // rest returns the pause after a pass. It is as long as the pass, so that a storm of pokes takes at most half of one
 // core, and long enough after a failure that a failing pass which pokes its own worker does not spin.
 func rest(took time.Duration, next Next) time.Duration {
-	if next.Failed {
+	switch {
+	case next.Failed:
 		return firstRetry
+	case next.Restless:
+		return 0
 	}
 	return min(took, mostRest)
 }

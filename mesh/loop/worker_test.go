@@ -112,6 +112,15 @@ func TestRest(t *testing.T) {
 	}
 }
 
+func TestRestless(t *testing.T) {
+	r := recorder{takes: 100 * time.Millisecond, next: func() Next { return Next{Restless: true} }}
+	work(t, 0, &r, func(w *Worker) {
+		w.Poke()
+		time.Sleep(time.Hour)
+		wantTimes(t, r.take(), 0, 100*time.Millisecond)
+	})
+}
+
 func TestFailedPassesAreRetriedWithBackoff(t *testing.T) {
 	r := recorder{next: func() Next { return Next{Failed: true} }}
 	work(t, 0, &r, func(w *Worker) {

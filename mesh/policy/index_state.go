@@ -14,6 +14,18 @@ func (ix *Index) State() State {
 	return state
 }
 
+// Isolated returns the number of attached pods that a policy isolates, in either direction.
+func (ix *Index) Isolated() (count int) {
+	for _, of := range ix.locals {
+		for _, l := range of {
+			if l.egress != nil || l.ingress != nil {
+				count++
+			}
+		}
+	}
+	return count
+}
+
 // input returns all that was set.
 func (ix *Index) input() (in Input) {
 	for _, of := range ix.locals {

@@ -1,0 +1,194 @@
+// Package enforce owns the pass that keeps NetworkPolicies on one node: which pods are attached, when their policies
+// are in force, and when the two tables of them are written. It answers the CNI gate, and holds a pod closed until what
+// limits it is in the kernel. It owns the interfaces that it consumes, and its worker is another than mesh/agent's, so
+// that neither pass delays the other. It decides nothing about connections (mesh/policy does) and knows neither
+// Kubernetes nor Linux.
+package enforce
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"warren.mesh/cni/gate"
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/loop"
+	"warren.mesh/mesh/nft"
+	"warren.mesh/mesh/policy"
+	"warren.mesh/mesh/status"
+)
+
+// Cluster is what is watched of the cluster, as far as this package asks. What it watches it hands to the Enforcer's
+// Set and Delete functions.
+type Cluster interface {
+	// Synced reports whether all lists have been read in full since the start. Nothing is written before.
+	Synced() bool
+	// Waiting says in half a sentence what is waited for from the API server; empty while all is read and followed.
+	Waiting() string
+	// Nodes returns all Nodes of the cluster as of now, in any order, the own one included.
+	Nodes() []mesh.Node
+}
+
+// Host is the operating system's network as this package uses it. All functions may be called at the same time.
+type Host interface {
+	// PolicySupport returns an error that says what the kernel or nft lack for network policies.
+	PolicySupport(ctx context.Context) error
+	// BridgeMAC returns the hardware address of the pods' bridge; zero while there is no bridge.
+	BridgeMAC() ([6]byte, error)
+	// SyncTables makes the two tables what the layouts say, and writes nothing if they are.
+	SyncTables(ctx context.Context, ports, policy nft.Layout) (changed bool, err error)
+	// EditTables changes the tables. tightens says that something is withdrawn: what was let through is judged anew.
+	EditTables(ctx context.Context, ports, policy nft.Edit, tightens bool) error
+	// WatchTables calls poke whenever somebody else changes the tables, the bridge or its hardware address, until ctx
+	// ends.
+	WatchTables(ctx context.Context, poke func()) error
+	// RemoveTables deletes both tables. Deleting absent ones succeeds.
+	RemoveTables(ctx context.Context) error
+}
+
+// Index is policy.Index: what the policies of the cluster mean for this node. Its functions are called one at a time.
+type Index interface {
+	SetPod(p policy.Pod)
+	DeletePod(namespace, name string)
+	SetNamespace(n policy.Namespace)
+	DeleteNamespace(name string)
+	SetPolicy(p policy.Policy)
+	DeletePolicy(namespace, name string)
+	SetNode(n policy.Node)
+	DeleteNode(name string)
+	Attach(a policy.Attached)
+	Detach(namespace, name, uid string)
+	// State returns the table of everything that was set; the next Commit begins there.
+	State() policy.State
+	// Commit returns what has changed in the table since the last call.
+	Commit() policy.Edit
+	// Problems returns what is asked for and cannot be kept, sorted.
+	Problems() []policy.Problem
+	// Isolated returns how many attached pods a policy isolates, in either direction.
+	Isolated() int
+}
+
+// Records are the attachments that outlive the daemon; see gate.Records.
+type Records interface {
+	Put(a gate.Attachment) error
+	Delete(container, ifname string) error
+	Load() (attachments []gate.Attachment, problems []error)
+}
+
+// Config is what an Enforcer needs. All fields are required, but for those that say otherwise.
+type Config struct {
+	// Node is the own Node's name, and Bridge the name of the pods' bridge.
+	Node, Bridge string
+	Cluster      Cluster
+	Host         Host
+	Index        Index
+	Records      Records
+	// Adopt returns what was attached before there were records, sorted; nil for nothing.
+	Adopt func() (attachments []gate.Attachment, problems []error)
+	// Status is where the pass writes how it fares.
+	Status *status.Board
+	// Changed is called when InForce may have changed. It must not block. Nil calls nobody.
+	Changed func()
+	// Log receives changes; nil discards them. What fails is in Status, which logs it.
+	Log *slog.Logger
+	// Resync is the interval at which the tables are compared although nobody reported a change; zero is five minutes.
+	Resync time.Duration
+}
+
+// Enforcer keeps the policies of one node. Make one with New.
+type Enforcer struct {
+	cfg    Config
+	log    *slog.Logger
+	worker *loop.Worker
+	// dirty asks for a comparison of the whole tables: at the start, after a failure, when others changed them.
+	dirty atomic.Bool
+	// inForce says that the tables have been as they should once since the start.
+	inForce atomic.Bool
+	// loaded is closed when the records of former runs are known.
+	loaded chan struct{}
+	// recording is held while a record is written or deleted, so that none outlives its attachment.
+	recording sync.Mutex
+
+	mu sync.Mutex
+	// known is what the API server has told that the Enforcer asks for itself.
+	known known
+	// held are the attachments, and changes counts what was done to them.
+	held    map[gate.Key]*attachment
+	changes uint64
+	// given is what the index has been given of held.
+	given map[podKey]policy.Attached
+	batch batch
+	// force is what the kernel holds; moved is closed and replaced when that changes.
+	force force
+	moved chan struct{}
+
+	// The worker alone touches what follows.
+	supported bool
+	nodes     map[string]policy.Node
+	// written is the table of ports as it was last written.
+	written nft.Layout
+}
+
+// New returns an Enforcer. Nothing happens before Run.
+func New(cfg Config) *Enforcer {
+	cfg.Resync = cmp.Or(cfg.Resync, 5*time.Minute)
+	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	if cfg.Changed == nil {
+		cfg.Changed = func() {}
+	}
+	e := &Enforcer{
+		cfg: cfg, log: cfg.Log, loaded: make(chan struct{}), moved: make(chan struct{}),
+		held: map[gate.Key]*attachment{}, given: map[podKey]policy.Attached{}, nodes: map[string]policy.Node{},
+		known: newKnown(),
+	}
+	e.force.missing = "the daemon has just started"
+	e.dirty.Store(true)
+	e.worker = loop.New(cfg.Resync, e.work)
+	return e
+}
+
+// Run keeps the policies until ctx ends, and leaves the tables as they are. It returns when all that it started has
+// ended.
+func (e *Enforcer) Run(ctx context.Context) {
+	var watching sync.WaitGroup
+	watching.Go(func() { e.watch(ctx) })
+	e.worker.Run(ctx)
+	watching.Wait()
+}
+
+// watch keeps Host.WatchTables running. While it does not run, only the resync finds what others change.
+func (e *Enforcer) watch(ctx context.Context) {
+	retry := loop.Backoff{First: 250 * time.Millisecond, Most: 30 * time.Second, Jitter: true}
+	for {
+		err := e.cfg.Host.WatchTables(ctx, e.contradicted)
+		if ctx.Err() != nil {
+			return
+		}
+		e.update(func(s status.Enforcement) status.Enforcement { return s.Warn(stepWatch, text(err), time.Now()) })
+		if !loop.Sleep(ctx, retry.Next()) {
+			return
+		}
+		e.update(func(s status.Enforcement) status.Enforcement { return s.Warn(stepWatch, "", time.Now()) })
+		e.contradicted()
+	}
+}
+
+// contradicted asks for a comparison because others have changed the tables.
+func (e *Enforcer) contradicted() {
+	e.dirty.Store(true)
+	e.worker.Poke()
+}
+
+// Poke asks for a pass because a result of Cluster has changed. It never blocks.
+func (e *Enforcer) Poke() {
+	e.mu.Lock()
+	e.known.nodesChanged = true
+	e.mu.Unlock()
+	e.worker.Poke()
+}
+
+// InForce reports whether the policies have been in force since the start, so that pods can be attached.
+func (e *Enforcer) InForce() bool { return e.inForce.Load() }

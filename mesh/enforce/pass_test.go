@@ -1,0 +1,341 @@
+package enforce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"warren.mesh/cni/gate"
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/nft"
+	"warren.mesh/mesh/policy"
+	"warren.mesh/mesh/status"
+)
+
+// running starts a node with two attached pods, one of which is isolated.
+func running(w *world) (web, db policy.Pod) {
+	web, db = pod("web", "1"), pod("db", "2")
+	w.tell = func(e *Enforcer) {
+		e.SetPod(web)
+		e.SetPod(db)
+		e.SetPolicy(isolating("db"))
+	}
+	w.start()
+	w.added(attachmentOf(web, "a", 2), attachmentOf(db, "b", 3))
+	return web, db
+}
+
+// A daemon that ends and returns writes nothing, and knows its pods without the API server.
+func TestRestartWritesNothing(t *testing.T) {
+	simulate(t, func(w *world) {
+		running(w)
+		w.stop()
+		before, _ := w.kernel.counts()
+		w.start()
+		w.wantIdentities("10.244.1.2", "10.244.1.3", "vetha", "vethb")
+		if after, _ := w.kernel.counts(); after != before {
+			t.Errorf("%d writes", after-before)
+		}
+		if !w.InForce() || w.board.Snapshot().Unready() != nil {
+			t.Errorf("not ready: %v", w.board.Snapshot().Unready())
+		}
+		if e := w.board.Snapshot().Enforcement; e.Edits != 0 || e.Attached != 2 || e.Isolated != 1 || e.Policies != 1 {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
+// Until all lists have been read, the tables stay, no pod is attached, and one that ends is forgotten at once.
+func TestFrozenUntilTheListsAreIn(t *testing.T) {
+	simulate(t, func(w *world) {
+		web, _ := running(w)
+		w.stop()
+		before, _ := w.kernel.counts()
+		const waiting = "the list of NetworkPolicies: connection refused"
+		w.cluster.set(false, waiting)
+		w.tell = func(e *Enforcer) { e.SetPod(web) }
+		w.start()
+		w.DeletePolicy("shop", "closes-db")
+		_, err := w.add(attachmentOf(web, "c", 4))
+		wantError(t, err, "pod shop/web is held closed: "+waiting)
+		wantError(t, w.Ready(context.Background()), waiting)
+		w.detached("a")
+		time.Sleep(10 * time.Minute) // beyond a resync
+		w.wantIdentities("10.244.1.2", "10.244.1.3", "vetha", "vethb")
+		if after, _ := w.kernel.counts(); after != before || w.InForce() {
+			t.Errorf("%d writes, in force: %v", after-before, w.InForce())
+		}
+		if s := w.board.Snapshot(); !strings.Contains(fmt.Sprint(s.Unready()), "policy lists: waiting for "+waiting) {
+			t.Errorf("/readyz: %v", s.Unready())
+		}
+		w.cluster.set(true, "")
+		w.Poke()
+		w.wantIdentities("vethb") // db is not known to the API server any more
+		w.wantRecords("b")
+	})
+}
+
+// An outage after the lists were read changes nothing: what was known holds, also for a pod that is attached anew.
+func TestOutageFreezes(t *testing.T) {
+	simulate(t, func(w *world) {
+		_, db := running(w)
+		before, _ := w.kernel.counts()
+		w.cluster.set(true, "the API server: connection refused")
+		w.Poke()
+		time.Sleep(time.Hour)
+		if after, _ := w.kernel.counts(); after != before {
+			t.Errorf("%d writes", after-before)
+		}
+		if !w.InForce() || w.Ready(context.Background()) != nil {
+			t.Error("what was in force is so no more")
+		}
+		w.added(attachmentOf(db, "c", 5))
+		w.wantIdentities("10.244.1.2", "10.244.1.5", "vetha", "vethc")
+	})
+}
+
+// A list without the own Node is that of another store: addresses of other nodes keep their meaning.
+func TestNodesWithoutTheOwnOneAreNone(t *testing.T) {
+	simulate(t, func(w *world) {
+		running(w)
+		for _, nodes := range [][]mesh.Node{nil, {node("node-b", 2)}, {node("node-a", 1)}} {
+			w.cluster.mu.Lock()
+			w.cluster.nodes = nodes
+			w.cluster.mu.Unlock()
+			w.Poke()
+			synctest.Wait()
+			want := 2
+			if len(nodes) == 1 && nodes[0].Name == "node-a" {
+				want = 1
+			}
+			if got := len(w.Enforcer.nodes); got != want {
+				t.Errorf("%d nodes after a list of %d", got, len(nodes))
+			}
+		}
+	})
+}
+
+// Pods that were there before the gate are adopted, and the tables turned on in one transaction.
+func TestAdoption(t *testing.T) {
+	simulate(t, func(w *world) {
+		web, db := pod("web", "1"), pod("db", "2")
+		w.tell = func(e *Enforcer) {
+			e.SetPod(web)
+			e.SetPod(db)
+			e.SetPolicy(isolating("db"))
+		}
+		w.adopt = []gate.Attachment{attachmentOf(web, "a", 2), attachmentOf(db, "b", 3)}
+		w.start()
+		w.wantIdentities("10.244.1.2", "10.244.1.3", "vetha", "vethb")
+		if writes, syncs := w.kernel.counts(); writes != 1 || syncs != 1 {
+			t.Errorf("%d writes and %d comparisons", writes, syncs)
+		}
+		w.wantRecords("a", "b")
+		w.stop()
+		w.start()
+		if writes, _ := w.kernel.counts(); writes != 1 {
+			t.Errorf("%d writes after a restart", writes)
+		}
+		if n := strings.Count(w.log.String(), "pod adopted"); n != 2 {
+			t.Errorf("adoption is logged %d times", n)
+		}
+	})
+}
+
+// The daemon dies after the kernel has the pod and before it is recorded: ADD has failed, and nothing is left.
+func TestCrashBetweenAddAndRecord(t *testing.T) {
+	simulate(t, func(w *world) {
+		running(w)
+		w.SetPod(pod("late", "3"))
+		w.records.held = make(chan struct{}) // the record is under way
+		ended := make(chan error)
+		ctx, cancel := context.WithCancel(context.Background())
+		go func(e *Enforcer) { ended <- e.Attach(ctx, attachmentOf(pod("late", "3"), "c", 4)) }(w.Enforcer)
+		time.Sleep(time.Millisecond)
+		if got := len(w.kernel.identities()); got != 6 {
+			t.Errorf("%d identities in the kernel", got)
+		}
+		w.stop()
+		cancel()
+		close(w.records.held)
+		<-ended
+		_ = w.records.Delete("c", "eth0") // it was not written
+		w.start()
+		w.wantIdentities("10.244.1.2", "10.244.1.3", "vetha", "vethb")
+	})
+}
+
+// A write that fails is repaired by a comparison of the whole, again and again; ADD says why.
+func TestFailedWrites(t *testing.T) {
+	simulate(t, func(w *world) {
+		running(w)
+		late := pod("late", "3")
+		w.SetPod(late)
+		time.Sleep(time.Second)
+		w.kernel.set(func(k *kernel) { k.fail = errors.New("nft: no buffer space available") })
+		_, before := w.kernel.counts()
+		_, err := w.add(attachmentOf(late, "c", 4))
+		wantError(t, err, "no buffer space")
+		wantError(t, w.Ready(context.Background()), "no buffer space")
+		if s := w.board.Snapshot(); !strings.Contains(fmt.Sprint(s.Unready()), "policy tables: nft: no buffer space") {
+			t.Errorf("/readyz: %v", s.Unready())
+		}
+		time.Sleep(time.Hour)
+		if _, after := w.kernel.counts(); after-before < 100 || after-before > 400 {
+			t.Errorf("%d comparisons in an hour of failures", after-before)
+		}
+		w.kernel.set(func(k *kernel) { k.fail = nil })
+		time.Sleep(time.Minute)
+		w.wantIdentities("10.244.1.2", "10.244.1.3", "vetha", "vethb")
+		w.added(attachmentOf(late, "d", 4))
+		w.wantIdentities("10.244.1.2", "10.244.1.3", "10.244.1.4", "vetha", "vethb", "vethd")
+	})
+}
+
+// What others change in the tables is put right at once.
+func TestOthersChangeTheTables(t *testing.T) {
+	simulate(t, func(w *world) {
+		running(w)
+		w.kernel.meddle(func(tables map[nft.ID]model) { clear(tables) })
+		w.wantIdentities("10.244.1.2", "10.244.1.3", "vetha", "vethb")
+		if n := strings.Count(w.log.String(), "put right"); n != 1 {
+			t.Errorf("logged %d times", n)
+		}
+	})
+}
+
+func TestBridgeMACChanges(t *testing.T) {
+	simulate(t, func(w *world) {
+		running(w)
+		before := w.kernel.idents[nft.ID{Family: "bridge", Name: "warren"}]
+		w.kernel.set(func(k *kernel) { k.mac[5] = 9 })
+		w.kernel.meddle(func(map[nft.ID]model) {})
+		synctest.Wait()
+		if after := w.kernel.idents[nft.ID{Family: "bridge", Name: "warren"}]; after == before {
+			t.Error("the table has the bridge's former address")
+		}
+		w.wantIdentities("10.244.1.2", "10.244.1.3", "vetha", "vethb")
+	})
+}
+
+// Events of the cluster make a write each 20 to 100 ms together; an ADD does not wait for that.
+func TestBatches(t *testing.T) {
+	simulate(t, func(w *world) {
+		running(w)
+		before, _ := w.kernel.counts()
+		for n := range 100 {
+			w.SetPolicy(policy.Policy{
+				Namespace: "shop", Name: fmt.Sprint("p", n), IsolatesIngress: true,
+				Pods: isolating("web").Pods,
+			})
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		if after, _ := w.kernel.counts(); after-before < 9 || after-before > 12 {
+			t.Errorf("%d writes for 100 events in a second", after-before)
+		}
+		before, _ = w.kernel.counts()
+		w.SetPolicy(isolating("web"))
+		time.Sleep(19 * time.Millisecond)
+		if after, _ := w.kernel.counts(); after != before {
+			t.Error("a single event is written before 20 ms")
+		}
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		if after, _ := w.kernel.counts(); after != before+1 {
+			t.Errorf("%d writes after 20 ms", after-before)
+		}
+		w.SetPod(pod("late", "3"))
+		w.added(attachmentOf(pod("late", "3"), "c", 4))
+		w.wantIdentities("10.244.1.2", "10.244.1.3", "10.244.1.4", "vetha", "vethb", "vethc")
+	})
+}
+
+// What withdraws something is written as such; pure additions are not.
+func TestTighteningIsSaid(t *testing.T) {
+	simulate(t, func(w *world) {
+		running(w)
+		before := w.kernel.tightened
+		w.SetPolicy(isolating("web"))
+		time.Sleep(time.Second)
+		if w.kernel.tightened != before+1 {
+			t.Errorf("a pod becomes isolated: %d edits tighten", w.kernel.tightened-before)
+		}
+		w.DeletePolicy("shop", "closes-web")
+		time.Sleep(time.Second)
+		if w.kernel.tightened != before+1 {
+			t.Error("the withdrawal of a policy tightens")
+		}
+		w.wantIdentities("10.244.1.2", "10.244.1.3", "vetha", "vethb")
+	})
+}
+
+// A host that cannot keep policies says so, with the remedy, and attaches no pod.
+func TestUnsupported(t *testing.T) {
+	simulate(t, func(w *world) {
+		w.kernel.unsupported = errors.New("the kernel has no nftables tables of family bridge")
+		w.start()
+		const remedy = "no nftables tables of family bridge: set --network-policy=off"
+		if s := fmt.Sprint(w.board.Snapshot().Unready()); !strings.Contains(s, remedy) {
+			t.Errorf("/readyz: %s", s)
+		}
+		wantError(t, w.Ready(context.Background()), remedy)
+		if writes, _ := w.kernel.counts(); writes != 0 || w.InForce() {
+			t.Errorf("%d writes, in force: %v", writes, w.InForce())
+		}
+		w.kernel.set(func(k *kernel) { k.unsupported = nil }) // a module that was loaded
+		time.Sleep(time.Minute)
+		if !w.InForce() || w.board.Snapshot().Unready() != nil {
+			t.Errorf("not ready: %v", w.board.Snapshot().Unready())
+		}
+	})
+}
+
+func TestProblemsAreTold(t *testing.T) {
+	simulate(t, func(w *world) {
+		running(w)
+		p := isolating("web")
+		p.Pods.Requirements[0].Operator = "Resembles"
+		w.SetPolicy(p)
+		time.Sleep(time.Second)
+		e := w.board.Snapshot().Enforcement
+		if e.ProblemCount != 1 || e.Problems[0].Namespace != "shop" || e.Problems[0].Name != "closes-web" {
+			t.Errorf("%+v", e.Problems)
+		}
+		if warnings := w.board.Snapshot().Warnings(); len(warnings) != 1 || w.board.Snapshot().Unready() != nil {
+			t.Errorf("warnings %q, not ready: %v", warnings, w.board.Snapshot().Unready())
+		}
+	})
+}
+
+func TestTurnOff(t *testing.T) {
+	simulate(t, func(w *world) {
+		running(w)
+		w.stop()
+		w.kernel.set(func(k *kernel) { k.fail = errors.New("no nft") })
+		board := status.NewBoard(status.Snapshot{}, func(status.Snapshot, status.Snapshot) {})
+		ended := make(chan struct{})
+		go func() {
+			TurnOff(context.Background(), Config{Host: w.kernel, Records: w.records, Status: board})
+			close(ended)
+		}()
+		time.Sleep(time.Second)
+		if diff := cmp.Diff("no nft", board.Snapshot().Enforcement.Conditions[0].Reason); diff != "" {
+			t.Error(diff)
+		}
+		w.kernel.set(func(k *kernel) { k.fail = nil })
+		<-ended
+		w.Enforcer = nil
+		w.wantIdentities()
+		w.wantRecords()
+		if len(board.Snapshot().Enforcement.Conditions) != 0 {
+			t.Error("it is done, and still failing")
+		}
+	})
+}

@@ -1,0 +1,196 @@
+package enforce
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"warren.mesh/cni/gate"
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/nft"
+	"warren.mesh/mesh/policy"
+	"warren.mesh/mesh/ports"
+	"warren.mesh/mesh/status"
+)
+
+// plan is what one pass writes.
+type plan struct {
+	// changes is how much was done to the attachments when the plan was made.
+	changes uint64
+	settled settled
+	ports   nft.Layout
+	// whole says that the tables are compared in full: table is then the one of policies. Else edit is its change.
+	whole bool
+	table nft.Layout
+	edit  policy.Edit
+}
+
+// force is what the kernel holds.
+type force struct {
+	// changes is how much of what was done to the attachments is in the kernel.
+	changes uint64
+	// missing says why no attachment can come into force; empty for nothing.
+	missing string
+	// attachments says of each what it lacks; empty for nothing.
+	attachments map[gate.Key]string
+}
+
+// plan takes what has come since the last pass.
+func (e *Enforcer) plan() (plan, error) {
+	mac, err := e.cfg.Host.BridgeMAC()
+	if err != nil {
+		return plan{}, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.batch = batch{}
+	if e.known.nodesChanged {
+		e.known.nodesChanged = !e.setNodes(e.cfg.Cluster.Nodes())
+	}
+	p := plan{changes: e.changes, settled: settle(e.held, e.known)}
+	e.give(p.settled.pods)
+	p.ports = ports.Layout(e.cfg.Bridge, mac, p.settled.ports)
+	p.whole = e.dirty.Swap(false) || p.ports.Identity() != e.written.Identity()
+	if p.whole {
+		p.table = e.cfg.Index.State().Table
+	} else {
+		p.edit = e.cfg.Index.Commit()
+	}
+	return p, nil
+}
+
+// give tells the index of attachments that came, went or changed. Call it with mu held.
+func (e *Enforcer) give(pods map[podKey]policy.Attached) {
+	for key, old := range e.given {
+		if now, ok := pods[key]; !ok || !slices.Equal(now.Addrs, old.Addrs) {
+			e.cfg.Index.Detach(key.namespace, key.name, key.uid)
+			delete(e.given, key)
+		}
+	}
+	for key, pod := range pods {
+		if _, ok := e.given[key]; !ok {
+			e.cfg.Index.Attach(pod)
+			e.given[key] = pod
+		}
+	}
+}
+
+// setNodes tells the index of the nodes, and reports whether it did: a list without the own Node is that of an API
+// server which has lost its store. Call it with mu held.
+func (e *Enforcer) setNodes(nodes []mesh.Node) bool {
+	if !slices.ContainsFunc(nodes, func(n mesh.Node) bool { return n.Name == e.cfg.Node }) {
+		return false
+	}
+	gone := maps.Clone(e.nodes)
+	for _, n := range nodes {
+		now := policy.Node{Name: n.Name, InternalIPs: n.NodeIPs, PodCIDRs: n.PodCIDRs}
+		for _, cidr := range n.PodCIDRs {
+			now.Gateways = append(now.Gateways, mesh.Gateway(cidr))
+		}
+		delete(gone, n.Name)
+		old, ok := e.nodes[n.Name]
+		if ok && slices.Equal(old.InternalIPs, now.InternalIPs) && slices.Equal(old.PodCIDRs, now.PodCIDRs) {
+			continue
+		}
+		e.cfg.Index.SetNode(now)
+		e.nodes[n.Name] = now
+	}
+	for name := range gone {
+		e.cfg.Index.DeleteNode(name)
+		delete(e.nodes, name)
+	}
+	return true
+}
+
+// write brings the plan into the kernel and reports whether that changed anything.
+func (e *Enforcer) write(ctx context.Context, p plan) (changed bool, err error) {
+	if p.whole {
+		return e.cfg.Host.SyncTables(ctx, p.ports, p.table)
+	}
+	edit := elements(e.written.Elements, p.ports.Elements)
+	if edit.Empty() && p.edit.Empty() {
+		return false, nil
+	}
+	return true, e.cfg.Host.EditTables(ctx, edit, p.edit.Edit, p.edit.Tightens)
+}
+
+// elements returns the edit that makes elements of a table others. The sets and maps stay.
+func elements(before, after []nft.Element) (edit nft.Edit) {
+	gone := map[string]nft.Element{}
+	for _, element := range before {
+		gone[spelled(element)] = element
+	}
+	for _, element := range after {
+		if _, ok := gone[spelled(element)]; !ok {
+			edit.Add = append(edit.Add, element)
+		}
+		delete(gone, spelled(element))
+	}
+	for _, text := range slices.Sorted(maps.Keys(gone)) {
+		edit.Remove = append(edit.Remove, gone[text])
+	}
+	return edit
+}
+
+func spelled(e nft.Element) string {
+	return strings.Join(slices.Concat([]string{e.Set, e.Map}, e.Key, []string{":"}, e.Value), "\x00")
+}
+
+// wrote takes that the plan is in the kernel, and wakes who waits for that.
+func (e *Enforcer) wrote(p plan, changed bool) {
+	e.written = p.ports
+	e.mu.Lock()
+	e.force = force{changes: p.changes, attachments: p.settled.missing}
+	e.wake()
+	policies := len(e.known.policies)
+	e.mu.Unlock()
+	if !e.inForce.Swap(true) {
+		e.log.Info("network policies are in force", "policies", policies, "pods", len(p.settled.ports),
+			"changed", changed)
+		e.cfg.Changed()
+	} else if changed && p.whole {
+		e.log.Info("tables of network policies put right")
+	}
+	e.update(func(s status.Enforcement) status.Enforcement {
+		if changed {
+			s.Edits++
+		}
+		s.Synced = time.Now()
+		return s
+	})
+}
+
+// halt takes why nothing can come into force, and wakes who waits.
+func (e *Enforcer) halt(missing string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.batch = batch{}
+	e.force.missing = missing
+	e.wake()
+}
+
+// wake wakes who waits for the kernel to hold something. Call it with mu held.
+func (e *Enforcer) wake() {
+	close(e.moved)
+	e.moved = make(chan struct{})
+}
+
+// count ends the pass in the status, and brings the numbers up to date.
+func (e *Enforcer) count() {
+	e.mu.Lock()
+	policies, attached, isolated := len(e.known.policies), len(e.held), e.cfg.Index.Isolated()
+	problems, waiting := e.cfg.Index.Problems(), 0
+	for key := range e.held {
+		if e.lacks(key) != "" {
+			waiting++
+		}
+	}
+	e.mu.Unlock()
+	e.update(func(s status.Enforcement) status.Enforcement {
+		s.Began = time.Time{}
+		s.Policies, s.Attached, s.Waiting, s.Isolated = policies, attached, waiting, isolated
+		return withProblems(s, problems)
+	})
+}
