@@ -42,6 +42,8 @@ type image struct {
 	// root is the directory of warren's module, kernel that of a fetched kernel, work where programs are built.
 	root, kernel, work string
 	suites             []suite
+	// together has the machines run at the same time.
+	together bool
 }
 
 // write makes the initramfs.

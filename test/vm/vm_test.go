@@ -74,6 +74,8 @@ func everything(t *testing.T) []selection {
 func TestPrivilegedKernels(t *testing.T) {
 	meshtest.Privileged(t)
 	i := newImage(t)
+	// A machine uses hardly more than one processor. Each takes 1 GiB of memory, of which the long lane's takes 4.
+	i.together = true
 	i.testKernel(t, Linux612, patience, newest)
 	i.testKernel(t, Linux61, patience, oldest)
 }
@@ -107,7 +109,10 @@ func (i image) testKernel(t *testing.T, k Kernel, timeout time.Duration, tests [
 		i.suites = append(i.suites, s.suite(timeout))
 	}
 	t.Run(k.Series, func(t *testing.T) {
-		m := i.machine(t, k)
+		m := i.machine(t, k) // One after the other: they are made of the same programs, built in one place.
+		if i.together {
+			t.Parallel()
+		}
 		m.timeout = 2 * timeout
 		begin := time.Now()
 		outcome, err := m.run(t.Context())
