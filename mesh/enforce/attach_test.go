@@ -182,6 +182,8 @@ func TestTwoAttachmentsOfOnePod(t *testing.T) {
 		w.added(attachmentOf(web, "b", 4))
 		w.wantIdentities("10.244.1.4", "vethb")
 		w.wantRecords("b")
+		w.detached("b")
+		w.wantIdentities() // what was replaced does not return
 	})
 }
 

@@ -30,11 +30,13 @@ type Cluster interface {
 	Waiting() string
 	// Nodes returns all Nodes of the cluster as of now, in any order, the own one included.
 	Nodes() []mesh.Node
+	// Problems returns what of the cluster's NetworkPolicies could not be read, in any order.
+	Problems() []policy.Problem
 }
 
 // Host is the operating system's network as this package uses it. All functions may be called at the same time.
 type Host interface {
-	// PolicySupport returns an error that says what the kernel or nft lack for network policies.
+	// PolicySupport returns an error that says what the kernel or nft lack for network policies, and the remedy.
 	PolicySupport(ctx context.Context) error
 	// BridgeMAC returns the hardware address of the pods' bridge; zero while there is no bridge.
 	BridgeMAC() ([6]byte, error)

@@ -87,8 +87,7 @@ func (e *Enforcer) support(ctx context.Context) error {
 	}
 	err := e.cfg.Host.PolicySupport(ctx)
 	if err != nil {
-		err = fmt.Errorf("this host cannot keep network policies: %w: set --network-policy=off for a node without them",
-			err)
+		err = fmt.Errorf("this host cannot keep network policies: %w", err)
 	}
 	e.report(stepSupport, err)
 	e.supported = err == nil

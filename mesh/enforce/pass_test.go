@@ -215,7 +215,7 @@ func TestBridgeMACChanges(t *testing.T) {
 		running(w)
 		before := w.kernel.idents[nft.ID{Family: "bridge", Name: "warren"}]
 		w.kernel.set(func(k *kernel) { k.mac[5] = 9 })
-		w.kernel.meddle(func(map[nft.ID]model) {})
+		w.Poke()
 		synctest.Wait()
 		if after := w.kernel.idents[nft.ID{Family: "bridge", Name: "warren"}]; after == before {
 			t.Error("the table has the bridge's former address")
@@ -279,7 +279,7 @@ func TestTighteningIsSaid(t *testing.T) {
 // A host that cannot keep policies says so, with the remedy, and attaches no pod.
 func TestUnsupported(t *testing.T) {
 	simulate(t, func(w *world) {
-		w.kernel.unsupported = errors.New("the kernel has no nftables tables of family bridge")
+		w.kernel.unsupported = errors.New("no nftables tables of family bridge: set --network-policy=off")
 		w.start()
 		const remedy = "no nftables tables of family bridge: set --network-policy=off"
 		if s := fmt.Sprint(w.board.Snapshot().Unready()); !strings.Contains(s, remedy) {
@@ -305,7 +305,7 @@ func TestProblemsAreTold(t *testing.T) {
 		w.SetPolicy(p)
 		time.Sleep(time.Second)
 		e := w.board.Snapshot().Enforcement
-		if e.ProblemCount != 1 || e.Problems[0].Namespace != "shop" || e.Problems[0].Name != "closes-web" {
+		if e.ProblemCount != 2 || e.Problems[0].Name != "closes-web" || e.Problems[1].Name != "odd" {
 			t.Errorf("%+v", e.Problems)
 		}
 		if warnings := w.board.Snapshot().Warnings(); len(warnings) != 1 || w.board.Snapshot().Unready() != nil {

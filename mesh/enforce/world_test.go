@@ -375,6 +375,10 @@ func (c *cluster) Synced() bool       { c.mu.Lock(); defer c.mu.Unlock(); return
 func (c *cluster) Waiting() string    { c.mu.Lock(); defer c.mu.Unlock(); return c.waiting }
 func (c *cluster) Nodes() []mesh.Node { c.mu.Lock(); defer c.mu.Unlock(); return c.nodes }
 
+func (c *cluster) Problems() []policy.Problem {
+	return []policy.Problem{{Kind: "NetworkPolicy", Namespace: "shop", Name: "odd", Field: "spec", Reason: "it is odd"}}
+}
+
 func (c *cluster) set(synced bool, waiting string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -43,12 +43,12 @@ func (e *Enforcer) plan() (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
+	// The cluster is asked without mu: it may hold a lock of its own while it hands something over.
+	nodes := e.newNodes()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.batch = batch{}
-	if e.known.nodesChanged {
-		e.known.nodesChanged = !e.setNodes(e.cfg.Cluster.Nodes())
-	}
+	e.setNodes(nodes)
 	p := plan{changes: e.changes, settled: settle(e.held, e.known)}
 	e.give(p.settled.pods)
 	p.ports = ports.Layout(e.cfg.Bridge, mac, p.settled.ports)
@@ -77,11 +77,23 @@ func (e *Enforcer) give(pods map[podKey]policy.Attached) {
 	}
 }
 
-// setNodes tells the index of the nodes, and reports whether it did: a list without the own Node is that of an API
-// server which has lost its store. Call it with mu held.
-func (e *Enforcer) setNodes(nodes []mesh.Node) bool {
+// newNodes returns the nodes, and nil if they have not changed.
+func (e *Enforcer) newNodes() []mesh.Node {
+	e.mu.Lock()
+	changed := e.known.nodesChanged
+	e.known.nodesChanged = false
+	e.mu.Unlock()
+	if !changed {
+		return nil
+	}
+	return e.cfg.Cluster.Nodes()
+}
+
+// setNodes tells the index of the nodes. A list without the own Node is that of an API server which has lost its store,
+// and says nothing. Call it with mu held.
+func (e *Enforcer) setNodes(nodes []mesh.Node) {
 	if !slices.ContainsFunc(nodes, func(n mesh.Node) bool { return n.Name == e.cfg.Node }) {
-		return false
+		return
 	}
 	gone := maps.Clone(e.nodes)
 	for _, n := range nodes {
@@ -101,7 +113,6 @@ func (e *Enforcer) setNodes(nodes []mesh.Node) bool {
 		e.cfg.Index.DeleteNode(name)
 		delete(e.nodes, name)
 	}
-	return true
 }
 
 // write brings the plan into the kernel and reports whether that changed anything.
@@ -188,6 +199,8 @@ func (e *Enforcer) count() {
 		}
 	}
 	e.mu.Unlock()
+	problems = append(problems, e.cfg.Cluster.Problems()...)
+	slices.SortFunc(problems, func(a, b policy.Problem) int { return strings.Compare(a.String(), b.String()) })
 	e.update(func(s status.Enforcement) status.Enforcement {
 		s.Began = time.Time{}
 		s.Policies, s.Attached, s.Waiting, s.Isolated = policies, attached, waiting, isolated
