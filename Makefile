@@ -1,12 +1,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build test test-unit test-privileged test-lab test-race test-cluster test-cluster-long test-vm test-vm-long test-mutants lint demo demo-down cluster cluster-down bench image image-local manifests clean
+.PHONY: help build test test-unit test-cyclonus test-privileged test-lab test-race test-cluster test-cluster-long test-vm test-vm-long test-mutants lint demo demo-down cluster cluster-down bench image image-local manifests clean
 
 # Debian has nft, tcpdump and conntrack there; not every caller's PATH includes it.
 export PATH := $(PATH):/usr/sbin:/sbin
 
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
-LANES    := unit privileged lab cluster vm
+LANES    := unit cyclonus privileged lab cluster vm
 IMAGE    ?= warren.mesh/warren:dev
 # docker, podman or buildah: whichever builds images here.
 BUILDER  ?= $(firstword $(foreach b,docker podman buildah,$(if $(shell command -v $(b)),$(b))) docker)
@@ -33,6 +33,9 @@ test: ## all tests, lane by lane, then their count; needs root
 
 test-unit: ## tests that run anywhere, without root
 	@FORMAT=pkgname test/lane unit -timeout=5m -skip='^TestPrivileged' ./...
+
+test-cyclonus: ## network policies compared with cyclonus, which judges them too, on random clusters
+	@FORMAT=pkgname MODULE=test/cyclonus test/lane cyclonus -timeout=5m ./...
 
 test-privileged: ## tests that need root, in network namespaces of their own
 	@test/install

@@ -31,6 +31,8 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/linux/sysctl", "keys mesh mesh/linux/rtnl internal/atomicfile", "parameters are files"},
 	{"mesh/linux/drift", "keys mesh mesh/linux/rtnl", "functions read the host"},
 	{"mesh/linux/firewalls", "mesh/nft", "other firewalls are in the way of any mesh"},
+	{"mesh/linux/walls", "keys mesh mesh/nft mesh/ports mesh/linux/rtnl",
+		"tables are written whoever says what is in them"},
 	{"mesh/linux/handshake", "mesh mesh/loop", "a datagram begins a handshake on every device"},
 	{"mesh/linux/wg", "keys mesh mesh/linux/rtnl", "a device is configured alike wherever its interface comes from"},
 	{"mesh/status", "keys mesh", "what is told of a mesh does not depend on who tells it"},

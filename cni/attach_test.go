@@ -24,6 +24,8 @@ type machine struct {
 	configuration cni.Configuration
 	runtime       *libcni.CNIConfig
 	list          *libcni.NetworkConfigList
+	// plugins is their directory.
+	plugins string
 }
 
 // newMachine moves this test into a network namespace of its own.
@@ -38,16 +40,23 @@ func newMachine(t *testing.T) *machine {
 	run(t, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
 	m := &machine{configuration: node(t)}
 	configure(t, m.configuration, 1380)
+	m.load(t)
+	plugins := cni.Plugins{From: built, To: t.TempDir()}
+	install(t, plugins)
+	m.plugins = plugins.To
+	m.configuration.CacheDir = t.TempDir()
+	m.runtime = libcni.NewCNIConfigWithCacheDir([]string{plugins.To}, m.configuration.CacheDir, nil)
+	return m
+}
+
+// load reads the configuration, as a runtime does when it has changed.
+func (m *machine) load(t *testing.T) {
+	t.Helper()
 	list, err := libcni.NetworkConfFromFile(m.configuration.Link())
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.list = list
-	plugins := cni.Plugins{From: built, To: t.TempDir()}
-	install(t, plugins)
-	m.configuration.CacheDir = t.TempDir()
-	m.runtime = libcni.NewCNIConfigWithCacheDir([]string{plugins.To}, m.configuration.CacheDir, nil)
-	return m
 }
 
 // pluginsEnv names the environment variable of the plugins' directory, for machines without Go.

@@ -95,11 +95,7 @@ func (m *machine) withGate(t *testing.T) {
 	if !configure(t, m.configuration, 1380) {
 		t.Fatal("the configuration has not changed")
 	}
-	list, err := libcni.NetworkConfFromFile(m.configuration.Link())
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.list = list
+	m.load(t)
 }
 
 // args are what a kubelet's runtime says of the pod.

@@ -130,6 +130,9 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	}
 	group.Go(func() error { return cluster.Run(ctx) })
 	group.Go(func() error { a.Run(ctx); return nil })
+	if d.compared() != nil {
+		group.Go(func() error { d.collect(ctx, log); return nil })
+	}
 	err = group.Wait()
 	log.Info("stopped: the mesh continues to work as it is")
 	return err

@@ -146,6 +146,18 @@ func TestEmptyStoreShrinksNothing(t *testing.T) {
 	}
 }
 
+// synced is a Cluster that has read a mesh of five from an API server whose revisions are ahead of a new store's.
+func synced(t *testing.T) (api *fakeAPI, c *Cluster, stop func() time.Duration) {
+	api = newFakeAPI(mesh5("")...)
+	for range 100 {
+		api.put(meshed(1, ""))
+	}
+	c = api.cluster(t, nil)
+	stop = run(t, c)
+	time.Sleep(time.Minute)
+	return api, c, stop
+}
+
 // TestWatchesBeginAnewTogether has an API server return with another store in which everybody is registered anew. One
 // of the watches has to list again; the other one resumes at a revision that this server will not reach for long.
 func TestWatchesBeginAnewTogether(t *testing.T) {
@@ -154,14 +166,8 @@ func TestWatchesBeginAnewTogether(t *testing.T) {
 	for name, full := range map[string]bool{"the own Node lists again": true, "all Nodes list again": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := newFakeAPI(mesh5("")...)
-				for range 100 {
-					api.put(meshed(1, ""))
-				}
-				c := api.cluster(t, nil)
-				stop := run(t, c)
+				api, c, stop := synced(t)
 				defer stop()
-				time.Sleep(time.Minute)
 				api.answers(down)
 				api.restore(mesh5("-new")...)
 				time.Sleep(time.Minute)
@@ -189,14 +195,8 @@ func TestOutageEndsWithTheOwnNode(t *testing.T) {
 	for name, store := range map[string][]*corev1.Node{"empty": nil, "all anew": mesh5("-new"), "unnoticed": nil} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := newFakeAPI(mesh5("")...)
-				for range 100 {
-					api.put(meshed(1, ""))
-				}
-				c := api.cluster(t, nil)
-				stop := run(t, c)
+				api, c, stop := synced(t)
 				defer stop()
-				time.Sleep(time.Minute)
 				if name != "unnoticed" { // by connections that wait until the server is back
 					api.answers(down)
 				}

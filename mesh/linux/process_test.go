@@ -41,6 +41,27 @@ func (m *machine) observation() mesh.Observation {
 	return o
 }
 
+// complete applies what is missing, and wants nothing to be left to do.
+func (m *machine) complete(want mesh.State) {
+	m.Helper()
+	if err := m.Apply(m.Context(), mesh.Diff(want, m.observe())); err != nil {
+		m.Error(err)
+	}
+	if left := mesh.Diff(want, m.observe()); !left.Empty() {
+		m.Errorf("there is left to do: %v", left.Lines())
+	}
+}
+
+// newPersistent is a machine as it should be, whose interface stays when its device process ends.
+func newPersistent(t *testing.T) (m *machine, process *deviceProcess, want mesh.State) {
+	t.Helper()
+	m = newBareMachine(t, Userspace)
+	process = startDevice(t, m.cfg.Link, deviceEnv+"_PERSIST=1")
+	want = m.small()
+	m.complete(want)
+	return m, process, want
+}
+
 // Without its process there is no userspace device to configure: the Host says what it waits for, with all guards up.
 func TestPrivilegedWaitsForTheDeviceProcess(t *testing.T) {
 	meshtest.Privileged(t)
@@ -57,12 +78,7 @@ func TestPrivilegedWaitsForTheDeviceProcess(t *testing.T) {
 		t.Errorf("have\n%s, want\n%s", have, guards)
 	}
 	startDevice(t, m.cfg.Link)
-	if err := m.Apply(t.Context(), mesh.Diff(want, m.observe())); err != nil {
-		t.Error(err)
-	}
-	if left := mesh.Diff(want, m.observe()); !left.Empty() {
-		t.Errorf("with a device there is left to do: %v", left.Lines())
-	}
+	m.complete(want)
 }
 
 func unreachableOnly(routes []mesh.Route) (all []mesh.Route) {
@@ -77,12 +93,7 @@ func unreachableOnly(routes []mesh.Route) (all []mesh.Route) {
 // A persistent TUN keeps addresses and routes while its process is away.
 func TestPrivilegedDeviceProcessDies(t *testing.T) {
 	meshtest.Privileged(t)
-	m := newBareMachine(t, Userspace)
-	process := startDevice(t, m.cfg.Link, deviceEnv+"_PERSIST=1")
-	want := m.small()
-	if err := m.Apply(t.Context(), mesh.Diff(want, m.observe())); err != nil {
-		t.Fatal(err)
-	}
+	m, process, want := newPersistent(t)
 	poked := m.watch()
 	process.kill()
 	<-poked
@@ -100,12 +111,7 @@ func TestPrivilegedDeviceProcessDies(t *testing.T) {
 	}
 	startDevice(t, m.cfg.Link)
 	<-poked
-	if err := m.Apply(t.Context(), mesh.Diff(want, m.observe())); err != nil {
-		t.Error(err)
-	}
-	if left := mesh.Diff(want, m.observe()); !left.Empty() {
-		t.Errorf("with a device there is left to do: %v", left.Lines())
-	}
+	m.complete(want)
 }
 
 // A key that is not the Host's is not set: the device would have neither.
@@ -170,12 +176,7 @@ func TestPrivilegedRemoveSpares(t *testing.T) {
 // and goes on with it when it answers again.
 func TestPrivilegedHungDeviceProcess(t *testing.T) {
 	meshtest.Privileged(t)
-	m := newBareMachine(t, Userspace)
-	process := startDevice(t, m.cfg.Link, deviceEnv+"_PERSIST=1")
-	want := m.small()
-	if err := m.Apply(t.Context(), mesh.Diff(want, m.observe())); err != nil {
-		t.Fatal(err)
-	}
+	m, process, want := newPersistent(t)
 	poked := m.watch()
 	process.signal(syscall.SIGSTOP)
 	<-poked // By nothing but the silence.

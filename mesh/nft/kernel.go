@@ -183,3 +183,17 @@ func raw(m netlink.Message) values {
 	}
 	return valuesOf(m.Data[nfgenmsgSize:])
 }
+
+// Exists reports whether the table is there.
+func (t *Table) Exists() (there bool, err error) {
+	family, err := familyNumber(t.Family)
+	if err != nil {
+		return false, err
+	}
+	k := kernelListing{ID: t.ID, family: family}
+	err = k.each(unix.NFT_MSG_GETTABLE, func(netlink.Message) { there = true })
+	if err != nil {
+		return false, fmt.Errorf("look up nftables table %v: %w", t.ID, err)
+	}
+	return there, nil
+}

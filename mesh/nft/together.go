@@ -82,3 +82,6 @@ func (t *Table) Check(ctx context.Context, l Layout) error {
 	l.write(tx)
 	return t.nft.Check(ctx, tx)
 }
+
+// Empty reports whether the change changes nothing.
+func (c Change) Empty() bool { return c.Layout == nil && c.Edit.Empty() }

@@ -18,8 +18,9 @@ type Event struct {
 	// Index is the interface's: of the link, the address, the route or the sysctl. A sysctl for all interfaces has
 	// AllInterfaces.
 	Index int
-	// Name, MTU (in bytes) and Up are a link's.
+	// Name, MAC, MTU (in bytes) and Up are a link's. MAC is zero for one that is not Ethernet's.
 	Name string
+	MAC  [6]byte
 	MTU  int
 	Up   bool
 	// Outward reports whether a link is of a kind that leads out of a host: hardware, a bond, a team or a VLAN.
@@ -91,6 +92,10 @@ func parseLink(data []byte, gone bool) Event {
 		switch id {
 		case unix.IFLA_IFNAME:
 			e.Name = unix.ByteSliceToString(value)
+		case unix.IFLA_ADDRESS:
+			if len(value) == len(e.MAC) {
+				e.MAC = [6]byte(value)
+			}
 		case unix.IFLA_MTU:
 			e.MTU = int(number(value))
 		case unix.IFLA_LINKINFO:

@@ -63,11 +63,14 @@ func (l *Link) Close() error {
 	return l.Device.Close()
 }
 
-// Read reads packets. It wraps errors about a packet that cannot be cut into segments as ErrTooManySegments, after
-// which the device continues to read; other errors would end it. It does not wrap errors of the file: then the
-// interface is gone.
+// Read reads packets, and mends their checksums. It wraps errors about a packet that cannot be cut into segments as
+// ErrTooManySegments, after which the device continues to read; other errors would end it. It does not wrap errors of
+// the file: then the interface is gone.
 func (l *Link) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 	n, err := l.Device.Read(bufs, sizes, offset)
+	for i := range n {
+		mendChecksum(bufs[i][offset:][:sizes[i]])
+	}
 	var pathErr *fs.PathError
 	if err == nil || errors.Is(err, os.ErrClosed) || errors.As(err, &pathErr) {
 		return n, err

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"warren.mesh/cni"
+	"warren.mesh/mesh/linux"
+)
+
+const (
+	// collectEvery is how often addresses are freed whose pods are gone; the first time is the daemon's start.
+	collectEvery = time.Hour
+	// collectAgain is how soon that is repeated if it was not possible, because a pod was being attached for example.
+	collectAgain = 5 * time.Minute
+)
+
+// collect frees the addresses of pods that are gone, until ctx ends.
+func (d *daemon) collect(ctx context.Context, log *slog.Logger) {
+	collector := cni.Collector{
+		Configuration: d.attachments, Plugin: filepath.Join(d.plugins.From, "host-local"),
+		Ports: func() ([]string, error) { return linux.BridgePorts(d.attachments.Bridge) },
+	}
+	failed := false
+	for {
+		freed, err := collector.Collect(ctx)
+		if len(freed) > 0 {
+			log.Info("addresses are free again whose pods are gone", "addresses", freed)
+		}
+		if err != nil && !failed && ctx.Err() == nil {
+			log.Warn("addresses of pods that are gone stay reserved", "err", err, "again", collectAgain)
+		}
+		failed = err != nil
+		wait := collectEvery
+		if failed {
+			wait = collectAgain
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
