@@ -21,6 +21,7 @@ import (
 
 // machine is a network namespace with the configuration and the real plugins installed, as a node has them.
 type machine struct {
+	*namespace.Net
 	configuration cni.Configuration
 	runtime       *libcni.CNIConfig
 	list          *libcni.NetworkConfigList
@@ -29,16 +30,16 @@ type machine struct {
 }
 
 // newMachine moves this test into a network namespace of its own.
-func newMachine(t *testing.T) *machine {
+func newMachine(t testing.TB) *machine {
 	t.Helper()
 	// Go may have to fetch what it builds, which it cannot in there.
 	built := buildPlugins(t)
-	namespace.Enter(t)
+	net := namespace.Enter(t)
 	run(t, "ip", "link", "set", "lo", "up")
 	// The bridge's IPv6 address is of no use to the node until no neighbour has claimed it for a second or two. On a
 	// real node warren0 has it too, without that wait.
 	run(t, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
-	m := &machine{configuration: node(t)}
+	m := &machine{Net: net, configuration: node(t)}
 	configure(t, m.configuration, 1380)
 	m.load(t)
 	plugins := cni.Plugins{From: built, To: t.TempDir()}
@@ -50,7 +51,7 @@ func newMachine(t *testing.T) *machine {
 }
 
 // load reads the configuration, as a runtime does when it has changed.
-func (m *machine) load(t *testing.T) {
+func (m *machine) load(t testing.TB) {
 	t.Helper()
 	list, err := libcni.NetworkConfFromFile(m.configuration.Link())
 	if err != nil {
@@ -64,7 +65,7 @@ const pluginsEnv = "WARREN_CNI_PLUGINS"
 
 // buildPlugins builds all of them, those of others at their pinned version, unless they are there: seconds, or nothing
 // where they are in Go's cache.
-func buildPlugins(t *testing.T) string {
+func buildPlugins(t testing.TB) string {
 	t.Helper()
 	if dir := os.Getenv(pluginsEnv); dir != "" {
 		return dir
@@ -87,14 +88,14 @@ type pod struct {
 }
 
 // newPod makes a pod that is attached to nothing yet.
-func newPod(t *testing.T, name string) pod {
+func newPod(t testing.TB, name string) pod {
 	t.Helper()
 	net := namespace.New(t)
 	net.Command(t, "ip", "link", "set", "lo", "up")
 	return pod{net, &libcni.RuntimeConf{ContainerID: name, NetNS: net.Path(), IfName: "eth0"}}
 }
 
-func (m *machine) attach(t *testing.T, pod pod) []netip.Addr {
+func (m *machine) attach(t testing.TB, pod pod) []netip.Addr {
 	t.Helper()
 	result, err := m.runtime.AddNetworkList(context.Background(), m.list, pod.conf)
 	if err != nil {
@@ -112,7 +113,7 @@ func (m *machine) attach(t *testing.T, pod pod) []netip.Addr {
 	return addrs
 }
 
-func (m *machine) detach(t *testing.T, pod pod) {
+func (m *machine) detach(t testing.TB, pod pod) {
 	t.Helper()
 	if err := m.runtime.DelNetworkList(context.Background(), m.list, pod.conf); err != nil {
 		t.Errorf("detach %s: %v", pod.conf.ContainerID, err)
@@ -120,7 +121,7 @@ func (m *machine) detach(t *testing.T, pod pod) {
 }
 
 // listen listens in the pod until the test ends.
-func (p pod) listen(t *testing.T, addr netip.Addr, port uint16) (l net.Listener) {
+func (p pod) listen(t testing.TB, addr netip.Addr, port uint16) (l net.Listener) {
 	t.Helper()
 	err := p.Do(func() (err error) {
 		l, err = net.Listen("tcp", netip.AddrPortFrom(addr, port).String())
@@ -133,7 +134,7 @@ func (p pod) listen(t *testing.T, addr netip.Addr, port uint16) (l net.Listener)
 	return l
 }
 
-func run(t *testing.T, command ...string) {
+func run(t testing.TB, command ...string) {
 	t.Helper()
 	if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", command, err, out)

@@ -3,7 +3,9 @@ package cni_test
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -55,3 +57,26 @@ func TestAttachments(t *testing.T) {
 		}
 	}
 }
+
+// A file of containerd 2.4, but for the configuration in it, and with a port that every host has.
+func TestAttachmentsOfContainerd(t *testing.T) {
+	content, err := os.ReadFile("testdata/containerd-2.4.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := node(t)
+	c.CacheDir = t.TempDir()
+	here := portOf.ReplaceAllString(string(content), `"lo"`)
+	write(t, map[string]string{filepath.Join(c.CacheDir, "results/warren-x-eth0"): here})
+	got, problems := c.Attachments()
+	if len(got) != 1 || problems != nil {
+		t.Fatalf("got %v, %v", got, problems)
+	}
+	a := got[0]
+	if a.Name != "web-mbx7t" || a.UID != "b28f9e68-d43c-4314-b73f-f082852d1a40" || a.MAC != "fa:5d:d3:c5:81:f9" ||
+		len(a.Addrs) != 2 {
+		t.Errorf("got %+v", a)
+	}
+}
+
+var portOf = regexp.MustCompile(`"veth[0-9a-f]+"`)

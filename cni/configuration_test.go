@@ -14,7 +14,7 @@ import (
 	"warren.mesh/cni"
 )
 
-func node(t *testing.T) cni.Configuration {
+func node(t testing.TB) cni.Configuration {
 	t.Helper()
 	dir := t.TempDir()
 	return cni.Configuration{
@@ -26,7 +26,7 @@ func node(t *testing.T) cni.Configuration {
 
 var podCIDRs = prefixes("10.244.1.0/24", "fd00:10:244:1::/64")
 
-func configure(t *testing.T, c cni.Configuration, mtu int) (changed bool) {
+func configure(t testing.TB, c cni.Configuration, mtu int) (changed bool) {
 	t.Helper()
 	changed, err := c.Configure(podCIDRs, mtu)
 	if err != nil {

@@ -73,7 +73,7 @@ func (d *daemon) attached() map[string]gate.Attachment {
 var sameAddr = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 
 // serve serves d until stop is called.
-func (d *daemon) serve(t *testing.T, c cni.Configuration) (stop func()) {
+func (d *daemon) serve(t testing.TB, c cni.Configuration) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -89,7 +89,7 @@ func (d *daemon) serve(t *testing.T, c cni.Configuration) (stop func()) {
 }
 
 // withGate turns the gate on, as an upgrade of the daemon does.
-func (m *machine) withGate(t *testing.T) {
+func (m *machine) withGate(t testing.TB) {
 	t.Helper()
 	m.configuration.Gate = true
 	if !configure(t, m.configuration, 1380) {
@@ -193,7 +193,7 @@ func TestPrivilegedGateRefuses(t *testing.T) {
 }
 
 // hardware is the address of the pod's interface.
-func hardware(t *testing.T, p pod) (address string) {
+func hardware(t testing.TB, p pod) (address string) {
 	t.Helper()
 	err := p.Do(func() error {
 		link, err := net.InterfaceByName("eth0")

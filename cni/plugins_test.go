@@ -13,7 +13,7 @@ import (
 )
 
 // release makes a directory of the plugins, each holding its name and the version.
-func release(t *testing.T, version string) string {
+func release(t testing.TB, version string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range cni.Names {
@@ -22,7 +22,7 @@ func release(t *testing.T, version string) string {
 	return dir
 }
 
-func install(t *testing.T, p cni.Plugins) []string {
+func install(t testing.TB, p cni.Plugins) []string {
 	t.Helper()
 	installed, err := p.Install()
 	if err != nil {
@@ -32,7 +32,7 @@ func install(t *testing.T, p cni.Plugins) []string {
 }
 
 // visible is what a runtime sees: without hidden files.
-func visible(t *testing.T, dir string) map[string]string {
+func visible(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {

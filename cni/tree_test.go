@@ -17,7 +17,7 @@ type entry struct {
 }
 
 // tree reads everything below the directories; absent ones are empty.
-func tree(t *testing.T, dirs ...string) map[string]entry {
+func tree(t testing.TB, dirs ...string) map[string]entry {
 	t.Helper()
 	files := map[string]entry{}
 	for _, dir := range dirs {
@@ -59,7 +59,7 @@ func names(tree map[string]entry) map[string]entry {
 	return timeless
 }
 
-func write(t *testing.T, files map[string]string) {
+func write(t testing.TB, files map[string]string) {
 	t.Helper()
 	for path, content := range files {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755),
