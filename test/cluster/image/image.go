@@ -132,7 +132,8 @@ func (b Builder) make(ctx context.Context, r recipe, output string) error {
 		return fmt.Errorf("ask go for its module cache: %w", err)
 	}
 	volume := filepath.Join(strings.TrimSpace(string(cache)), "cache", "download") + ":" + modules + ":ro"
-	arguments := []string{"build", "--pull-never", "--layers", "--network=host", "--volume=" + volume,
+	// With --force-rm a build that fails leaves no container, whose image could not be pruned after the next one.
+	arguments := []string{"build", "--pull-never", "--layers", "--force-rm", "--network=host", "--volume=" + volume,
 		"--tag=" + r.name, "--file=" + r.file}
 	if r.beside != nil {
 		dir, err := r.beside(ctx)
