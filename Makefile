@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build test test-unit test-cyclonus test-privileged test-lab test-race test-cluster test-cluster-long test-vm test-vm-long test-mutants lint demo demo-down cluster cluster-down bench image image-local manifests clean
+.PHONY: help build test test-unit test-cyclonus test-privileged test-lab test-lab-long test-race test-cluster test-cluster-long test-vm test-vm-long test-mutants lint demo demo-down cluster cluster-down bench image image-local manifests clean
 
 # Debian has nft, tcpdump and conntrack there; not every caller's PATH includes it.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -46,6 +46,11 @@ test-lab: ## tests on clusters on this machine, with a real API server
 	@test/install
 	@go run ./test/lab/cmd/lab build
 	@WARREN_PRIVILEGED=1 test/lane lab -timeout=30m -count=1 -p=1 -run='^TestPrivileged' -skip='^TestPrivilegedLong' $$(go list ./test/... | grep -v -e /test/cluster -e /test/vm)
+
+test-lab-long: ## a mesh of 5,000 nodes on this machine, and what it costs; a quarter of an hour
+	@test/install
+	@go run ./test/lab/cmd/lab build
+	@WARREN_PRIVILEGED=1 test/lane lab-long -timeout=1h -count=1 -p=1 -run='^TestPrivilegedLongScale$$' ./test/e2e
 
 test-cluster: ## tests of the manifests on real kubelets and containerd
 	@test/install cluster

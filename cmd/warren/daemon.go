@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -96,6 +97,7 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	if err := d.attachments.CheckRunDir(); err != nil {
 		return err
 	}
+	collectGarbage()
 	key, err := loadKey(keys.Store{Path: d.keyFile}, log)
 	if err != nil {
 		return err
@@ -136,6 +138,17 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	err = group.Wait()
 	log.Info("stopped: the mesh continues to work as it is")
 	return err
+}
+
+// garbagePercent is the daemon's GOGC: garbage may grow to half of what is in use, not to as much, as by default. With
+// 5,000 nodes some 27 MB are in use, and what each reading of the device leaves is garbage.
+const garbagePercent = 50
+
+// collectGarbage sets how often garbage is collected, unless the operator has.
+func collectGarbage() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
 }
 
 // The default ports are outside the range that Prometheus' list of default ports gives to exporters, 9100 to 9999, and

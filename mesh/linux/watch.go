@@ -17,7 +17,7 @@ import (
 // that hangs pokes too: Observe and Apply then say so.
 //
 // It also calls seen, from one goroutine, with the statuses of the device's peers each time that it has read them,
-// sorted by key: every 500 ms, or less often with more than 1,000 peers.
+// sorted by key: every 500 ms, or less often with more than 500 peers, but every 5 s at least.
 func (h *Host) Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStatus)) error {
 	// Both subscriptions, and what the watcher reads, on the caller's thread, whose network namespace they are about.
 	ruleset, err := nft.Subscribe(h.firewall)

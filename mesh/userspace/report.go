@@ -11,8 +11,14 @@ import (
 	"golang.zx2c4.com/wireguard/device"
 )
 
-// roamInterval is how often the reporter compares endpoints: only the device notices that a peer roams.
-const roamInterval = 5 * time.Second
+// roamInterval is how often the reporter compares endpoints: only the device notices that a peer roams. Reading the
+// endpoints of thousands of peers costs the device what they do: it is done less often by roamPerPeer for each.
+const (
+	roamInterval = 5 * time.Second
+	roamPerPeer  = 5 * time.Millisecond
+)
+
+func roamEvery(peers int) time.Duration { return max(roamInterval, time.Duration(peers)*roamPerPeer) }
 
 // reporter tells the supervisor the device's settings. It ignores errors of the pipe: without a supervisor this process
 // is about to be killed.
@@ -36,14 +42,14 @@ func (r *reporter) begin() []byte {
 // follow makes the first report, which says that clients can configure the device, and then reports peers that roam,
 // until ctx ends.
 func (r *reporter) follow(ctx context.Context) {
-	tick := time.NewTicker(roamInterval)
-	defer tick.Stop()
 	for {
 		r.report()
+		timer := time.NewTimer(roamEvery(r.peers()))
 		select {
 		case <-ctx.Done():
+			timer.Stop()
 			return
-		case <-tick.C:
+		case <-timer.C:
 		}
 	}
 }
@@ -67,6 +73,13 @@ func (r *reporter) report() {
 	if _, err := r.supervisor.Read(make([]byte, 1)); err == nil {
 		r.told = now
 	}
+}
+
+// peers is how many peers the supervisor knows of.
+func (r *reporter) peers() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return bytes.Count(r.told, []byte("public_key="))
 }
 
 func (r *reporter) send(frame []byte) error {

@@ -34,12 +34,12 @@ type pretended struct {
 // proven stands for the proof that the Node with its UID has its own key.
 const proven = "(proven)"
 
-// pretend is a sound one, in conflict with no node of another number (0 to 2047).
+// pretend is a sound one, in conflict with no node of another number (0 to 8191).
 func pretend(name string, number int) pretended {
 	v4 := netip.AddrFrom4([4]byte{100, 64, byte(number >> 8), byte(number)})
 	v6 := netip.MustParseAddr(fmt.Sprintf("fd00:64::%x:1", number))
 	cidrs := []string{
-		fmt.Sprintf("10.244.%d.%d/28", 128+number/16, number%16*16), fmt.Sprintf("fd00:10:244:%x::/64", 0x8000+number),
+		fmt.Sprintf("10.244.%d.%d/30", 128+number/64, number%64*4), fmt.Sprintf("fd00:10:244:%x::/64", 0x8000+number),
 	}
 	key := meshtest.Key(fmt.Sprint("pretended ", number))
 	return pretended{name: name, podCIDRs: cidrs, ips: []string{v4.String(), v6.String()}, key: key,

@@ -46,15 +46,21 @@ func TestPrivilegedScale(t *testing.T) {
 	wantNoLoss(t, flows)
 }
 
+// crowdOf are so many nodes.
+func crowdOf(size int) (nodes []pretended) {
+	for i := range size {
+		nodes = append(nodes, pretend(fmt.Sprintf("crowd-%04d", i), i))
+	}
+	return nodes
+}
+
 // grow registers the crowd and waits until all nodes have programmed it.
 func grow(t *testing.T, l *lab.Lab) {
 	t.Helper()
-	var nodes []pretended
-	for i := range crowd {
-		node := pretend(fmt.Sprintf("crowd-%04d", i), i)
+	nodes := crowdOf(crowd)
+	for i := range nodes {
 		// With another endpoint, each would get that one when it has not answered for a while: no event's cost.
-		node.announcement.Endpoint, _, _ = strings.Cut(node.announcement.Endpoint, ",")
-		nodes = append(nodes, node)
+		nodes[i].announcement.Endpoint, _, _ = strings.Cut(nodes[i].announcement.Endpoint, ",")
 	}
 	begin := time.Now()
 	register(t, l, nodes...)
@@ -62,10 +68,8 @@ func grow(t *testing.T, l *lab.Lab) {
 	members := len(l.Nodes()) + crowd
 	for _, n := range l.Nodes() {
 		waitProgrammed(t, n, members-1)
-		t.Logf(
-			"%s: %d nodes registered in %v and programmed after %v; resident are %s of the daemon and %s of the device",
-			n.Name, crowd, registered.Round(time.Millisecond), time.Since(begin).Round(time.Millisecond), resident(t, n,
-				"daemon"), resident(t, n, "wireguard"))
+		t.Logf("%s: %d nodes registered in %v and programmed after %v; %s", n.Name, crowd,
+			registered.Round(time.Millisecond), time.Since(begin).Round(time.Millisecond), memoryOf(t, n))
 	}
 	for _, n := range l.Nodes() {
 		got := viewOf(t, n)
@@ -205,13 +209,4 @@ func waitEndpoint(t *testing.T, n *lab.Node, key, endpoint string) {
 		}
 		return nil
 	})
-}
-
-// resident is the resident memory of warren's process with this subcommand.
-func resident(t *testing.T, n *lab.Node, subcommand string) string {
-	t.Helper()
-	// The brackets keep the pattern from finding itself.
-	pattern := "[" + subcommand[:1] + "]" + subcommand[1:]
-	script := "grep -h VmRSS $(grep -lzx '" + pattern + "' /proc/[0-9]*/cmdline | sed s/cmdline/status/)"
-	return strings.Join(strings.Fields(n.MustExec(t, "sh", "-c", script))[1:], " ")
 }

@@ -192,15 +192,52 @@ func (n *Node) WaitDaemon(t TB) (code int) {
 // DevicePeak is the most memory, in bytes, that the node's process with the device has had in use at one time.
 func (n *Node) DevicePeak(t TB) int {
 	t.Helper()
-	child, err := n.device.Child()
-	var peak int
-	if err == nil {
-		peak, err = host.PeakMemory(child)
-	}
+	peak, err := host.PeakMemory(n.devicePID(t))
 	if err != nil {
 		t.Fatalf("memory of the device of %s: %v", n.Name, err)
 	}
 	return peak
+}
+
+// Usage is what a process of warren's uses.
+type Usage struct {
+	// Memory is in use now and Peak was the most so far, in bytes.
+	Memory, Peak int
+	// Processor is the time that it has had on a processor.
+	Processor time.Duration
+}
+
+// DaemonUsage is that of the node's daemon.
+func (n *Node) DaemonUsage(t TB) Usage {
+	t.Helper()
+	return usage(t, n.daemon.PID())
+}
+
+// DeviceUsage is that of the node's process with the device, without its supervisor.
+func (n *Node) DeviceUsage(t TB) Usage {
+	t.Helper()
+	return usage(t, n.devicePID(t))
+}
+
+func (n *Node) devicePID(t TB) int {
+	t.Helper()
+	pid, err := n.device.Child()
+	if err != nil {
+		t.Fatalf("the device of %s: %v", n.Name, err)
+	}
+	return pid
+}
+
+func usage(t TB, pid int) (u Usage) {
+	t.Helper()
+	var errs [3]error
+	u.Memory, errs[0] = host.Memory(pid)
+	u.Peak, errs[1] = host.PeakMemory(pid)
+	u.Processor, errs[2] = host.ProcessorTime(pid)
+	if err := errors.Join(errs[:]...); err != nil {
+		t.Fatalf("what a process uses: %v", err)
+	}
+	return u
 }
 
 func (n *Node) daemonLog() string { return n.subcommandLog("daemon") }

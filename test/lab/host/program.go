@@ -80,6 +80,9 @@ func (p *Process) Signal(s syscall.Signal, within time.Duration) error {
 	return nil
 }
 
+// PID is the process's, also after its end.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Suspend stops the process, calls during, and lets the process go on.
 func (p *Process) Suspend(during func()) (err error) {
 	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
