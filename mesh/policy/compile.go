@@ -29,8 +29,9 @@ func Compile(in Input) (State, []Problem) {
 	c.findOwners()
 	c.here()
 	add(&c.state.Table, slices.Collect(maps.Values(c.sets)), slices.Collect(maps.Values(c.profiles)))
+	nodes, pods := nodesByGateway(in.Nodes), byHome(c.owners)
 	for _, s := range c.sets {
-		c.elements(s)
+		c.elements(s, nodes, pods)
 	}
 	sortElements(c.state.Table.Elements)
 	c.state.Policies = len(c.used)
@@ -161,16 +162,11 @@ func (c *compiler) use(p *profile) *profile {
 	return p
 }
 
-func (c *compiler) elements(s *set) {
+func (c *compiler) elements(s *set, nodes map[netip.Addr][]*Node, pods homes) {
 	elements := &c.state.Table.Elements
-	nodes := nodesByGateway(c.Nodes)
 	switch s.kind {
 	case podSet, portSet:
-		for ip, o := range c.owners {
-			if s.group.admits(o.home) {
-				*elements = append(*elements, s.ofPod(o, ip)...)
-			}
-		}
+		*elements = append(*elements, pods.of(s)...)
 	case blockSet:
 		*elements = append(*elements, s.fixed()...)
 		for ip, of := range nodes {
