@@ -32,9 +32,16 @@ func crowd(pods, policies int) Input {
 		namespace := fmt.Sprintf("team%d", i%100)
 		peers := rule(podsWith(fmt.Sprintf("app=app%d", i%40)))
 		if i%3 == 2 {
-			peers = rule(namespacesWith(fmt.Sprintf("tier=%d", i/2%5)), namespacesWith(fmt.Sprintf("team=team%d", i/7%100)))
+			peers = rule(
+				namespacesWith(fmt.Sprintf("tier=%d", i/2%5)),
+				namespacesWith(fmt.Sprintf("team=team%d", i/7%100)),
+			)
 		}
-		p := ingress(fmt.Sprintf("policy%d", i), with(fmt.Sprintf("app=app%d", i/100%40)), peers.on(Port{TCP, "", 80, 0}))
+		p := ingress(
+			fmt.Sprintf("policy%d", i),
+			with(fmt.Sprintf("app=app%d", i/100%40)),
+			peers.on(Port{TCP, "", 80, 0}),
+		)
 		p.Namespace = namespace
 		in.Policies = append(in.Policies, p)
 	}
@@ -56,7 +63,8 @@ func crowdPod(i int) Pod {
 
 // BenchmarkCommit is what one pod's event costs, from the event to the edit.
 func BenchmarkCommit(b *testing.B) {
-	for _, size := range []struct{ pods, policies int }{{2_500, 110}, {2_500, 5_000}, {150_000, 110}, {150_000, 5_000}} {
+	type size struct{ pods, policies int }
+	for _, size := range []size{{2_500, 110}, {2_500, 5_000}, {150_000, 110}, {150_000, 5_000}} {
 		b.Run(fmt.Sprintf("%dpods/%dpolicies", size.pods, size.policies), func(b *testing.B) {
 			ix := indexOf(crowd(size.pods, size.policies))
 			p, other := relabelled(b, ix, size.pods)

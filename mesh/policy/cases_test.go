@@ -81,9 +81,23 @@ func TestAllPodsOfAllNamespaces(t *testing.T) {
 }
 
 func TestEndPort(t *testing.T) {
-	in := world(ingress("p", with("app=a"), anybody().on(Port{TCP, "", 8000, 8010}, Port{UDP, "", 9, 9})))
-	try(t, in, "r > a tcp/7999: no", "r > a tcp/8000: yes", "r > a tcp/8010: yes", "r > a tcp/8011: no",
-		"r > a udp/8005: no", "r > a udp/9: yes", "r > a udp/10: no")
+	in := world(
+		ingress("p", with("app=a"), anybody().on(Port{TCP, "", 8000, 8010}, Port{UDP, "", 9, 9}, Port{SCTP, "", 5, 6})),
+	)
+	try(
+		t,
+		in,
+		"r > a tcp/7999: no",
+		"r > a tcp/8000: yes",
+		"r > a tcp/8010: yes",
+		"r > a tcp/8011: no",
+		"r > a udp/8005: no",
+		"r > a udp/9: yes",
+		"r > a udp/10: no",
+		"r > a sctp/5: yes",
+		"r > a sctp/6: yes",
+		"r > a sctp/7: no",
+	)
 }
 
 // A port with a protocol and no number is all ports of the protocol. Only a rule without ports lets ICMP through.

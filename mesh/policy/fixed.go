@@ -89,10 +89,10 @@ func forwardChain() nft.Chain {
 		Comment: "from and to pods of this node",
 		Rules: []nft.Rule{
 			{Text: "ct state invalid,untracked,related jump odd", Reason: "no connection of its own"},
-			{Text: `iifname "warren-br0" ip saddr != @pods4 counter name unknown drop`, Reason: "from no known pod"},
-			{Text: `iifname "warren-br0" ip6 saddr != @pods6 counter name unknown drop`, Reason: "from no known pod"},
-			{Text: `oifname "warren-br0" ip daddr != @pods4 counter name unknown drop`, Reason: "to no known pod"},
-			{Text: `oifname "warren-br0" ip6 daddr != @pods6 counter name unknown drop`, Reason: "to no known pod"},
+			{Text: `iifname "warren-br0" ip saddr != @pods4 counter name "unknown" drop`, Reason: "from no known pod"},
+			{Text: `iifname "warren-br0" ip6 saddr != @pods6 counter name "unknown" drop`, Reason: "from no known pod"},
+			{Text: `oifname "warren-br0" ip daddr != @pods4 counter name "unknown" drop`, Reason: "to no known pod"},
+			{Text: `oifname "warren-br0" ip6 daddr != @pods6 counter name "unknown" drop`, Reason: "to no known pod"},
 			{Text: "ct original ip saddr @clients4 goto judge4", Reason: "from an isolated pod, or an answer to it"},
 			{Text: "ct reply ip saddr @servers4 goto judge4", Reason: "to an isolated pod, or an answer of it"},
 			{Text: "ct original ip6 saddr @clients6 goto judge6", Reason: "from an isolated pod, or an answer to it"},
@@ -110,9 +110,9 @@ func inputChain() nft.Chain {
 		Rules: []nft.Rule{
 			{Text: `iifname != "warren-br0" accept`, Reason: "not from a pod"},
 			{Text: "ct state invalid,untracked,related jump odd", Reason: "no connection of its own"},
-			{Text: "ct state new ip saddr != @pods4 counter name unknown drop", Reason: "from no known pod"},
+			{Text: `ct state new ip saddr != @pods4 counter name "unknown" drop`, Reason: "from no known pod"},
 			{Text: "ip6 saddr fe80::/10 accept", Reason: "link-local: not forwarded"},
-			{Text: "ct state new ip6 saddr != @pods6 counter name unknown drop", Reason: "from no known pod"},
+			{Text: `ct state new ip6 saddr != @pods6 counter name "unknown" drop`, Reason: "from no known pod"},
 			{Text: "ct original ip saddr @clients4 goto judge4", Reason: "from an isolated pod"},
 			{Text: "ct original ip6 saddr @clients6 goto judge6", Reason: "from an isolated pod"},
 		},
@@ -128,10 +128,10 @@ func oddChain() nft.Chain {
 			{Text: "ct state related meta l4proto icmp accept", Reason: "an error of a connection"},
 			{Text: "ct state related meta l4proto ipv6-icmp accept", Reason: "an error of a connection"},
 			{Text: "ct state related return", Reason: "judged as a connection"},
-			{Text: "ip saddr @clients4 counter name stray drop", Reason: "an isolated pod"},
-			{Text: "ip daddr @servers4 counter name stray drop", Reason: "an isolated pod"},
-			{Text: "ip6 saddr @clients6 counter name stray drop", Reason: "an isolated pod"},
-			{Text: "ip6 daddr @servers6 counter name stray drop", Reason: "an isolated pod"},
+			{Text: `ip saddr @clients4 counter name "stray" drop`, Reason: "an isolated pod"},
+			{Text: `ip daddr @servers4 counter name "stray" drop`, Reason: "an isolated pod"},
+			{Text: `ip6 saddr @clients6 counter name "stray" drop`, Reason: "an isolated pod"},
+			{Text: `ip6 daddr @servers6 counter name "stray" drop`, Reason: "an isolated pod"},
 		},
 	}
 }
@@ -163,7 +163,7 @@ func familyChains(in func(string) string) []nft.Chain {
 					"ct reply FAMILY saddr . meta l4proto . ct reply proto-src counter }"), Reason: "remembered",
 			})
 		}
-		drop := nft.Rule{Text: "counter name denied-" + direction + " drop", Reason: "refused"}
+		drop := nft.Rule{Text: `counter name "denied-` + direction + `" drop`, Reason: "refused"}
 		refuse.Rules = append(refuse.Rules, drop)
 		chains = append(chains, refuse)
 	}

@@ -225,6 +225,32 @@ func (d dice) connection() Connection {
 	return c
 }
 
+// between is a connection with a pod of this node at one end, mostly.
+func (d dice) between(in Input) Connection {
+	c := d.connection()
+	if len(in.Attached) == 0 || len(in.Pods) == 0 || d.chance(10) {
+		return c
+	}
+	here := in.Attached[d.IntN(len(in.Attached))].Addrs
+	there := in.Pods[d.IntN(len(in.Pods))].Addrs
+	if len(here) == 0 {
+		return c
+	}
+	pod, other := here[d.IntN(len(here))], d.address(false)
+	if pod.Is4() {
+		other = d.address(true)
+	}
+	for _, ip := range there {
+		if ip.Is4() == pod.Is4() && d.chance(60) {
+			other = ip
+		}
+	}
+	if c.Client, c.Server = pod, other; d.chance(50) {
+		c.Client, c.Server = other, pod
+	}
+	return c
+}
+
 // cluster is an Input at once.
 func (d dice) cluster() Input {
 	w := watched{Input: Input{Self: "node0"}}

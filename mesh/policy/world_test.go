@@ -127,9 +127,11 @@ func egress(name string, pods Selector, rules ...Rule) Policy {
 	return Policy{Namespace: "x", Name: name, Pods: pods, IsolatesEgress: true, Egress: rules}
 }
 
-// try judges connections, each like "a > b tcp/80: yes", in both families, with the end's name in addresses.
+// try judges connections, each like "a > b tcp/80: yes", in both families, with the end's name in addresses. The table
+// decides alike, by packets of a tracer.
 func try(t *testing.T, in Input, connections ...string) {
 	t.Helper()
+	w := newWire(t, in)
 	for _, line := range connections {
 		for _, family := range []string{"", "6"} {
 			conn, want := parseTrial(t, line, family)
@@ -137,6 +139,7 @@ func try(t *testing.T, in Input, connections ...string) {
 			if d.Allowed != want {
 				t.Errorf("%s%s: %v", line, family, d)
 			}
+			w.check(t, conn)
 		}
 	}
 }

@@ -12,6 +12,13 @@ func (p *parser) ct() (step, error) {
 		return nil, errors.New("the chain comes before connection tracking")
 	}
 	switch field := p.next(); field {
+	case "id", "original", "reply":
+		p.words = append([]string{field}, p.words...)
+		parts, err := p.parts("ct")
+		if err != nil {
+			return nil, err
+		}
+		return p.lookup(parts)
 	case "state":
 		return p.ctState()
 	case "status":
@@ -67,6 +74,13 @@ func connected(matches func(*state) bool) step {
 
 // meta parses what follows meta.
 func (p *parser) meta() (step, error) {
+	if len(p.words) > 0 && p.words[0] == "l4proto" {
+		parts, err := p.parts("meta")
+		if err != nil {
+			return nil, err
+		}
+		return p.lookup(parts)
+	}
 	if err := p.expect("mark"); err != nil {
 		return nil, err
 	}

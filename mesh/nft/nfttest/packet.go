@@ -13,8 +13,10 @@ type Packet struct {
 	Out string
 	// From and To are its addresses and ports before any translation.
 	From, To netip.AddrPort
-	// Protocol is "udp" or "tcp".
+	// Protocol is "udp", "tcp", "sctp", "icmp" or "ipv6-icmp".
 	Protocol string
+	// ICMPType is the message's type in nft's words, where rules ask for it: "nd-neighbor-solicit".
+	ICMPType string
 	// Mark is the packet mark.
 	Mark uint32
 	// Conntrack is what connection tracking knows.
@@ -23,6 +25,8 @@ type Packet struct {
 
 // Conntrack is what connection tracking knows of a packet's connection. The zero value is a new connection.
 type Conntrack struct {
+	// ID identifies the connection; sets that rules fill have it in their keys.
+	ID int
 	// State is New, Established, Related, Invalid or Untracked.
 	State State
 	// Reply says that the packet goes against the direction of the connection's first packet.

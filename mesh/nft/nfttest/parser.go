@@ -30,10 +30,15 @@ func init() {
 		"oifname": func(p *parser) (step, error) {
 			return p.iface(func(s *state) string { return s.Out }, "forward", "output", "postrouting")
 		},
-		"ip":         func(p *parser) (step, error) { return p.address(true) },
-		"ip6":        func(p *parser) (step, error) { return p.address(false) },
-		"udp":        func(p *parser) (step, error) { return p.port("udp") },
-		"tcp":        func(p *parser) (step, error) { return p.port("tcp") },
+		"ip":   func(p *parser) (step, error) { return p.address(true) },
+		"ip6":  func(p *parser) (step, error) { return p.address(false) },
+		"udp":  func(p *parser) (step, error) { return p.port("udp") },
+		"tcp":  func(p *parser) (step, error) { return p.port("tcp") },
+		"icmp": func(p *parser) (step, error) { return p.icmpType("icmp", "redirect") },
+		"icmpv6": func(p *parser) (step, error) {
+			return p.icmpType("ipv6-icmp", "nd-neighbor-solicit", "nd-neighbor-advert", "nd-redirect")
+		},
+		"update":     (*parser).update,
 		"fib":        (*parser).fib,
 		"ct":         (*parser).ct,
 		"meta":       (*parser).meta,

@@ -5,7 +5,11 @@ import "net/netip"
 // state is a packet on its way.
 type state struct {
 	Packet
-	host    Host
+	host Host
+	// client and server are the ends of the connection: the source of its first packet, and of its answers.
+	client, server netip.AddrPort
+	// learned are the keys that rules have added to sets.
+	learned map[string]map[string]bool
 	outcome Outcome
 }
 
@@ -79,6 +83,17 @@ func (s *state) run(c *chain) verdictKind {
 		}
 	}
 	return goOn
+}
+
+// meet finds out the ends of the packet's connection.
+func (s *state) meet() {
+	s.client, s.server = s.From, s.To
+	switch {
+	case s.Conntrack.Reply:
+		s.client, s.server = s.To, s.From
+	case s.Conntrack.Destination.IsValid():
+		s.server = s.Conntrack.Destination
+	}
 }
 
 func (s *state) evaluate(r rule) verdict {

@@ -10,9 +10,10 @@ import (
 	"warren.mesh/mesh/nft"
 )
 
-// Tracer follows packets through one layout.
+// Tracer follows packets through one layout. It remembers what rules add to sets from one packet to the next.
 type Tracer struct {
-	host Host
+	host    Host
+	learned map[string]map[string]bool
 	// hooks are the base chains by hook, in the order in which packets pass them.
 	hooks map[string][]*chain
 }
@@ -31,7 +32,7 @@ type rule struct {
 // NewTracer parses the layout's rules. It fails for whatever it does not know: a rule, a set that does not exist, a
 // hook, a priority, an expression where the kernel cannot evaluate it.
 func NewTracer(l nft.Layout, host Host) (*Tracer, error) {
-	t := &Tracer{host: host, hooks: map[string][]*chain{}}
+	t := &Tracer{host: host, hooks: map[string][]*chain{}, learned: map[string]map[string]bool{}}
 	p := parser{layout: l, chains: map[string]*chain{}}
 	for _, c := range l.Chains {
 		p.chains[c.Name] = &chain{Chain: c}
@@ -87,7 +88,8 @@ const (
 
 // Trace follows a packet from where it comes in, or from the host that sends it, to where it leaves or is dropped.
 func (t *Tracer) Trace(p Packet) Outcome {
-	s := &state{Packet: p, host: t.host}
+	s := &state{Packet: p, host: t.host, learned: t.learned}
+	s.meet()
 	hooks := []string{"prerouting", "input"}
 	switch {
 	case p.In == "":
@@ -104,6 +106,9 @@ func (t *Tracer) Trace(p Packet) Outcome {
 	s.outcome.From, s.outcome.To = s.From, s.To
 	return s.outcome
 }
+
+// Flush empties a set that rules fill.
+func (t *Tracer) Flush(set string) { delete(t.learned, set) }
 
 // hook reports whether the packet passes.
 func (t *Tracer) hook(s *state, hook string) (passes bool) {
