@@ -71,7 +71,7 @@ func (u *uninstall) run(ctx context.Context) error {
 		userspace.Remove(defaults.Link),
 		u.plugins.Remove(),
 		u.removeKey(),
-		u.removeServers(),
+		u.removeFiles(),
 	}
 	return errors.Join(errs...)
 }
@@ -93,10 +93,10 @@ func (u *uninstall) unpublish(ctx context.Context) error {
 	return nil
 }
 
-// removeServers deletes the file of the API server's addresses, after its last use, and the run directory if nothing of
-// others is there.
-func (u *uninstall) removeServers() error {
-	err := atomicfile.Remove(serversFile(u.attachments))
+// removeFiles deletes the file of the API server's addresses, after its last use, the socket of a daemon that was
+// killed, and the run directory if nothing of others is there.
+func (u *uninstall) removeFiles() error {
+	err := errors.Join(atomicfile.Remove(serversFile(u.attachments)), atomicfile.Remove(stateSocket(u.attachments)))
 	_ = os.Remove(u.attachments.RunDir)
 	return err
 }
