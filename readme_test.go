@@ -36,6 +36,7 @@ var runners = map[string]string{
 	"warren wireguard":                           "TestPrivilegedManifests",
 	"warren install-cni":                         "TestPrivilegedManifests",
 	"warren uninstall":                           "TestPrivilegedLongUninstall",
+	"kubectl warren plan -f nodes.yaml":          "TestPlan",
 	"warren version":                             "TestVersion",
 	"warren status":                              "TestPrivilegedDaemonsEndAndReturn",
 	"warren peers":                               "TestPrivilegedDaemonsEndAndReturn",

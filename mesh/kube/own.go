@@ -25,14 +25,18 @@ func summarizeOwn(object any) (ownSummary, error) {
 	case ownSummary:
 		return o, nil
 	case *corev1.Node:
-		return ownSummary{
-			nodeSummary:        summarizeMeta(&o.ObjectMeta),
-			podCIDRs:           strings.Join(o.Spec.PodCIDRs, ","),
-			internalIPs:        strings.Join(internalIPs(o.Status.Addresses), ","),
-			networkUnavailable: networkUnavailable(o.Status.Conditions),
-		}, nil
+		return summarizeFull(o, summarizeMeta(&o.ObjectMeta)), nil
 	default:
 		return ownSummary{}, fmt.Errorf("summarize the own Node: unexpected type %T", object)
+	}
+}
+
+func summarizeFull(o *corev1.Node, meta nodeSummary) ownSummary {
+	return ownSummary{
+		nodeSummary:        meta,
+		podCIDRs:           strings.Join(o.Spec.PodCIDRs, ","),
+		internalIPs:        strings.Join(internalIPs(o.Status.Addresses), ","),
+		networkUnavailable: networkUnavailable(o.Status.Conditions),
 	}
 }
 
