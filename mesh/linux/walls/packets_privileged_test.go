@@ -1,0 +1,296 @@
+package walls
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+
+	"warren.mesh/mesh/policy"
+	"warren.mesh/test/lab/namespace"
+)
+
+func selects(app string) policy.Selector {
+	return policy.Selector{Requirements: []policy.Requirement{
+		{Key: "app", Operator: policy.In, Values: []string{app}},
+	}}
+}
+
+// policies isolate b and a as servers, and c as a client.
+func policies() []policy.Policy {
+	appA, appDB := selects("a"), selects("db")
+	block4 := policy.Block{
+		CIDR:   netip.MustParsePrefix("198.51.100.0/24"),
+		Except: []netip.Prefix{netip.MustParsePrefix("198.51.100.128/25")},
+	}
+	return []policy.Policy{
+		{
+			Namespace: "x", Name: "db-in", Pods: appDB, IsolatesIngress: true,
+			Ingress: []policy.Rule{
+				{Peers: []policy.Peer{{Pods: &appA}}, Ports: []policy.Port{
+					{Protocol: policy.TCP, Number: 6379}, {Protocol: policy.UDP, Number: 53},
+					{Protocol: policy.SCTP, Number: 3868}, {Protocol: policy.TCP, Name: "metrics"},
+				}},
+				{
+					Peers: []policy.Peer{{Block: &block4}},
+					Ports: []policy.Port{{Protocol: policy.TCP, Number: 8000, End: 8010}},
+				},
+			},
+		},
+		{Namespace: "x", Name: "a-deny", Pods: appA, IsolatesIngress: true},
+		{
+			Namespace: "y", Name: "c-out", Pods: selects("c"), IsolatesEgress: true,
+			Egress: []policy.Rule{{
+				Peers: []policy.Peer{{Pods: &appDB, Namespaces: &policy.Selector{}}},
+				Ports: []policy.Port{{Protocol: policy.TCP, Number: 6379}},
+			}},
+		},
+	}
+}
+
+// policyNode is a node with three pods, policies for them, and a pod of another node.
+func policyNode(t *testing.T, netfilter bool) *node {
+	t.Helper()
+	n := newNode(t, netfilter, podA, podB, podC)
+	n.know(podA, podB, podC)
+	n.in.Namespaces = []policy.Namespace{{Name: "x"}, {Name: "y"}}
+	n.in.Nodes = []policy.Node{
+		{Name: "n1", PodCIDRs: prefixes("10.244.1.0/24", "fd00:10:244:1::/64")},
+		{Name: "n2", PodCIDRs: prefixes("10.244.2.0/24", "fd00:10:244:2::/64")},
+	}
+	n.in.Pods = append(n.in.Pods, policy.Pod{
+		Namespace: "x", Name: "r", UID: "r", Node: "n2", Labels: policy.NewLabels(map[string]string{"app": "a"}),
+		Addrs: []netip.Addr{remote4, remote6},
+	})
+	n.in.Policies = policies()
+	n.sync()
+	for _, where := range []string{"a", "b", "c", "remote", "node"} {
+		n.serve(where, 53, 54, 80, 6379, 8005, 8011, 9100, 10250)
+	}
+	return n
+}
+
+func prefixes(texts ...string) (all []netip.Prefix) {
+	for _, text := range texts {
+		all = append(all, netip.MustParsePrefix(text))
+	}
+	return all
+}
+
+// try is a connection, and what becomes of it over IPv4 and over IPv6.
+type try struct {
+	what, from, network string
+	to                  [2]netip.Addr
+	port                uint16
+	want                string
+	source              netip.Addr
+}
+
+func (n *node) tryAll(tries []try) {
+	n.t.Helper()
+	var group sync.WaitGroup
+	for _, c := range tries {
+		for _, to := range c.to {
+			if !to.IsValid() {
+				continue
+			}
+			group.Go(func() {
+				if got := n.ask(c, to); got != c.want {
+					n.t.Errorf("%s: %s from %s to %v, port %d: %s, want %s",
+						c.what, c.network, c.from, to, c.port, got, c.want)
+				}
+			})
+		}
+	}
+	group.Wait()
+}
+
+func of(p pod) [2]netip.Addr { return [2]netip.Addr{p.v4(), p.v6()} }
+
+var (
+	remote  = [2]netip.Addr{remote4, remote6}
+	gateway = [2]netip.Addr{gateway4, gateway6}
+)
+
+// TestPrivilegedPolicies holds the tables against what the policies say, with connections: between pods of one node,
+// with other nodes, the outside and the node itself, with br_netfilter's hooks off, on, and toggled.
+func TestPrivilegedPolicies(t *testing.T) {
+	n := policyNode(t, false)
+	tries := []try{
+		{what: "an allowed port", from: "a", network: "tcp", to: of(podB), port: 6379, want: answered},
+		{what: "allowed UDP", from: "a", network: "udp", to: of(podB), port: 53, want: answered},
+		{what: "another port", from: "a", network: "tcp", to: of(podB), port: 80, want: silent},
+		{what: "another UDP port", from: "a", network: "udp", to: of(podB), port: 54, want: silent},
+		{what: "the named port", from: "a", network: "tcp", to: of(podB), port: 9100, want: answered},
+		{what: "egress allows, ingress does not", from: "c", network: "tcp", to: of(podB), port: 6379, want: silent},
+		{what: "not in its egress", from: "c", network: "tcp", to: of(podA), port: 80, want: silent},
+		{what: "default deny", from: "b", network: "tcp", to: of(podA), port: 80, want: silent},
+		{what: "isolated for egress only, answers", from: "a", network: "tcp", to: of(podC), port: 80, want: answered},
+		{what: "isolated for ingress only, asks", from: "b", network: "tcp", to: remote, port: 80, want: answered},
+		{what: "remote, allowed", from: "remote", network: "tcp", to: of(podB), port: 6379, want: answered},
+		{what: "remote, another port", from: "remote", network: "tcp", to: of(podB), port: 80, want: silent},
+		{what: "not in its egress", from: "c", network: "tcp", to: remote, port: 80, want: silent},
+		{what: "a probe", from: "node", network: "tcp", to: of(podA), port: 80, want: answered},
+		{what: "a probe of a client", from: "node", network: "tcp", to: of(podC), port: 80, want: answered},
+		{what: "own node", from: "a", network: "tcp", to: gateway, port: 10250, want: answered},
+		{what: "own node, not in its egress", from: "c", network: "tcp", to: gateway, port: 10250, want: silent},
+		{what: "a closed port's reset", from: "a", network: "tcp", to: remote, port: 9999, want: refused},
+		{what: "a closed port's ICMP error", from: "a", network: "udp", to: remote, port: 9999, want: refused},
+	}
+	for _, s := range []struct {
+		source string
+		port   uint16
+		want   string
+	}{
+		{"10.244.2.3", 6379, silent}, {"198.51.100.5", 80, silent}, {"198.51.100.5", 8005, answered},
+		{"198.51.100.5", 8011, silent}, {"198.51.100.200", 8005, silent},
+	} {
+		tries = append(tries, try{
+			what: "from " + s.source, from: "remote", network: "tcp", to: [2]netip.Addr{podB.v4()}, port: s.port,
+			want: s.want, source: addr(s.source),
+		})
+	}
+	for _, netfilter := range []bool{false, true, false} {
+		n.bridgeNetfilter(netfilter)
+		n.tryAll(tries)
+	}
+	refusals, err := n.Refused(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []Refusal{
+		{Client: podA.v4(), Server: podB.v4(), Protocol: "tcp", Port: 80},
+		{Client: podA.v6(), Server: podB.v6(), Protocol: "udp", Port: 54},
+	} {
+		if !found(refusals, want) {
+			t.Errorf("%+v is not among the refusals: %+v", want, refusals)
+		}
+	}
+	counters, err := n.PolicyCounters(t.Context())
+	if err != nil || counters["denied-ingress"] == 0 || counters["denied-egress"] == 0 || counters["spoofed"] != 0 {
+		t.Errorf("counters %v, %v", counters, err)
+	}
+}
+
+func found(all []Refusal, want Refusal) bool {
+	for _, r := range all {
+		want.Packets = r.Packets
+		if r == want && r.Packets > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// TestPrivilegedServices has pods ask Services, as kube-proxy translates them, whose endpoints are on their own node,
+// with br_netfilter's hooks off and on, beside a firewall that forwards nothing by itself.
+func TestPrivilegedServices(t *testing.T) {
+	for name, netfilter := range map[string]bool{"br_netfilter off": false, "br_netfilter on": true} {
+		t.Run(name, func(t *testing.T) {
+			n := policyNode(t, netfilter)
+			namespace.Run(t, `nft add table inet proxy
+nft add chain inet proxy services { type nat hook prerouting priority dstnat; }
+nft add rule inet proxy services ip daddr 10.96.0.10 tcp dport 80 dnat ip to 10.244.1.3:6379
+nft add rule inet proxy services ip6 daddr fd00:10:96::10 tcp dport 80 dnat ip6 to [fd00:10:244:1::3]:6379
+nft add rule inet proxy services ip daddr 10.96.0.11 tcp dport 80 dnat ip to 10.244.1.4:80
+nft add rule inet proxy services ip daddr 10.96.0.12 tcp dport 80 dnat ip to 10.244.2.2:80
+nft add chain inet proxy masq { type nat hook postrouting priority srcnat; }
+nft add rule inet proxy masq ip saddr 10.244.1.4 ip daddr 10.244.1.4 masquerade
+nft add table inet firewall
+nft add chain inet firewall forward { type filter hook forward priority 0; policy drop; }
+nft add rule inet firewall forward iifname warren-br0 accept
+nft add rule inet firewall forward oifname warren-br0 accept`)
+			service := func(last byte) [2]netip.Addr { return [2]netip.Addr{netip.AddrFrom4([4]byte{10, 96, 0, last})} }
+			n.tryAll([]try{
+				{
+					what: "an endpoint on the same node", from: "a", network: "tcp",
+					to: [2]netip.Addr{service(10)[0], addr("fd00:10:96::10")}, port: 80, want: answered,
+				},
+				{what: "the endpoint refuses", from: "c", network: "tcp", to: service(10), port: 80, want: silent},
+				{what: "not in its egress", from: "c", network: "tcp", to: service(12), port: 80, want: silent},
+				{what: "a pod and itself", from: "c", network: "tcp", to: service(11), port: 80, want: answered},
+			})
+		})
+	}
+}
+
+// TestPrivilegedUnknownPod holds a pod closed of which nothing is known: it gets nothing from pods, and reaches nobody.
+func TestPrivilegedUnknownPod(t *testing.T) {
+	n := policyNode(t, false)
+	n.attach(podD)
+	n.serve("d", 80)
+	tries := []try{
+		{what: "to it", from: "a", network: "tcp", to: of(podD), port: 80, want: silent},
+		{what: "to a pod that nobody isolates", from: "d", network: "tcp", to: of(podC), port: 80, want: silent},
+		{what: "to another node", from: "d", network: "tcp", to: remote, port: 80, want: silent},
+		{what: "to its own node", from: "d", network: "tcp", to: gateway, port: 10250, want: silent},
+	}
+	n.tryAll(tries)
+	counters, err := n.PolicyCounters(t.Context())
+	if err != nil || counters["unknown"] == 0 {
+		t.Errorf("counters %v, %v", counters, err)
+	}
+	n.know(podD)
+	n.sync()
+	for i := range tries {
+		tries[i].want = answered
+	}
+	n.tryAll(tries)
+}
+
+// TestPrivilegedWithdrawal ends with a policy what it had let in, in both directions, and lets it go on when the policy
+// is back.
+func TestPrivilegedWithdrawal(t *testing.T) {
+	n := policyNode(t, false)
+	for _, network := range []string{"tcp", "udp"} {
+		port := map[string]uint16{"tcp": 6379, "udp": 53}[network]
+		for _, to := range of(podB) {
+			var c net.Conn
+			err := n.ns["a"].Do(func() (err error) {
+				c, err = net.Dial(network, netip.AddrPortFrom(to, port).String())
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = c.Close() }()
+			kept := n.in.Policies
+			for i, step := range []struct {
+				policies []policy.Policy
+				want     string
+			}{{kept, answered}, {withoutIngress(kept), silent}, {kept, answered}} {
+				n.in.Policies = step.policies
+				n.sync()
+				if got := say(c, step.want); got != step.want {
+					t.Errorf("%s to %v, step %d: %s, want %s", network, to, i, got, step.want)
+				}
+			}
+		}
+	}
+}
+
+func withoutIngress(all []policy.Policy) []policy.Policy {
+	changed := append([]policy.Policy{}, all...)
+	changed[0].Ingress = nil
+	return changed
+}
+
+// TestPrivilegedForget deletes the connections of one address and leaves the others.
+func TestPrivilegedForget(t *testing.T) {
+	n := policyNode(t, false)
+	n.tryAll([]try{
+		{what: "allowed", from: "a", network: "udp", to: of(podB), port: 53, want: answered},
+		{what: "nobody isolates", from: "a", network: "udp", to: of(podC), port: 53, want: answered},
+	})
+	if err := n.Forget(podB.port().Addrs); err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range []string{"ipv4", "ipv6"} {
+		left := namespace.Run(t, "conntrack -L -p udp -f "+family)
+		p := map[string]int{"ipv4": 0, "ipv6": 1}[family]
+		if strings.Contains(left, of(podB)[p].String()+" ") || !strings.Contains(left, of(podC)[p].String()+" ") {
+			t.Errorf("left:\n%s", left)
+		}
+	}
+}
