@@ -20,7 +20,8 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/guard", "mesh mesh/nft", "mesh.Firewall → nft.Layout and back"},
 	{"mesh/policy", "mesh/nft", "pods, namespaces and policies → nft.Layout, whoever watches them"},
 	{"mesh/ports", "mesh/nft", "ports → nft.Layout, whoever attaches them"},
-	{"mesh/kube", "keys mesh mesh/policy internal/atomicfile", "a cluster knows no host"},
+	{"mesh/kube", "keys mesh mesh/policy mesh/kube/policies internal/atomicfile", "a cluster knows no host"},
+	{"mesh/kube/policies", "mesh/policy", "objects → the terms of policies, whoever makes the requests"},
 	{"mesh/loop", "", "when to work is the same for a mesh, a firewall and a probe"},
 	{"mesh/linux", "keys mesh mesh/guard mesh/nft " +
 		"mesh/linux/drift mesh/linux/firewalls mesh/linux/handshake mesh/linux/routing mesh/linux/rtnl " +

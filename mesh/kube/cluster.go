@@ -43,6 +43,8 @@ type Cluster struct {
 	nodes   *mirror[nodeSummary, mesh.Node]
 	own     *mirror[ownSummary, mesh.Self]
 	sources []source
+	// round ends when the watches begin anew.
+	round round
 }
 
 // New returns a Cluster without sending a request: an unreachable API server is a reason to wait, not an error. It
@@ -69,7 +71,7 @@ func New(config Config) (*Cluster, error) {
 		own:     newMirror(summarizeOwn, parseOwn, config.Changed),
 	}
 	c.sources = []source{
-		{example: &metav1.PartialObjectMetadata{}, lists: clients.allNodes(), mirror: c.nodes},
+		{name: "nodes", example: &metav1.PartialObjectMetadata{}, lists: clients.allNodes(), mirror: c.nodes},
 		{example: &corev1.Node{}, lists: clients.oneNode(c.name), mirror: c.own, afresh: true},
 	}
 	return c, nil
@@ -84,6 +86,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 	}
 	for ctx.Err() == nil {
 		c.watch(ctx)
+		c.round.end()
 	}
 	learning.Wait()
 	return nil

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"warren.mesh/mesh"
@@ -41,4 +42,31 @@ func waitFor(ctx context.Context, is func() bool) {
 		}
 		before = now
 	}
+}
+
+// round is the time until the watches begin anew. The zero value is the first one.
+type round struct {
+	mu     sync.Mutex
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// context returns a context that ends with the round.
+func (r *round) context() context.Context {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ctx == nil {
+		r.ctx, r.cancel = context.WithCancel(context.Background())
+	}
+	return r.ctx
+}
+
+// end ends the round and begins the next one.
+func (r *round) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cancel != nil {
+		r.cancel()
+	}
+	r.ctx, r.cancel = nil, nil
 }

@@ -18,8 +18,13 @@ import (
 // that comes back equals that of the kubelets' leases.
 var retry = wait.Backoff{Duration: 800 * time.Millisecond, Cap: 10 * time.Second, Steps: 5, Factor: 2, Jitter: 1}
 
+// pageSize is how many objects an API server that cannot stream a list sends at once.
+const pageSize = 500
+
 // source feeds a mirror with the objects that it lists and watches.
 type source struct {
+	// name tells the source from others in client-go's log.
+	name    string
 	example runtime.Object
 	lists   *cache.ListWatch
 	mirror  target
@@ -30,16 +35,18 @@ type source struct {
 // target is a mirror, whatever its types.
 type target interface {
 	cache.TransformingStore
-	report(trouble string)
+	// Report records why the API server cannot be watched; empty means that it can.
+	Report(trouble string)
 }
 
 // follow keeps the mirror current until ctx ends.
 func (s source) follow(ctx context.Context) {
 	reflector := cache.NewReflectorWithOptions(s.reporting(), s.example, s.mirror, cache.ReflectorOptions{
-		Name:    "nodes",
+		Name:    s.name,
 		Clock:   endingClock{ctx: ctx},
 		Backoff: &retry,
 	})
+	reflector.WatchListPageSize = pageSize
 	reflector.RunWithContext(ctx)
 }
 
@@ -61,7 +68,7 @@ func (s source) reporting() *cache.ListWatch {
 			listed = false
 			events, err := s.lists.WatchWithContext(ctx, options)
 			if err == nil {
-				s.mirror.report("")
+				s.mirror.Report("")
 			}
 			s.note(ctx, err)
 			return events, err
@@ -76,7 +83,7 @@ func (s source) note(ctx context.Context, err error) {
 		return
 	}
 	if trouble := explain(err); trouble != "" {
-		s.mirror.report(trouble)
+		s.mirror.Report(trouble)
 	}
 }
 

@@ -134,8 +134,8 @@ func (m *mirror[S, V]) next(s S) (_ entry[S, V], changed bool) {
 // Resync does nothing: there is no queue to fill again.
 func (m *mirror[S, V]) Resync() error { return nil }
 
-// report records why the API server cannot be watched. Empty means that it can.
-func (m *mirror[S, V]) report(trouble string) {
+// Report records why the API server cannot be watched. Empty means that it can.
+func (m *mirror[S, V]) Report(trouble string) {
 	m.mu.Lock()
 	changed := m.trouble != trouble
 	m.trouble = trouble

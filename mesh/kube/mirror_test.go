@@ -70,9 +70,9 @@ func TestMirrorPokes(t *testing.T) {
 		{"a deletion of what is not there", func() error { return m.Delete(object("a", "2", "13")) }, 0,
 			map[string]string{}},
 		{"a resync", m.Resync, 0, map[string]string{}},
-		{"trouble", func() error { m.report("unreachable"); return nil }, 1, map[string]string{}},
-		{"the same trouble", func() error { m.report("unreachable"); return nil }, 0, map[string]string{}},
-		{"an end of it", func() error { m.report(""); return nil }, 1, map[string]string{}},
+		{"trouble", func() error { m.Report("unreachable"); return nil }, 1, map[string]string{}},
+		{"the same trouble", func() error { m.Report("unreachable"); return nil }, 0, map[string]string{}},
+		{"an end of it", func() error { m.Report(""); return nil }, 1, map[string]string{}},
 	} {
 		pokes = 0
 		if err := step.do(); err != nil {
@@ -185,7 +185,7 @@ func TestMirrorParsesOutsideItsLock(t *testing.T) {
 	go func() { replaced <- m.Replace(list(object("a", "2", "2")), "") }()
 	<-parsing
 	// Each of these would wait for the end of the test.
-	m.report("trouble")
+	m.Report("trouble")
 	if got, ok := m.value("a"); got != "1" || !ok || !m.synced() || m.obstacle() != "trouble" || len(m.values()) != 1 {
 		t.Errorf("meanwhile: %q, %v", got, ok)
 	}

@@ -66,8 +66,9 @@ func daemonSet(t *testing.T, list string) appsv1.DaemonSet {
 func testRights(t *testing.T, l *lab.Lab) {
 	verbs := []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"}
 	for resource, want := range map[string]string{
-		"nodes": "list watch patch", "nodes/status": "patch", "nodes/proxy": "", "pods": "", "secrets": "",
-		"configmaps": "",
+		"nodes": "list watch patch", "nodes/status": "patch", "nodes/proxy": "", "secrets": "",
+		"configmaps": "", "pods": "list watch", "pods/log": "", "pods/exec": "", "pods/status": "",
+		"namespaces": "list watch",
 	} {
 		var got []string
 		for _, verb := range verbs {
