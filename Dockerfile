@@ -2,7 +2,7 @@
 # The image of the DaemonSet: one static binary, the CNI plugins, and `wg` and `nft`, for the daemon and for people who
 # inspect it (kubectl -n kube-system exec ds/warren -- wg show).
 
-FROM golang:1.26-trixie AS build
+FROM golang:1.26-bookworm AS build
 WORKDIR /src
 ENV CGO_ENABLED=0 GOFLAGS=-trimpath
 # Dependencies first: they change less often than the code.
@@ -15,7 +15,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
     go build -ldflags='-s -w' -o /out/cni/ ./cmd/warren-cni && \
     go build -C cni/plugins -ldflags='-s -w' -o /out/cni/ tool
 
-FROM debian:trixie-slim
+FROM debian:bookworm-slim
 RUN apt-get update && \
     apt-get install --yes --no-install-recommends nftables wireguard-tools && \
     rm -rf /var/lib/apt/lists/*
