@@ -28,6 +28,7 @@ func TestPrivilegedRealAPIServer(t *testing.T) {
 		{"following", testFollowing},
 		{"another node under the same name", testReplacedNode},
 		{"outage", testOutage},
+		{"policies", testPolicies},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, s) })
 	}
