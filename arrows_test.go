@@ -52,8 +52,8 @@ var inside = []struct{ From, To, Reason string }{
 	{"cni/gate", "internal/atomicfile", "it is in the plugin too, which is small"},
 	{"cmd/warren-cni", "cni/gate", "the runtime executes it for every pod"},
 	{"cmd/kubectl-warren", "mesh mesh/kube mesh/plan mesh/view", "it runs where no node is"},
-	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/agent mesh/loop mesh/status mesh/userspace mesh/view cni " +
-		"cni/gate internal/atomicfile", "no fakes, no lab"},
+	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/linux/walls mesh/agent mesh/enforce mesh/policy mesh/loop " +
+		"mesh/status mesh/userspace mesh/view cni cni/gate internal/atomicfile", "no fakes, no lab"},
 }
 
 // arrow forbids a package (not its tests) to depend on modules or packages below To, through however many others.

@@ -44,6 +44,8 @@ type daemon struct {
 	massRemoval time.Duration
 	// openFirewall has iptables let in what it drops of the mesh's.
 	openFirewall bool
+	// networkPolicy has the cluster's NetworkPolicies kept.
+	networkPolicy bool
 }
 
 func newDaemon(log *logging) *cobra.Command {
@@ -83,6 +85,8 @@ func (d *daemon) addFlags(flags *pflag.FlagSet) {
 		"address on which to serve /healthz and /readyz, which the manifests' probes ask; empty to serve nothing")
 	flags.BoolVar(&d.openFirewall, "open-firewall", true,
 		"add rules to iptables' chains FORWARD and INPUT if they drop what nobody lets in")
+	flags.Var(onOff(&d.networkPolicy), "network-policy",
+		"keep the cluster's NetworkPolicies: on or off; on needs nftables tables of family bridge")
 	flags.DurationVar(&d.resync, "resync", agent.DefaultResync, "how often to read the whole state of the host")
 	flags.DurationVar(&d.massRemoval, "mass-removal-delay", agent.DefaultMassRemovalDelay,
 		"how long to keep peers of which more than half disappear at once; 0 to remove them at once")
@@ -110,21 +114,34 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer host.Close()
+	policies, err := d.newPolicies(host.Count, log)
+	if err != nil {
+		return err
+	}
+	d.attachments.Gate = d.networkPolicy
 	var a *agent.Agent
 	cluster, err := d.node.cluster(kube.Config{
 		ServersFile: serversFile(d.attachments), Servers: func(err error) { a.ReachesAPIServer(err) },
-		Changed: func() { a.Poke() },
+		Changed: func() {
+			a.Poke()
+			if d.networkPolicy {
+				policies.enforcer.Poke()
+			}
+		},
 	})
 	if err != nil {
 		return err
 	}
 	backend, reason := host.Backend()
-	a = agent.New(agent.Config{
+	a = agent.New(policies.config(d.networkPolicy, agent.Config{
 		Node: d.node.name, Mesh: d.mesh, Key: key,
 		Cluster: cluster, Host: host, Attachments: d.attachments, Plugins: d.compared(),
 		Log: log, Resync: d.resync, MassRemovalDelay: d.massRemoval,
 		Version: version(), Backend: backend, BackendReason: reason,
-	})
+	}))
+	if d.networkPolicy {
+		policies.connect(d, cluster, a)
+	}
 	log.Info("starting", "version", version(), "node", d.node.name, "peer", key.Public().String())
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range d.servers(a) {
@@ -132,6 +149,11 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	}
 	group.Go(func() error { return cluster.Run(ctx) })
 	group.Go(func() error { a.Run(ctx); return nil })
+	if d.networkPolicy {
+		policies.run(ctx, group)
+	} else {
+		group.Go(func() error { policies.turnOff(ctx, a); return nil })
+	}
 	if d.compared() != nil {
 		group.Go(func() error { d.collect(ctx, log); return nil })
 	}

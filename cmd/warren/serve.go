@@ -18,6 +18,12 @@ import (
 // read the answer.
 const requestTimeout = 10 * time.Second
 
+// serveFirst and serveMost bound the delay before another attempt at serving.
+const (
+	serveFirst = 250 * time.Millisecond
+	serveMost  = 30 * time.Second
+)
+
 // server serves HTTP at one address. What keeps it from that is reported and retried, and never ends the daemon.
 type server struct {
 	// address is what flag says, HOST:PORT or the path of a socket; empty serves nothing.
@@ -29,7 +35,7 @@ type server struct {
 
 // run serves until ctx ends.
 func (s server) run(ctx context.Context) {
-	retry := loop.Backoff{First: 250 * time.Millisecond, Most: 30 * time.Second, Jitter: true}
+	retry := loop.Backoff{First: serveFirst, Most: serveMost, Jitter: true}
 	for s.address != "" && ctx.Err() == nil {
 		err := s.serve(ctx)
 		if ctx.Err() != nil {

@@ -68,6 +68,7 @@ func (u *uninstall) run(ctx context.Context) error {
 		linux.Remove(ctx, linux.Config{
 			Link: defaults.Link, Bridge: defaults.Bridge, RunDir: u.attachments.RunDir,
 		}),
+		removePolicies(ctx, u.attachments),
 		userspace.Remove(defaults.Link),
 		u.plugins.Remove(),
 		u.removeKey(),

@@ -29,6 +29,9 @@ func (c *counts) add(kind string) {
 	c.n[kind]++
 }
 
+// Count counts a write of a part of the host that is no part of Host; Operations returns it too.
+func (h *Host) Count(kind string) { h.counts.add(kind) }
+
 func (c *counts) all() map[string]uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"golang.org/x/sync/errgroup"
+
+	"warren.mesh/cni"
+	"warren.mesh/cni/gate"
+	"warren.mesh/internal/atomicfile"
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/agent"
+	"warren.mesh/mesh/enforce"
+	"warren.mesh/mesh/kube"
+	"warren.mesh/mesh/linux/walls"
+	"warren.mesh/mesh/loop"
+	"warren.mesh/mesh/policy"
+)
+
+var (
+	_ enforce.Host    = (*walls.Walls)(nil)
+	_ enforce.Index   = (*policy.Index)(nil)
+	_ enforce.Records = gate.Records{}
+	_ enforce.Cluster = (*policyCluster)(nil)
+)
+
+// onOff returns a flag value that is "on" or "off".
+func onOff(target *bool) value[bool] {
+	parse := func(text string) (bool, error) {
+		if text != "on" && text != "off" {
+			return false, fmt.Errorf("%q is neither on nor off", text)
+		}
+		return text == "on", nil
+	}
+	text := func(on bool) string {
+		if on {
+			return "on"
+		}
+		return "off"
+	}
+	return value[bool]{target, parse, text, "on|off"}
+}
+
+// policyCluster is the part of the cluster that decides about connections.
+type policyCluster struct {
+	nodes  *kube.Cluster
+	mirror *kube.PolicyMirror
+}
+
+// Synced reports whether all lists have been read, that of the Nodes among them.
+func (c *policyCluster) Synced() bool { return c.nodes.Synced() && c.mirror.Synced() }
+
+// Waiting says what is waited for. What becomes of the Nodes is told by the agent.
+func (c *policyCluster) Waiting() string {
+	if !c.nodes.Synced() {
+		return c.nodes.Waiting()
+	}
+	return c.mirror.Waiting()
+}
+
+// Nodes returns all Nodes.
+func (c *policyCluster) Nodes() []mesh.Node { return c.nodes.Nodes() }
+
+// Problems returns what of the policies could not be read.
+func (c *policyCluster) Problems() []policy.Problem { return c.mirror.Problems() }
+
+// policies is the pass over network policies with what it needs.
+type policies struct {
+	walls    *walls.Walls
+	records  gate.Records
+	cluster  policyCluster
+	enforcer *enforce.Enforcer
+	log      *slog.Logger
+	runDir   string
+}
+
+// newPolicies returns the pass for a daemon, which is on; connect gives it the rest.
+func (d *daemon) newPolicies(written func(kind string), log *slog.Logger) (*policies, error) {
+	tables, err := walls.Open(d.mesh.Bridge, written)
+	if err != nil {
+		return nil, err
+	}
+	runDir := d.attachments.RunDir
+	return &policies{walls: tables, records: gate.RecordsIn(runDir), log: log, runDir: runDir}, nil
+}
+
+// config returns the agent's part.
+func (p *policies) config(on bool, c agent.Config) agent.Config {
+	if on {
+		c.PolicyCounters = p.walls.PolicyCounters
+		c.InForce = func() bool { return p.enforcer.InForce() }
+	}
+	return c
+}
+
+// connect makes the pass once the agent is there, whose status it shares.
+func (p *policies) connect(d *daemon, cluster *kube.Cluster, a *agent.Agent) {
+	p.cluster.nodes = cluster
+	p.enforcer = enforce.New(enforce.Config{
+		Node: d.node.name, Bridge: d.mesh.Bridge, Cluster: &p.cluster, Host: p.walls, Index: policy.NewIndex(),
+		Records: p.records, Adopt: d.attachments.Attachments, Status: a.Status(), Changed: a.Poke, Log: p.log,
+		Resync: d.resync,
+	})
+	p.cluster.mirror = cluster.Policies(p.enforcer, p.enforcer.Poke)
+}
+
+// run keeps the policies until ctx ends.
+func (p *policies) run(ctx context.Context, group *errgroup.Group) {
+	group.Go(func() error { return p.cluster.mirror.Run(ctx) })
+	group.Go(func() error { p.enforcer.Run(ctx); return nil })
+	group.Go(func() error { p.serve(ctx); return nil })
+}
+
+// serve answers the gate until ctx ends. What keeps it from that is logged and retried: no pod is attached meanwhile.
+func (p *policies) serve(ctx context.Context) {
+	retry := loop.Backoff{First: serveFirst, Most: serveMost, Jitter: true}
+	for ctx.Err() == nil {
+		if err := gate.Serve(ctx, p.runDir, p.enforcer, p.log); err != nil && ctx.Err() == nil {
+			p.log.Error("no pod can be attached", "err", err)
+			loop.Sleep(ctx, retry.Next())
+		}
+	}
+}
+
+// turnOff removes what a daemon with policies has left.
+func (p *policies) turnOff(ctx context.Context, a *agent.Agent) {
+	enforce.TurnOff(ctx, enforce.Config{Host: p.walls, Records: p.records, Status: a.Status()})
+}
+
+// removePolicies removes the tables, the records of attached pods and the gate's socket.
+func removePolicies(ctx context.Context, c cni.Configuration) error {
+	tables, err := walls.Open(c.Bridge, func(string) {})
+	if err != nil {
+		return err
+	}
+	if err := tables.RemoveTables(ctx); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(gate.RecordsIn(c.RunDir).Dir); err != nil {
+		return err
+	}
+	return atomicfile.Remove(gate.Socket(c.RunDir))
+}
