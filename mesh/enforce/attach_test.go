@@ -94,7 +94,7 @@ func TestAttachNamesTheNamespace(t *testing.T) {
 }
 
 // No identity outlives its pod: DEL returns when it is gone, and who gets the address next has its own.
-func TestAddressReusedAtOnce(t *testing.T) {
+func TestIdentityEndsBeforeItsAddressIsFree(t *testing.T) {
 	simulate(t, func(w *world) {
 		w.start()
 		web, db := pod("web", "1"), pod("db", "2")
