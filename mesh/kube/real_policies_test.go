@@ -101,7 +101,12 @@ func testPolicies(t *testing.T, s *apiServer) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-ended })
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 	eventually(t, "synced", func() bool { return m.Synced() && m.Waiting() == "" })
 	if diff := cmp.Diff("pod job, pod own, pod peer, policy a, policy b, policy c", told.told()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
