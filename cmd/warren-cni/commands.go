@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"syscall"
 	"time"
 
 	"github.com/containernetworking/cni/pkg/skel"
@@ -12,8 +13,7 @@ import (
 )
 
 // patience is how long each command waits for the daemon. An ADD holds up one pod, and fails in time for the container
-// runtime to try it again; a daemon that restarts is back earlier. STATUS waits as long, because an ADD would succeed:
-// else each restart of the daemon would make the node unready, and take its pods out of Services.
+// runtime to try it again; a daemon that restarts is back earlier.
 const patience = 10 * time.Second
 
 func add(args *skel.CmdArgs) error {
@@ -84,7 +84,10 @@ func status(args *skel.CmdArgs) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	err = c.client().Ready(ctx)
-	if err != nil && !errors.Is(err, gate.ErrUnknown) {
+	// A socket on which nobody listens is that of a daemon that served since the machine's start, and ends or restarts.
+	// A failure would make the node unready, and take pods out of Services that work as before.
+	paused := errors.Is(err, gate.ErrDown) && errors.Is(err, syscall.ECONNREFUSED)
+	if err != nil && !paused && !errors.Is(err, gate.ErrUnknown) {
 		return failure(types.ErrPluginNotAvailable, "no pod can start on this node", err)
 	}
 	return nil

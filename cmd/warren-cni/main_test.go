@@ -224,6 +224,29 @@ func TestCommandsRefuse(t *testing.T) {
 	}
 }
 
+// A daemon that has never served makes the node unready. One that pauses does not: its pods work as before.
+func TestStatusWithoutADaemon(t *testing.T) {
+	dir := t.TempDir()
+	_, failed := call{command: "STATUS", dir: dir}.run(t)
+	if failed == nil || failed.Code != types.ErrPluginNotAvailable {
+		t.Errorf("before the first daemon: %+v", failed)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- gate.Serve(ctx, dir, &daemon{}, slog.New(slog.DiscardHandler)) }()
+	served := call{command: "ADD", dir: dir, args: podArgs, more: `,"prevResult":` + result}
+	if _, failed := served.run(t); failed != nil {
+		t.Fatal(failed)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if _, failed := (call{command: "STATUS", dir: dir}).run(t); failed != nil {
+		t.Errorf("after the daemon's end: %v", failed)
+	}
+}
+
 // With the daemon down a pod ends all the same, and the next daemon is told. None starts: that waits for the daemon.
 func TestDaemonDown(t *testing.T) {
 	dir, d := t.TempDir(), &daemon{}

@@ -9,11 +9,11 @@ import (
 	"warren.mesh/mesh/view"
 )
 
-// exitStatus is an error for which all that there is to say has been said. Its value is the exit status.
-type exitStatus int
+// exitError is an error for which all that there is to say has been said. Its value is the exit status.
+type exitError int
 
 // Error implements error.
-func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+func (s exitError) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 // errUsage is wrapped by errors about how a command was called.
 var errUsage = errors.New("wrong usage")
@@ -36,7 +36,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // exitCode returns the exit status for a command's error, and whether the error is yet to be told.
 func exitCode(err error) (code int, tell bool) {
-	var status exitStatus
+	var status exitError
 	switch {
 	case err == nil:
 		return view.ExitWell, false

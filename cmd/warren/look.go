@@ -48,7 +48,7 @@ func (l *look) report(ctx context.Context, stderr io.Writer) status.Report {
 // exits ends a command with the status that the checks make.
 func (l *look) exits(checks []view.Check) error {
 	if code := view.Exit(checks, l.strict); code != view.ExitWell {
-		return exitStatus(code)
+		return exitError(code)
 	}
 	return nil
 }

@@ -34,8 +34,8 @@ func (c Client) Check(ctx context.Context, a Attachment) error {
 	return c.patiently(ctx, request{Command: check, Attachment: a})
 }
 
-// Ready is repeated like Attach: a daemon that is back before Attach would give up can serve it.
-func (c Client) Ready(ctx context.Context) error { return c.patiently(ctx, request{Command: status}) }
+// Ready is sent once.
+func (c Client) Ready(ctx context.Context) error { return c.ask(ctx, request{Command: status}) }
 
 // Keep is sent once.
 func (c Client) Keep(ctx context.Context, containers []string) error {

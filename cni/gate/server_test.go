@@ -115,6 +115,9 @@ func TestServe(t *testing.T) {
 	dir, d := t.TempDir(), newDaemon()
 	defer start(t, dir, d)()
 	client, ctx := Client{Socket(dir)}, within(t)
+	if err := client.patiently(ctx, request{Command: status}); err != nil {
+		t.Error("STATUS: ", err)
+	}
 	if err := client.Ready(ctx); err != nil {
 		t.Error("STATUS: ", err)
 	}
@@ -335,7 +338,7 @@ func TestTombstones(t *testing.T) {
 	}
 	defer start(t, dir, d)()
 	client, ctx := Client{Socket(dir)}, within(t)
-	if err := client.Ready(ctx); err != nil {
+	if err := client.patiently(ctx, request{Command: status}); err != nil {
 		t.Fatal(err)
 	}
 	if gone, problems := records.Tombstones(); len(gone) > 0 || len(problems) != 1 {

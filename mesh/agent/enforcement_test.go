@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
@@ -77,7 +78,7 @@ func TestPolicyMetrics(t *testing.T) {
 		})
 		scrape := func() string {
 			answer := httptest.NewRecorder()
-			a.Metrics().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+			a.Metrics().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 			return answer.Body.String()
 		}
 		scrape()

@@ -3,6 +3,8 @@ package enforce
 import (
 	"context"
 	"errors"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -112,6 +114,11 @@ func TestIdentityEndsBeforeItsAddressIsFree(t *testing.T) {
 		if err := w.Detach(context.Background(), "a", "eth0"); err != nil || time.Since(start) != time.Second {
 			t.Errorf("DEL: %v after %v, while the kernel takes a second", err, time.Since(start))
 		}
+		w.kernel.set(func(k *kernel) {
+			if !slices.Equal(k.forgotten, []netip.Addr{addr(2)}) {
+				t.Errorf("connections of %v are deleted, want those of the address that is free", k.forgotten)
+			}
+		})
 		w.added(attachmentOf(db, "b", 2))
 		w.wantIdentities("10.244.1.2", "vethb")
 	})
@@ -131,6 +138,11 @@ func TestNewerAttachmentCounts(t *testing.T) {
 		w.detached("a")
 		w.wantIdentities("10.244.1.2", "vethb")
 		w.wantRecords("b")
+		w.kernel.set(func(k *kernel) {
+			if len(k.forgotten) > 0 {
+				t.Errorf("connections of %v are deleted, which the newer pod has", k.forgotten)
+			}
+		})
 	})
 }
 

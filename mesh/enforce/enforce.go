@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,8 @@ type Host interface {
 	WatchTables(ctx context.Context, poke func()) error
 	// RemoveTables deletes both tables. Deleting absent ones succeeds.
 	RemoveTables(ctx context.Context) error
+	// Forget deletes the connections that conntrack knows from, to or translated to these addresses.
+	Forget(addrs []netip.Addr) error
 }
 
 // Index is policy.Index: what the policies of the cluster mean for this node. Its functions are called one at a time.

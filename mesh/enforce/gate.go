@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -91,17 +92,47 @@ func (e *Enforcer) Detach(ctx context.Context, container, ifname string) error {
 	if err := e.await(ctx); err != nil {
 		return err
 	}
+	key := gate.Key{Container: container, Interface: ifname}
 	e.mu.Lock()
-	delete(e.held, gate.Key{Container: container, Interface: ifname})
+	free := e.free(key)
+	delete(e.held, key)
 	e.urge()
 	changes := e.changes
 	e.mu.Unlock()
 	if err := e.withdrawn(ctx, changes); err != nil {
 		return fmt.Errorf("detach container %s: %w", container, err)
 	}
+	if len(free) > 0 {
+		e.forget(free)
+	}
 	e.recording.Lock()
 	defer e.recording.Unlock()
 	return e.cfg.Records.Delete(container, ifname)
+}
+
+// free returns the addresses that nobody has once the attachment is gone. Call it with mu held.
+func (e *Enforcer) free(key gate.Key) (free []netip.Addr) {
+	gone, known := e.held[key]
+	if !known {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(gone.Addrs), func(ip netip.Addr) bool {
+		for other, a := range e.held {
+			if other != key && slices.Contains(a.Addrs, ip) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// forget deletes the connections of addresses that are free: the next pod of them gets no packet of the last one's. A
+// failure does not keep an address from being given away: its connections end by themselves.
+func (e *Enforcer) forget(free []netip.Addr) {
+	if err := e.cfg.Host.Forget(free); err != nil {
+		e.log.Warn("connections of a pod that is gone stay until they time out", "addresses", fmt.Sprint(free),
+			"err", err)
+	}
 }
 
 // withdrawn waits until so much of what was done to the attachments is in the kernel.
@@ -126,7 +157,7 @@ func (e *Enforcer) Check(ctx context.Context, a gate.Attachment) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	h, ok := e.held[a.Key()]
-	lacks := ""
+	var lacks string
 	switch {
 	case !ok:
 		lacks = "it is not known"
@@ -141,12 +172,12 @@ func (e *Enforcer) Check(ctx context.Context, a gate.Attachment) error {
 	return nil
 }
 
-// Ready returns nil while an ADD could succeed.
+// Ready returns nil while an ADD could succeed. It waits as long as an ADD, for a daemon that has just started.
 func (e *Enforcer) Ready(ctx context.Context) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.force.missing != "" {
-		return errors.New("no pod can be attached: " + e.force.missing)
+	ctx, cancel := context.WithTimeout(ctx, attachTimeout)
+	defer cancel()
+	if err := e.until(ctx, func() string { return e.force.missing }); err != nil {
+		return fmt.Errorf("no pod can be attached: %w", err)
 	}
 	return nil
 }

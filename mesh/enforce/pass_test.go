@@ -114,7 +114,7 @@ func TestNodesWithoutTheOwnOneAreNone(t *testing.T) {
 			if len(nodes) == 1 && nodes[0].Name == "node-a" {
 				want = 1
 			}
-			if got := len(w.Enforcer.nodes); got != want {
+			if got := len(w.nodes); got != want {
 				t.Errorf("%d nodes after a list of %d", got, len(nodes))
 			}
 		}
@@ -164,8 +164,10 @@ func TestCrashBetweenAddAndRecord(t *testing.T) {
 		w.stop()
 		cancel()
 		close(w.records.held)
-		<-ended
-		_ = w.records.Delete("c", "eth0") // it was not written
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		_ = w.records.Delete("c", "eth0") // the daemon of this test has not lived to write it
 		w.start()
 		w.wantIdentities("10.244.1.2", "10.244.1.3", "vetha", "vethb")
 	})

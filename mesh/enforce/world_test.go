@@ -166,7 +166,9 @@ type model map[string]bool
 
 func modelOf(l nft.Layout) model {
 	m := model{}
-	m.apply(nft.Edit{Sets: l.Sets, Maps: l.Maps, Chains: l.Chains, Add: l.Elements})
+	if err := m.apply(nft.Edit{Sets: l.Sets, Maps: l.Maps, Chains: l.Chains, Add: l.Elements}); err != nil {
+		panic(err) // a layout has nothing twice
+	}
 	return m
 }
 
@@ -220,6 +222,8 @@ type kernel struct {
 	// held, where not nil, holds writes until it is closed.
 	held chan struct{}
 	poke func()
+	// forgotten are the addresses whose connections were deleted.
+	forgotten []netip.Addr
 }
 
 func newKernel() *kernel {
@@ -269,7 +273,7 @@ func (k *kernel) SyncTables(ctx context.Context, ports, policies nft.Layout) (ch
 		for _, l := range []nft.Layout{ports, policies} {
 			want := modelOf(l)
 			// The table of policies gets other chains by edits; that of ports does not.
-			other := l.ID.Family == "bridge" && k.idents[l.ID] != l.Identity()
+			other := l.Family == "bridge" && k.idents[l.ID] != l.Identity()
 			if other || !maps.Equal(k.tables[l.ID], want) {
 				changed = true
 			}
@@ -315,6 +319,13 @@ func (k *kernel) RemoveTables(context.Context) error {
 		if k.fail == nil {
 			clear(k.tables)
 		}
+		return k.fail
+	})
+}
+
+func (k *kernel) Forget(addrs []netip.Addr) error {
+	return k.locked(func() error {
+		k.forgotten = append(k.forgotten, addrs...)
 		return k.fail
 	})
 }

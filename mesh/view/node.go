@@ -116,7 +116,12 @@ func WriteNode(w io.Writer, f Format, r status.Report, checks []Check) error {
 	case Name:
 		_, err := fmt.Fprintln(w, nodeName(r))
 		return err
+	default:
+		return writeNodeTable(w, r, checks)
 	}
+}
+
+func writeNodeTable(w io.Writer, r status.Report, checks []Check) error {
 	if _, err := fmt.Fprintln(w, head(r)); err != nil {
 		return err
 	}

@@ -47,13 +47,14 @@ func WritePlan(w io.Writer, f Format, hosts []plan.Host) error {
 			}
 		}
 		return nil
-	}
-	for _, h := range hosts {
-		if _, err := io.WriteString(w, planText(h)); err != nil {
-			return err
+	default:
+		for _, h := range hosts {
+			if _, err := io.WriteString(w, planText(h)); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	return nil
 }
 
 func stateLines(h plan.Host) []string {

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -83,7 +84,9 @@ func named(n names, p policy.Pod, absent bool) *Pod {
 
 // podOf translates a Pod in full, which a server sends that does not know protobuf.
 func podOf(o *corev1.Pod) *Pod {
-	p := policy.Pod{UID: strings.Clone(string(o.UID)), Node: o.Spec.NodeName, Labels: policy.NewLabels(o.Labels)}
+	// A static pod has two: the kubelet attaches it under the one that its mirror holds as an annotation.
+	uid := cmp.Or(o.Annotations[corev1.MirrorPodAnnotationKey], string(o.UID))
+	p := policy.Pod{UID: strings.Clone(uid), Node: o.Spec.NodeName, Labels: policy.NewLabels(o.Labels)}
 	for _, ip := range o.Status.PodIPs {
 		p.Addrs = addAddress(p.Addrs, ip.IP)
 	}

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"net/netip"
@@ -93,9 +94,11 @@ type wirePod struct {
 	pod         policy.Pod
 	labels      map[string]string
 	hostNetwork bool
-	phase       string
-	firstIP     string
-	ips         bool
+	// static is the UID of the static pod that this is the mirror of.
+	static  string
+	phase   string
+	firstIP string
+	ips     bool
 	// sidecars are the ports of init containers that go on running, which come before the others.
 	sidecars []policy.NamedPort
 }
@@ -127,6 +130,7 @@ func decodePod(data []byte) (*Pod, error) {
 
 func (w *wirePod) finish() *Pod {
 	w.pod.Labels = policy.NewLabels(w.labels)
+	w.pod.UID = cmp.Or(w.static, w.pod.UID)
 	if !w.ips {
 		w.pod.Addrs = addAddress(w.pod.Addrs, w.firstIP)
 	}
@@ -161,8 +165,11 @@ func (w *wirePod) metadata(data []byte) bool {
 			if !ok {
 				return false
 			}
-			if string(key) == metav1.InitialEventsAnnotationKey {
+			switch string(key) {
+			case metav1.InitialEventsAnnotationKey:
 				w.end = string(value)
+			case corev1.MirrorPodAnnotationKey:
+				w.static = string(value)
 			}
 		}
 	}

@@ -84,6 +84,11 @@ func TestPod(t *testing.T) {
 		}
 		compareWire(t, name, p)
 	}
+	static := edited(func(p *corev1.Pod) { p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "hash"} })
+	if got := podOf(static).UID; got != "hash" {
+		t.Errorf("a static pod has the UID %q, want that under which the kubelet attaches it", got)
+	}
+	compareWire(t, "a static pod", static)
 }
 
 // compareWire reports whether a Pod off the wire is the same as the one decoded in full.
