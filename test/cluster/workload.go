@@ -150,7 +150,11 @@ func (c *Cluster) Adopt(t lab.TB, p Pod) *host.Host {
 	const dir = "/run/netns"
 	for _, name := range strings.Fields(p.Node.MustExec(t, "ls", dir)) {
 		netns := path.Join(dir, name)
-		addresses := p.Node.MustExec(t, "nsenter", "--net="+netns, "ip", "-oneline", "address")
+		addresses, err := p.Node.Exec("nsenter", "--net="+netns, "ip", "-oneline", "address")
+		if err != nil {
+			t.Logf("%v", err) // pods of others come and go
+			continue
+		}
 		if strings.Contains(addresses, " "+p.Addrs[0].String()+"/") {
 			return p.Node.Adopt(t, p.Name, netns, p.Addrs...)
 		}
