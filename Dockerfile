@@ -16,8 +16,9 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
     go build -C cni/plugins -ldflags='-s -w' -o /out/cni/ tool
 
 FROM debian:bookworm-slim
+# netbase has /etc/protocols, without which nft does not know "ipv6-icmp".
 RUN apt-get update && \
-    apt-get install --yes --no-install-recommends nftables wireguard-tools && \
+    apt-get install --yes --no-install-recommends netbase nftables wireguard-tools && \
     rm -rf /var/lib/apt/lists/*
 # `warren install-cni` looks for the plugins beside its own binary, after it has followed the link.
 COPY --from=build /out/ /opt/warren/
