@@ -64,7 +64,7 @@ test-cluster-long: ## the same for every kind of cluster, and tests that take ho
 
 test-vm: ## tests of the kernel's WireGuard, on Debian's kernels 6.12 and 6.1 in virtual machines
 	@test/install vm
-	@echo "two machines boot; each shows its results when it ends, after two or three minutes"
+	@echo "two machines boot; each shows its results when it ends, after three or four minutes"
 	@WARREN_PRIVILEGED=1 test/lane vm -timeout=30m -count=1 -p=1 -run='^TestPrivileged' -skip='^TestPrivilegedLong' ./test/vm/...
 
 test-vm-long: ## the same with all tests of the host's network, and with whole meshes; half an hour

@@ -17,25 +17,23 @@ const (
 	collectAgain = 5 * time.Minute
 )
 
-// collect frees the addresses of pods that are gone, until ctx ends.
-func (d *daemon) collect(ctx context.Context, log *slog.Logger) {
+// collect frees the addresses of pods that are gone, until ctx ends, and reports what keeps them from being freed.
+func (d *daemon) collect(ctx context.Context, report func(error), log *slog.Logger) {
 	collector := cni.Collector{
 		Configuration: d.attachments, Plugin: filepath.Join(d.plugins.From, "host-local"),
 		Ports: func() ([]string, error) { return linux.BridgePorts(d.attachments.Bridge) },
 	}
-	failed := false
 	for {
 		freed, err := collector.Collect(ctx)
 		if len(freed) > 0 {
 			log.Info("addresses are free again whose pods are gone", "addresses", freed)
 		}
-		if err != nil && !failed && ctx.Err() == nil {
-			log.Warn("addresses of pods that are gone stay reserved", "err", err, "again", collectAgain)
-		}
-		failed = err != nil
 		wait := collectEvery
-		if failed {
+		if err != nil {
 			wait = collectAgain
+		}
+		if ctx.Err() == nil {
+			report(err)
 		}
 		select {
 		case <-ctx.Done():

@@ -143,6 +143,15 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 		policies.connect(d, cluster, a)
 	}
 	log.Info("starting", "version", version(), "node", d.node.name, "peer", key.Public().String())
+	err = d.work(ctx, cluster, a, policies, log)
+	log.Info("stopped: the mesh continues to work as it is")
+	return err
+}
+
+// work runs the parts until ctx ends, and waits for all of them.
+func (d *daemon) work(
+	ctx context.Context, cluster *kube.Cluster, a *agent.Agent, policies *policies, log *slog.Logger,
+) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range d.servers(a) {
 		group.Go(func() error { s.run(ctx); return nil })
@@ -155,11 +164,9 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 		group.Go(func() error { policies.turnOff(ctx, a); return nil })
 	}
 	if d.compared() != nil {
-		group.Go(func() error { d.collect(ctx, log); return nil })
+		group.Go(func() error { d.collect(ctx, a.FreesAddresses, log); return nil })
 	}
-	err = group.Wait()
-	log.Info("stopped: the mesh continues to work as it is")
-	return err
+	return group.Wait()
 }
 
 // garbagePercent is the daemon's GOGC: garbage may grow to half of what is in use, not to as much, as by default. With

@@ -52,6 +52,9 @@ func (a *Agent) Serves(e Endpoint, err error) {
 // nil for nothing.
 func (a *Agent) ReachesAPIServer(err error) { a.warn(stepWay, err) }
 
+// FreesAddresses takes what keeps the addresses of pods that are gone from being freed; nil for nothing.
+func (a *Agent) FreesAddresses(err error) { a.warn(stepAddresses, err) }
+
 // warn notes a warning about a step; nil ends it.
 func (a *Agent) warn(step status.Step, err error) {
 	reason := ""

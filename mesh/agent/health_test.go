@@ -138,3 +138,18 @@ func TestNotReadyBeforeThePassHasEnded(t *testing.T) {
 		m.end()
 	})
 }
+
+func TestReservedAddressesAreAWarning(t *testing.T) {
+	cluster(t, 1, func(t *testing.T, _ *meshtest.API, machines []*machine) {
+		a := machines[0]
+		a.agent.FreesAddresses(errors.New("veth7 is no known pod's"))
+		const warning = "warning: stale addresses: veth7 is no known pod's\n"
+		if code, body := a.get("/readyz"); code != 200 || !strings.Contains(body, warning) {
+			t.Errorf("/readyz: %d %s", code, body)
+		}
+		a.agent.FreesAddresses(nil)
+		if _, body := a.get("/readyz"); strings.Contains(body, "warning") {
+			t.Errorf("freed, and /readyz says %s", body)
+		}
+	})
+}

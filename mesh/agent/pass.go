@@ -29,6 +29,7 @@ const (
 	stepFirewall   status.Step = "host firewall"
 	stepOthers     status.Step = "other firewalls"
 	stepHostPorts  status.Step = "host ports"
+	stepAddresses  status.Step = "stale addresses"
 )
 
 // report notes how a step went.
