@@ -116,7 +116,7 @@ func TestExitCodes(t *testing.T) {
 func TestLeftoverSocketIsReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "warren.sock")
 	for range 2 {
-		listener, err := listenLocal(path)
+		listener, err := server{address: path}.listen()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 
+	"warren.mesh/cni/gate"
 	"warren.mesh/mesh/loop"
 )
 
@@ -48,27 +47,9 @@ func (s server) run(ctx context.Context) {
 
 func (s server) listen() (net.Listener, error) {
 	if filepath.IsAbs(s.address) {
-		return listenLocal(s.address)
+		return gate.Listen(s.address)
 	}
 	return net.Listen("tcp", s.address)
-}
-
-// listenLocal listens at a path that root alone may connect to. It takes the place of a socket that is there, which an
-// earlier daemon left behind, and leaves its own to the next one.
-func listenLocal(path string) (net.Listener, error) {
-	next := path + ".new"
-	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: next, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	listener.SetUnlinkOnClose(false)
-	if err := errors.Join(os.Chmod(next, 0o600), os.Rename(next, path)); err != nil {
-		return nil, errors.Join(err, listener.Close())
-	}
-	return listener, nil
 }
 
 // serve listens and answers requests until ctx ends or the socket fails.

@@ -38,7 +38,7 @@ type server struct {
 
 // serve returns when ctx has ended or the socket's file is gone.
 func (s server) serve(ctx context.Context) error {
-	listener, err := listen(Socket(s.runDir))
+	listener, err := Listen(Socket(s.runDir))
 	if err != nil {
 		return err
 	}
@@ -64,9 +64,10 @@ func (s server) serve(ctx context.Context) error {
 	}
 }
 
-// listen makes the socket under another name and renames it, so that plugins find the old or the new one, and nobody
-// finds one that not only root may connect to.
-func listen(path string) (*net.UnixListener, error) {
+// Listen makes a socket to which root alone may connect, in the place of one that an earlier daemon has left there. It
+// makes it under another name and renames it, so that clients find the old or the new one, and never one that others
+// may connect to. The file stays when the listener is closed.
+func Listen(path string) (*net.UnixListener, error) {
 	temporary := path + ".tmp"
 	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

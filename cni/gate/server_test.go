@@ -287,7 +287,7 @@ func TestServeOtherVersions(t *testing.T) {
 // An older daemon's answer is understood: it knows no such command.
 func TestClientOfAnOlderDaemon(t *testing.T) {
 	dir := t.TempDir()
-	listener, err := listen(Socket(dir))
+	listener, err := Listen(Socket(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
