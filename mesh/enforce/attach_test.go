@@ -138,9 +138,23 @@ func TestNewerAttachmentCounts(t *testing.T) {
 		w.detached("a")
 		w.wantIdentities("10.244.1.2", "vethb")
 		w.wantRecords("b")
+	})
+}
+
+// Of a pod that has lost one of its addresses to a newer one, only the connections of the others end with it.
+func TestForgetsWhatIsFree(t *testing.T) {
+	simulate(t, func(w *world) {
+		w.start()
+		web, db := pod("web", "1"), pod("db", "2")
+		w.SetPod(web)
+		w.SetPod(db)
+		both := attachmentOf(web, "a", 2)
+		both.Addrs = append(both.Addrs, netip.MustParseAddr("fd00::2"))
+		w.added(both, attachmentOf(db, "b", 2))
+		w.detached("a")
 		w.kernel.set(func(k *kernel) {
-			if len(k.forgotten) > 0 {
-				t.Errorf("connections of %v are deleted, which the newer pod has", k.forgotten)
+			if !slices.Equal(k.forgotten, both.Addrs[1:]) {
+				t.Errorf("connections of %v are deleted, want those of %v", k.forgotten, both.Addrs[1:])
 			}
 		})
 	})
