@@ -41,6 +41,7 @@ var inside = []struct{ From, To, Reason string }{
 		"the pass consumes interfaces; cmd/warren says whose"},
 	{"mesh/plan", "keys mesh", "the core says what a mesh would be, whoever reads the Nodes"},
 	{"mesh/view", "mesh mesh/plan mesh/status", "what is said of a node or a cluster does not depend on who read it"},
+	{"mesh/doctor", "", "what a check means does not depend on who made it"},
 	{"mesh/agent", "keys mesh mesh/loop mesh/status", "the passes consume interfaces; cmd/warren says whose"},
 	{"mesh/meshtest", "keys mesh", "fakes model the interfaces, not their implementations"},
 	{"mesh/userspace", "mesh/loop mesh/userspace/iface mesh/userspace/limit mesh/userspace/udp internal/atomicfile",
@@ -105,6 +106,8 @@ var outside = []arrow{
 	{"mesh/view", "k8s.io", "a view is written the same whoever read it"},
 	{"mesh/view", "github.com", "a view is written on every operating system"},
 	{"mesh/view", "golang.zx2c4.com", "a view is written on every operating system"},
+	{"mesh/doctor", "k8s.io", "a check means the same whoever read the cluster"},
+	{"mesh/doctor", "github.com", "a check is made on every operating system"},
 	{"mesh/enforce", "k8s.io", "the pass is tested without a cluster"},
 	{"mesh/enforce", "github.com/vishvananda/netlink", "the pass is tested without a host"},
 	{"mesh/agent", "k8s.io", "the loop is tested without a cluster"},
@@ -185,6 +188,7 @@ func TestPureImports(t *testing.T) {
 		"./mesh":        nil,
 		"./mesh/status": nil, // its times are arguments
 		"./mesh/view":   nil,
+		"./mesh/doctor": nil, // its times are arguments
 		"./mesh/plan":   {"time"},
 		"./mesh/guard":  {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},
 		"./mesh/policy": {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},
