@@ -14,9 +14,6 @@ import (
 
 const account = "system:serviceaccount:kube-system:warren"
 
-// ofPolicies are the rights that only daemons with --network-policy=on use. The manifests have it off.
-var ofPolicies = []string{"watch namespaces", "watch networkpolicies", "watch pods"}
-
 // wantRightsUsed compares what the API server was asked in warren's name with what the role allows: all of it was
 // needed, and nothing was asked beyond. Whether clients list before they watch is client-go's business, and depends on
 // the server.
@@ -35,8 +32,7 @@ func wantRightsUsed(t *testing.T, c *cluster.Cluster) {
 			used[r.Verb+" "+resource] = true
 		}
 	}
-	want := slices.DeleteFunc(granted(t, c), func(right string) bool { return slices.Contains(ofPolicies, right) })
-	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(used))); diff != "" {
+	if diff := cmp.Diff(granted(t, c), slices.Sorted(maps.Keys(used))); diff != "" {
 		t.Errorf("rights of the role, and those used (-granted +used):\n%s", diff)
 	}
 }
