@@ -25,10 +25,11 @@ func TestTemplates(t *testing.T) {
 		values    map[string]any
 		documents int
 	}{
-		"dns":     {dnsTemplate, dns, 6},
-		"served":  {workloadTemplate, served, 2},
-		"silent":  {workloadTemplate, silent, 1},
-		"overlay": {overlayTemplate, map[string]any{"Base": "../../x", "CIDRs": "10.0.0.0/8,fd00::/48"}, 1},
+		"dns":    {dnsTemplate, dns, 6},
+		"served": {workloadTemplate, served, 2},
+		"silent": {workloadTemplate, silent, 1},
+		"overlay": {overlayTemplate, map[string]any{"Base": "../../x",
+			"Settings": []string{"WARREN_CLUSTER_CIDRS=10.0.0.0/8,fd00::/48", "WARREN_NETWORK_POLICY=off"}}, 1},
 		"kubelet": {kubeletTemplate, kubelet, 1},
 	} {
 		documents := strings.Split(string(expand(test.text, test.values)), "\n---\n")

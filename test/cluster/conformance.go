@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
+	"os"
+	"path/filepath"
 	"strconv"
-	"strings"
+	"time"
 
 	"warren.mesh/test/lab"
 	"warren.mesh/test/lab/artifact"
@@ -18,6 +19,9 @@ type Specs struct {
 	Focus, Skip string
 	// Processes is how many tests run at once; 0 means 1.
 	Processes int
+
+	// report is the file for ginkgo's report; empty means none.
+	report string
 }
 
 // Conform runs upstream's tests on the running cluster of this name and prints their output. It fails if a test fails,
@@ -37,26 +41,29 @@ func Conform(ctx context.Context, name string, s Specs, progress func(string, ..
 	return nil
 }
 
-// Conform runs upstream's tests as a part of t and returns how many passed.
-func (c *Cluster) Conform(t lab.TB, s Specs) (passed int) {
+// Conform runs upstream's tests as a part of t, which fails if one of them does, and returns what came of them.
+func (c *Cluster) Conform(t lab.TB, s Specs) Results {
 	t.Helper()
+	s.report = filepath.Join(c.Dir, "upstream.json")
 	command, err := s.command(t.Context(), c.Root(), c.Artifacts(), c.Authority().File("admin.kubeconfig"))
 	if err != nil {
 		t.Fatalf("prepare upstream's tests: %v", err)
 	}
-	out, err := c.Control.ExecContext(t.Context(), command[0], command[1:]...)
-	if err != nil {
+	start := time.Now()
+	if _, err := c.Control.ExecContext(t.Context(), command[0], command[1:]...); err != nil {
 		t.Errorf("upstream's tests: %v", err)
 	}
-	passed = strings.Count(out, passedMark)
-	t.Logf("%d of upstream's tests passed: %s", passed, took.FindString(out))
-	return passed
+	report, err := os.ReadFile(s.report)
+	if err != nil {
+		t.Fatalf("upstream's tests left no report: %v", err)
+	}
+	r, err := readResults(report)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Logf("upstream's tests, in %v: %v", time.Since(start).Round(time.Second), r)
+	return r
 }
-
-// What ginkgo prints for each test that passed, and when all tests passed.
-const passedMark = "•"
-
-var took = regexp.MustCompile(`SUCCESS! \S+`)
 
 // command returns the command for the control machine. It builds both programs if they are missing.
 func (s Specs) command(ctx context.Context, root string, cache artifact.Cache, kubeconfig string) ([]string, error) {
@@ -69,7 +76,11 @@ func (s Specs) command(ctx context.Context, root string, cache artifact.Cache, k
 	}
 	command := []string{
 		ginkgo, "run", "--procs=" + strconv.Itoa(max(1, s.Processes)), "--no-color", "--succinct",
-		"--fail-on-empty", "--focus=" + s.Focus,
+		// Ginkgo's own limit is an hour, for all tests together. Each test's own limits stay.
+		"--fail-on-empty", "--timeout=6h", "--focus=" + s.Focus,
+	}
+	if s.report != "" {
+		command = append(command, "--output-dir="+filepath.Dir(s.report), "--json-report="+filepath.Base(s.report))
 	}
 	if s.Skip != "" {
 		command = append(command, "--skip="+s.Skip)
