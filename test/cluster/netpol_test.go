@@ -18,14 +18,14 @@ import (
 const (
 	netpol      = `[sig-network] Netpol `
 	netpolCount = 51
-	netpolSCTP  = `[sig-network] Netpol [Feature:SCTPConnectivity] [LinuxOnly] NetworkPolicy between server and client ` +
-		`using SCTP `
+	netpolSCTP  = `[sig-network] Netpol [Feature:SCTPConnectivity] [LinuxOnly] NetworkPolicy between server and ` +
+		`client using SCTP `
 )
 
 var unsent = []string{
 	netpolSCTP + `should enforce policy based on Ports [Feature:NetworkPolicy]`,
-	netpolSCTP + `should enforce policy to allow traffic only from a pod in a different namespace based on PodSelector ` +
-		`and NamespaceSelector [Feature:NetworkPolicy]`,
+	netpolSCTP + `should enforce policy to allow traffic only from a pod in a different namespace based on ` +
+		`PodSelector and NamespaceSelector [Feature:NetworkPolicy]`,
 	netpolSCTP + `should support a 'default-deny-ingress' policy [Feature:NetworkPolicy]`,
 }
 
