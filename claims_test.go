@@ -28,10 +28,32 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// The tests and benchmarks that other pages name exist too.
+func TestNamedOnPages(t *testing.T) {
+	known := definedTests(t)
+	pages, err := fs.Glob(os.DirFS("."), "docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("%d pages, %v", len(pages), err)
+	}
+	for _, page := range pages {
+		for _, name := range namedTests(t, page) {
+			if len(known[name]) == 0 {
+				t.Errorf("%s names %s, which does not exist", page, name)
+			}
+		}
+	}
+}
+
 // claimedTests returns the names of the tests and benchmarks that CONTRIBUTING.md names.
 func claimedTests(t *testing.T) (names []string) {
 	t.Helper()
-	text, err := os.ReadFile("CONTRIBUTING.md")
+	return namedTests(t, "CONTRIBUTING.md")
+}
+
+// namedTests returns the names of the tests and benchmarks that a page names.
+func namedTests(t *testing.T, page string) (names []string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
