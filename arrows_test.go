@@ -29,6 +29,8 @@ var inside = []struct{ From, To, Reason string }{
 		"a host knows no cluster"},
 	{"mesh/linux/rtnl", "keys mesh", "reads the kernel's tables in the terms of the core"},
 	{"mesh/linux/routing", "keys mesh mesh/linux/rtnl", "routes and rules are the same with every device"},
+	{"mesh/linux/lookup", "mesh mesh/guard mesh/nft mesh/linux/routing mesh/linux/rtnl",
+		"the kernel is asked whatever the answers are for"},
 	{"mesh/linux/sysctl", "keys mesh mesh/linux/rtnl internal/atomicfile", "parameters are files"},
 	{"mesh/linux/drift", "keys mesh mesh/linux/rtnl", "functions read the host"},
 	{"mesh/linux/firewalls", "mesh/nft", "other firewalls are in the way of any mesh"},
@@ -41,7 +43,7 @@ var inside = []struct{ From, To, Reason string }{
 		"the pass consumes interfaces; cmd/warren says whose"},
 	{"mesh/plan", "keys mesh", "the core says what a mesh would be, whoever reads the Nodes"},
 	{"mesh/view", "mesh mesh/plan mesh/status", "what is said of a node or a cluster does not depend on who read it"},
-	{"mesh/doctor", "", "what a check means does not depend on who made it"},
+	{"mesh/doctor", "mesh mesh/status mesh/view", "what a check means does not depend on who made it"},
 	{"mesh/agent", "keys mesh mesh/loop mesh/status", "the passes consume interfaces; cmd/warren says whose"},
 	{"mesh/meshtest", "keys mesh", "fakes model the interfaces, not their implementations"},
 	{"mesh/userspace", "mesh/loop mesh/userspace/iface mesh/userspace/limit mesh/userspace/udp internal/atomicfile",
@@ -53,8 +55,9 @@ var inside = []struct{ From, To, Reason string }{
 	{"cni/gate", "internal/atomicfile", "it is in the plugin too, which is small"},
 	{"cmd/warren-cni", "cni/gate", "the runtime executes it for every pod"},
 	{"cmd/kubectl-warren", "mesh mesh/kube mesh/plan mesh/view", "it runs where no node is"},
-	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/linux/walls mesh/agent mesh/enforce mesh/policy mesh/loop " +
-		"mesh/status mesh/userspace mesh/view cni cni/gate internal/atomicfile", "no fakes, no lab"},
+	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/linux/lookup mesh/linux/walls mesh/agent mesh/enforce " +
+		"mesh/policy mesh/loop mesh/status mesh/userspace mesh/doctor mesh/view cni cni/gate internal/atomicfile",
+		"no fakes, no lab"},
 }
 
 // arrow forbids a package (not its tests) to depend on modules or packages below To, through however many others.
@@ -90,6 +93,7 @@ var outside = []arrow{
 	{"mesh/linux/rtnl", "sigs.k8s.io", "the kernel's routing tables are read without nft"},
 	{"mesh/linux/drift", "golang.zx2c4.com", "what others change is detected without a device: tests give a reader"},
 	{"mesh/linux/drift", "sigs.k8s.io", "the firewall's changes have a watcher of their own"},
+	{"mesh/linux/lookup", "golang.zx2c4.com", "routes and tables are read without a device"},
 	{"mesh/linux/routing", "golang.zx2c4.com", "routes lead to an interface by name, whatever drives it"},
 	{"mesh/linux/routing", "sigs.k8s.io", "routes hold without the firewall"},
 	{"mesh/linux/handshake", "github.com/vishvananda/netlink", "sockets are enough to begin a handshake"},

@@ -11,23 +11,23 @@ import (
 
 // The steps of a pass.
 const (
-	stepAPI        status.Step = "api server"
-	stepWay        status.Step = "api server address"
+	stepAPI                    = status.StepAPI
+	stepWay                    = status.StepWay
 	stepNode       status.Step = "own node"
 	stepKey        status.Step = "private key"
 	stepDesire     status.Step = "desired state"
-	stepMTU        status.Step = "underlay mtu"
+	stepMTU                    = status.StepMTU
 	stepPublish    status.Step = "annotations"
 	stepProgram    status.Step = "host"
 	stepAttach     status.Step = "cni configuration"
-	stepStrays     status.Step = "stray pods"
-	stepRival      status.Step = "other cni configuration"
-	stepDelegation status.Step = "cni delegation"
+	stepStrays                 = status.StepStrays
+	stepRival                  = status.StepRival
+	stepDelegation             = status.StepDelegation
 	stepPlugins    status.Step = "cni plugins"
 	stepAvailable  status.Step = "node condition"
 	stepRemoval    status.Step = "mass removal"
-	stepFirewall   status.Step = "host firewall"
-	stepOthers     status.Step = "other firewalls"
+	stepFirewall               = status.StepFirewall
+	stepOthers                 = status.StepOthers
 	stepHostPorts  status.Step = "host ports"
 	stepAddresses  status.Step = "stale addresses"
 )

@@ -23,6 +23,8 @@ type Peer struct {
 	// the peer has roamed. Each is absent where there is none.
 	Endpoint  netip.AddrPort `json:"endpoint,omitzero"`
 	Announced netip.AddrPort `json:"announcedEndpoint,omitzero"`
+	// Alternatives are the other endpoints that the Node announces and this node could send to.
+	Alternatives []netip.AddrPort `json:"otherEndpoints,omitempty"`
 	// AllowedIPs are the peer's pod CIDRs and node addresses.
 	AllowedIPs []netip.Prefix `json:"allowedIPs,omitempty"`
 	// KeepaliveSeconds is the persistent keepalive interval; absent where it is off.
@@ -107,6 +109,7 @@ func (r Reading) peer(p *mesh.Peer, s *mesh.PeerStatus) Peer {
 	}
 	if p != nil {
 		all.Node, all.PublicKey, all.Announced, all.AllowedIPs = p.Node, p.PublicKey, p.Endpoint, p.AllowedIPs
+		all.Alternatives = p.Alternatives
 		all.KeepaliveSeconds = int(p.Keepalive / time.Second)
 	}
 	return all

@@ -1,6 +1,10 @@
 package view
 
-import "slices"
+import (
+	"fmt"
+	"io"
+	"slices"
+)
 
 // Result is how a check went.
 type Result string
@@ -15,6 +19,8 @@ const (
 
 // Check is one thing that was looked at.
 type Check struct {
+	// ID is a doctor's, W07; empty for a check without one.
+	ID string `json:"id,omitempty"`
 	// Name says what was looked at, in a word or two.
 	Name   string `json:"name"`
 	Result Result `json:"result"`
@@ -22,6 +28,9 @@ type Check struct {
 	Figure string `json:"figure,omitempty"`
 	// Detail says what is wrong and with whom; empty where all is well.
 	Detail string `json:"detail,omitempty"`
+	// Remedy says what to do, and Runbook where there is more, of a check that is not well.
+	Remedy  string `json:"remedy,omitempty"`
+	Runbook string `json:"runbook,omitempty"`
 }
 
 // The exit statuses of all commands that look at something. Usage errors are 2.
@@ -43,4 +52,33 @@ func Exit(checks []Check, strict bool) int {
 	default:
 		return ExitWell
 	}
+}
+
+// NotWell returns the checks that are not OK.
+func NotWell(checks []Check) []Check {
+	return slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return c.Result == OK })
+}
+
+// writeChecks writes the checks as a table, with the IDs of those that have one, and below it what to do.
+func writeChecks(w io.Writer, checks []Check) error {
+	var rows table
+	for _, c := range checks {
+		row := []string{" " + string(c.Result), c.Name, c.Figure, c.Detail}
+		if c.ID != "" {
+			row = slices.Insert(row, 1, c.ID)
+		}
+		rows = append(rows, row)
+	}
+	if err := rows.writeTo(w); err != nil {
+		return err
+	}
+	for _, c := range checks {
+		if c.Remedy == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%s: %s. See %s\n", c.ID, c.Remedy, c.Runbook); err != nil {
+			return err
+		}
+	}
+	return nil
 }

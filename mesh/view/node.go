@@ -40,7 +40,7 @@ func checkDaemon(s *status.Snapshot) []Check {
 		texts = append(texts, fmt.Sprintf("%s: %s: %s", p.Node, p.Field, p.Reason))
 	}
 	if len(texts) > 0 {
-		nodes = Check{Name: "nodes", Result: Warn, Figure: fmt.Sprint(len(texts)), Detail: first(texts, "; ")}
+		nodes = Check{Name: "nodes", Result: Warn, Figure: fmt.Sprint(len(texts)), Detail: First(texts, "; ")}
 	}
 	return append(checks, nodes)
 }
@@ -59,7 +59,7 @@ func CheckPeers(r status.Report) Check {
 	for _, state := range []mesh.PeerState{mesh.PeerMissing, mesh.PeerUnanswered} {
 		if names := bad[state]; len(names) > 0 {
 			well -= len(names)
-			details = append(details, string(state)+": "+first(names, ", "))
+			details = append(details, string(state)+": "+First(names, ", "))
 		}
 	}
 	c := Check{Name: "peers", Result: OK, Figure: fmt.Sprintf("%d/%d", well, len(r.Peers))}
@@ -72,8 +72,8 @@ func CheckPeers(r status.Report) Check {
 	return c
 }
 
-// passed is the one counter of the guard that counts what was not dropped.
-const passed = "masqueraded-into-mesh"
+// NotDropped is the one counter of the guard that counts what was not dropped.
+const NotDropped = "masqueraded-into-mesh"
 
 func checkGuard(packets map[string]uint64) Check {
 	if packets == nil {
@@ -82,7 +82,7 @@ func checkGuard(packets map[string]uint64) Check {
 	var total uint64
 	var texts []string
 	for _, name := range slices.Sorted(maps.Keys(packets)) {
-		if n := packets[name]; n > 0 && name != passed {
+		if n := packets[name]; n > 0 && name != NotDropped {
 			total += n
 			texts = append(texts, fmt.Sprintf("%s %d", name, n))
 		}
@@ -94,8 +94,8 @@ func checkGuard(packets map[string]uint64) Check {
 	return c
 }
 
-// first joins a few of the texts and says how many more there are.
-func first(texts []string, separator string) string {
+// First joins a few of the texts and says how many more there are.
+func First(texts []string, separator string) string {
 	if len(texts) <= mostNames {
 		return strings.Join(texts, separator)
 	}
@@ -125,11 +125,7 @@ func writeNodeTable(w io.Writer, r status.Report, checks []Check) error {
 	if _, err := fmt.Fprintln(w, head(r)); err != nil {
 		return err
 	}
-	var rows table
-	for _, c := range checks {
-		rows = append(rows, []string{" " + string(c.Result), c.Name, c.Figure, c.Detail})
-	}
-	if err := rows.writeTo(w); err != nil {
+	if err := writeChecks(w, checks); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "Source: %s, read at %s.\n", r.Source, r.ObservedAt.UTC().Format("2006-01-02 15:04:05Z"))

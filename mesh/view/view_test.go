@@ -222,3 +222,20 @@ func TestSort(t *testing.T) {
 		t.Errorf("an unknown format: %v", err)
 	}
 }
+
+// A check with an ID stands with it, and what to do stands below the table.
+func TestWriteDiagnosis(t *testing.T) {
+	r := report()
+	checks := []view.Check{
+		{ID: "W01", Name: "API server answers", Result: view.OK},
+		{ID: "W07", Name: "peers answer", Result: view.Fail, Figure: "2/4", Detail: "missing: node-d",
+			Remedy: "let the port through", Runbook: "docs/runbooks.md#W07"},
+	}
+	want(t, `
+warren v1.4.0  node-a  WireGuard: kernel, the kernel has WireGuard
+ ok    W01  API server answers
+ FAIL  W07  peers answer        2/4  missing: node-d
+W07: let the port through. See docs/runbooks.md#W07
+Source: daemon, read at 2026-11-28 03:00:00Z.
+`, written(t, func(b *strings.Builder) error { return view.WriteNode(b, view.Text, r, checks) }))
+}

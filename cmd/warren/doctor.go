@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh/doctor"
+	"warren.mesh/mesh/linux"
+	"warren.mesh/mesh/linux/lookup"
+	"warren.mesh/mesh/loop"
+	"warren.mesh/mesh/status"
+	"warren.mesh/mesh/view"
+)
+
+// watched is how long the guard's counters are watched.
+const watched = 2 * time.Second
+
+// again is how long `doctor --wait` lets pass between two rounds of checks.
+const again = 2 * time.Second
+
+// examination is what `warren doctor` is asked for.
+type examination struct {
+	look
+	keyFile string
+	short   bool
+	wait    time.Duration
+}
+
+func newDoctor() *cobra.Command {
+	var e examination
+	cmd := command("doctor", "Look for what is wrong on this node",
+		"Each check has an ID, which docs/runbooks.md explains. What only the daemon knows is unknown without one. "+
+			"Exit statuses are those of status. What is told of the cluster as a whole, `kubectl warren doctor` says.",
+		func(cmd *cobra.Command) error {
+			report, checks := e.until(cmd.Context(), cmd.ErrOrStderr())
+			shown := checks
+			if e.short {
+				shown = view.NotWell(checks)
+			}
+			if err := view.WriteNode(cmd.OutOrStdout(), e.output, report, shown); err != nil {
+				return err
+			}
+			return e.exits(checks)
+		})
+	flags := cmd.Flags()
+	e.addFlags(flags)
+	flags.StringVar(&e.attachments.ConfDir, "cni-conf-dir", "/etc/cni/net.d",
+		"directory in which the container runtime looks for CNI configurations")
+	flags.StringVar(&e.keyFile, "key-file", keys.DefaultPath, "file of the node's private key, whose age is looked at")
+	flags.BoolVar(&e.short, "short", false, "only what is not well")
+	flags.DurationVar(&e.wait, "wait", 0, "how long to repeat the checks until all are well, warnings apart")
+	return cmd
+}
+
+// until makes the checks, and again while one is not well and there is time.
+func (e *examination) until(ctx context.Context, stderr io.Writer) (status.Report, []view.Check) {
+	ctx, cancel := context.WithTimeout(ctx, max(e.wait, time.Nanosecond))
+	defer cancel()
+	for {
+		node := e.examine(context.WithoutCancel(ctx), stderr)
+		checks := doctor.CheckNode(node)
+		if view.Exit(checks, false) == view.ExitWell {
+			return node.Report, checks
+		}
+		if !loop.Sleep(ctx, again) {
+			return node.Report, checks
+		}
+	}
+}
+
+// examine reads what the checks are about. It says on stderr what it could not read.
+func (e *examination) examine(ctx context.Context, stderr io.Writer) doctor.Node {
+	began := time.Now()
+	before, countersErr := linux.ReadGuard(ctx)
+	n := doctor.Node{Report: e.report(ctx, stderr)}
+	tell := func(err error) bool {
+		if err != nil {
+			_, _ = fmt.Fprintln(stderr, err)
+		}
+		return err == nil
+	}
+	if file, delegates, err := e.attachments.Rival(); tell(err) {
+		n.Rival = &doctor.Rival{File: file, Delegates: delegates}
+	}
+	if mtu, err := e.mtu(n.Report.Peers); tell(err) {
+		n.MTU = &mtu
+	}
+	if table, there, err := lookup.Guard(ctx); tell(err) {
+		n.Guard = guardState(table.Link != "", there)
+	}
+	if s := n.Report.Status; s != nil && s.Daemon.Backend == string(linux.Userspace) {
+		n.KernelWireGuard = kernelHas(linux.KernelWireGuard(), tell)
+	}
+	if info, err := os.Stat(e.keyFile); tell(err) {
+		n.KeyMade = info.ModTime()
+	}
+	loop.Sleep(ctx, watched-time.Since(began))
+	after, err := linux.ReadGuard(ctx)
+	if tell(countersErr) && tell(err) {
+		n.Drops, n.Watched = grown(before, after), time.Since(began)
+	}
+	return n
+}
+
+func guardState(whole, there bool) doctor.GuardState {
+	switch {
+	case !there:
+		return doctor.GuardAbsent
+	case !whole:
+		return doctor.GuardAltered
+	default:
+		return doctor.GuardWhole
+	}
+}
+
+// kernelHas returns whether the kernel has WireGuard by the error of a trial; nil if the trial failed otherwise.
+func kernelHas(err error, tell func(error) bool) *bool {
+	has := err == nil
+	if !has && !errors.Is(err, linux.ErrNoKernelWireGuard) {
+		tell(err)
+		return nil
+	}
+	return &has
+}
+
+// grown returns by how much the counters of what was dropped have grown. A counter that has begun anew has not.
+func grown(before, after map[string]uint64) map[string]uint64 {
+	all := map[string]uint64{}
+	for name, n := range after {
+		if name != view.NotDropped && n >= before[name] {
+			all[name] = n - before[name]
+		}
+	}
+	return all
+}
+
+// mtu returns the mesh's MTU and those of the paths to the peers' endpoints. Endpoints without a route have none.
+func (e *examination) mtu(peers []status.Peer) (doctor.MTU, error) {
+	kernel, err := lookup.Open()
+	if err != nil {
+		return doctor.MTU{}, err
+	}
+	defer kernel.Close()
+	link, err := kernel.MTU(e.link)
+	all := doctor.MTU{Link: link, Paths: map[netip.Addr]int{}}
+	for _, p := range peers {
+		if !p.Endpoint.IsValid() {
+			continue
+		}
+		if mtu, err := kernel.PathMTU(p.Endpoint.Addr()); err == nil {
+			all.Paths[p.Endpoint.Addr()] = mtu
+		}
+	}
+	return all, err
+}

@@ -1,0 +1,189 @@
+package doctor_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"warren.mesh/keys"
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/doctor"
+	"warren.mesh/mesh/status"
+	"warren.mesh/mesh/view"
+)
+
+var now = time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
+
+// wellNode is of a node that has one peer and no trouble.
+func wellNode() doctor.Node {
+	s := status.Snapshot{
+		Node: "node-a", Daemon: status.Daemon{Version: "v1.4.0", Backend: "kernel"}, Policies: status.PoliciesInForce,
+	}.Begin(now).End(now)
+	at := netip.MustParseAddrPort("192.0.2.2:51820")
+	return doctor.Node{
+		Report: status.Report{
+			APIVersion: status.APIVersion, Kind: status.ReportKind, Source: status.SourceDaemon, ObservedAt: now,
+			Status: &s,
+			Peers: []status.Peer{{
+				Node: "node-b", State: mesh.PeerConnected, PublicKey: keys.Public{1}, Endpoint: at, Announced: at,
+			}},
+			GuardPackets: map[string]uint64{"leak-pod": 7},
+		},
+		Rival: &doctor.Rival{}, Guard: doctor.GuardWhole, Drops: map[string]uint64{"leak-pod": 0},
+		Watched: 2 * time.Second, KeyMade: now.Add(-24 * time.Hour),
+		MTU: &doctor.MTU{Link: 1420, Paths: map[netip.Addr]int{at.Addr(): 1500}},
+	}
+}
+
+// update changes the daemon's own view.
+func update(n *doctor.Node, edit func(status.Snapshot) status.Snapshot) {
+	s := edit(*n.Report.Status)
+	n.Report.Status = &s
+}
+
+func TestWellNode(t *testing.T) {
+	n := wellNode()
+	checks := doctor.CheckNode(n)
+	for _, c := range checks {
+		if c.Result != view.OK || c.Remedy != "" {
+			t.Errorf("%+v", c)
+		}
+	}
+	on := 0
+	for _, e := range doctor.Entries() {
+		if e.Scope != doctor.OnCluster {
+			on++
+		}
+	}
+	if len(checks) != on {
+		t.Errorf("%d checks, want %d", len(checks), on)
+	}
+}
+
+// Without a daemon nothing that it alone knows is well.
+func TestNodeWithoutDaemon(t *testing.T) {
+	n := wellNode()
+	n.Report.Status, n.Report.Source = nil, status.SourceKernel
+	ofKernel := map[doctor.ID]bool{
+		doctor.Sessions: true, doctor.CNIConfiguration: true, doctor.PathMTU: true, doctor.GuardUnaltered: true,
+		doctor.GuardDrops: true, doctor.KeyAge: true,
+	}
+	for _, c := range doctor.CheckNode(n) {
+		want := view.Unknown
+		if ofKernel[doctor.ID(c.ID)] {
+			want = view.OK
+		}
+		if c.Result != want {
+			t.Errorf("%s: %s, want %s", c.ID, c.Result, want)
+		}
+	}
+}
+
+// What was not read is unknown, whatever the daemon says.
+func TestNothingRead(t *testing.T) {
+	for _, c := range doctor.CheckNode(doctor.Node{}) {
+		if c.Result != view.Unknown {
+			t.Errorf("%s: %s", c.ID, c.Result)
+		}
+	}
+}
+
+// Each fault is found by one check, with its remedy and runbook.
+func TestFindings(t *testing.T) {
+	step := func(step status.Step, err error) func(*doctor.Node) {
+		return func(n *doctor.Node) {
+			update(n, func(s status.Snapshot) status.Snapshot { return s.Report(step, err, now).Begin(now).End(now) })
+		}
+	}
+	warning := func(step status.Step) func(*doctor.Node) {
+		return func(n *doctor.Node) {
+			update(n, func(s status.Snapshot) status.Snapshot { return s.Warn(step, "doubt", now) })
+		}
+	}
+	problem := func(node string, field mesh.Field) func(*doctor.Node) {
+		return func(n *doctor.Node) {
+			list := []mesh.Problem{{Node: node, Field: field, Reason: "bad"}}
+			update(n, func(s status.Snapshot) status.Snapshot { return s.WithProblems(list, now) })
+		}
+	}
+	peer := func(change func(*status.Peer)) func(*doctor.Node) {
+		return func(n *doctor.Node) { change(&n.Report.Peers[0]) }
+	}
+	waiting := fmt.Errorf("%w for it", mesh.ErrWaiting)
+	elsewhere := netip.MustParseAddrPort("198.51.100.7:4711")
+	for _, tt := range []struct {
+		change func(*doctor.Node)
+		result view.Result
+		detail string
+		ids    []doctor.ID
+	}{
+		{step(status.StepAPI, waiting), view.Fail, "for it", []doctor.ID{doctor.APIServer, doctor.DaemonReady}},
+		{warning(status.StepWay), view.Warn, "doubt", []doctor.ID{doctor.APIServer}},
+		{func(n *doctor.Node) {
+			update(n, func(s status.Snapshot) status.Snapshot { s.Policies = status.PoliciesMissing; return s })
+		}, view.Warn, "nothing checks", []doctor.ID{doctor.AdmissionPolicies}},
+		{problem("node-c", mesh.FieldNodeIPs), view.Fail, "node-c: node-ips: bad", []doctor.ID{doctor.NodesInMesh}},
+		{problem("node-b", mesh.FieldEndpoint), view.Warn, "node-b: endpoint: bad", []doctor.ID{doctor.NodesInMesh}},
+		{problem("node-c", mesh.FieldPodCIDRs), view.Fail, "node-c: bad", []doctor.ID{doctor.ClusterCIDRs}},
+		{peer(func(p *status.Peer) { p.State = mesh.PeerUnanswered }), view.Fail, "unanswered: node-b",
+			[]doctor.ID{doctor.Sessions}},
+		{peer(func(p *status.Peer) { p.Endpoint, p.KeepaliveSeconds = elsewhere, 25 }), view.Warn, elsewhere.String(),
+			[]doctor.ID{doctor.Endpoints}},
+		{func(n *doctor.Node) { n.Rival.File = "/etc/cni/net.d/05-x.conf" }, view.Fail, "05-x.conf",
+			[]doctor.ID{doctor.CNIConfiguration}},
+		{func(n *doctor.Node) { *n.Rival = doctor.Rival{File: "00-multus.conf", Delegates: true} }, view.Warn,
+			"refers to warren's", []doctor.ID{doctor.CNIConfiguration}},
+		{warning(status.StepOthers), view.Warn, "doubt", []doctor.ID{doctor.HostFirewall}},
+		{step(status.StepFirewall, errors.New("no")), view.Fail, "no",
+			[]doctor.ID{doctor.DaemonReady, doctor.HostFirewall}},
+		{func(n *doctor.Node) { n.MTU.Paths[netip.MustParseAddr("192.0.2.2")] = 1300 }, view.Fail, "1300 to 192.0.2.2",
+			[]doctor.ID{doctor.PathMTU}},
+		{func(n *doctor.Node) { n.Guard = doctor.GuardAltered }, view.Fail, "changed",
+			[]doctor.ID{doctor.GuardUnaltered}},
+		{func(n *doctor.Node) { n.Guard = doctor.GuardAbsent }, view.Fail, "no table",
+			[]doctor.ID{doctor.GuardUnaltered}},
+		{func(n *doctor.Node) { n.Drops["leak-pod"] = 3 }, view.Warn, "leak-pod 3", []doctor.ID{doctor.GuardDrops}},
+		{func(n *doctor.Node) {
+			update(n, func(s status.Snapshot) status.Snapshot { s.Daemon.Backend = "userspace"; return s })
+			n.KernelWireGuard = new(bool)
+			*n.KernelWireGuard = true
+		}, view.Warn, "the kernel has WireGuard", []doctor.ID{doctor.Backend}},
+		{func(n *doctor.Node) {
+			stray := []netip.Addr{netip.MustParseAddr("10.9.0.2")}
+			update(n, func(s status.Snapshot) status.Snapshot { s.Pods.Strays = stray; return s })
+		}, view.Warn, "10.9.0.2", []doctor.ID{doctor.StrayPods}},
+		{func(n *doctor.Node) { n.KeyMade = now.AddDate(-2, 0, 0) }, view.Warn, "2024-11-28",
+			[]doctor.ID{doctor.KeyAge}},
+	} {
+		n := wellNode()
+		tt.change(&n)
+		found := view.NotWell(doctor.CheckNode(n))
+		var ids []doctor.ID
+		for _, c := range found {
+			ids = append(ids, doctor.ID(c.ID))
+			if c.Result != tt.result || !strings.Contains(c.Detail, tt.detail) || c.Remedy == "" ||
+				c.Runbook != doctor.ID(c.ID).Anchor() {
+				t.Errorf("%+v, want %s %q", c, tt.result, tt.detail)
+			}
+		}
+		if fmt.Sprint(ids) != fmt.Sprint(tt.ids) {
+			t.Errorf("%q is found by %v, want %v", tt.detail, ids, tt.ids)
+		}
+	}
+}
+
+// A peer that roamed is behind NAT, and needs a keepalive; another endpoint that it announces is not roaming.
+func TestRoamed(t *testing.T) {
+	n := wellNode()
+	n.Report.Peers[0].Endpoint = netip.MustParseAddrPort("198.51.100.7:4711")
+	if got := len(view.NotWell(doctor.CheckNode(n))); got != 2 {
+		t.Errorf("%d findings, want endpoint and keepalive", got)
+	}
+	n.Report.Peers[0].Alternatives = []netip.AddrPort{n.Report.Peers[0].Endpoint}
+	if found := view.NotWell(doctor.CheckNode(n)); len(found) > 0 {
+		t.Errorf("an announced endpoint: %+v", found)
+	}
+}

@@ -1,0 +1,119 @@
+package doctor
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"warren.mesh/mesh/status"
+	"warren.mesh/mesh/view"
+)
+
+func (n Node) configuration() found {
+	switch {
+	case n.Rival == nil:
+		return found{result: view.Unknown, detail: "the directory of CNI configurations could not be read"}
+	case n.Rival.File == "":
+		return well
+	case n.Rival.Delegates:
+		return found{result: view.Warn, detail: n.Rival.File + " comes first, and refers to warren's"}
+	default:
+		return found{result: view.Fail, detail: n.Rival.File + " comes first: pods get another network"}
+	}
+}
+
+func (n Node) hostFirewall() found { return n.condition(status.StepFirewall, status.StepOthers) }
+
+func (n Node) pathMTU() found {
+	if n.MTU == nil {
+		return found{result: view.Unknown, detail: "the mesh's interface could not be read"}
+	}
+	var texts []string
+	for _, to := range slices.SortedFunc(maps.Keys(n.MTU.Paths), netip.Addr.Compare) {
+		if mtu := n.MTU.Paths[to]; mtu-overhead < n.MTU.Link {
+			texts = append(texts, fmt.Sprintf("%d to %v", mtu, to))
+		}
+	}
+	f := found{result: view.OK, figure: fmt.Sprint(n.MTU.Link)}
+	if len(texts) > 0 {
+		f.result = view.Fail
+		f.detail = fmt.Sprintf("%d bytes more than the mesh's MTU are needed: %s", overhead, view.First(texts, ", "))
+	}
+	return f
+}
+
+func (n Node) guard() found {
+	switch n.Guard {
+	case GuardWhole:
+		return well
+	case GuardAltered:
+		return found{result: view.Fail, detail: "somebody has changed the table inet warren"}
+	case GuardAbsent:
+		return found{result: view.Fail, detail: "there is no table inet warren"}
+	default:
+		return found{result: view.Unknown, detail: "the table inet warren could not be read"}
+	}
+}
+
+func (n Node) drops() found {
+	if n.Drops == nil {
+		return found{result: view.Unknown, detail: "the guard's counters could not be read"}
+	}
+	var total uint64
+	var texts []string
+	for _, name := range slices.Sorted(maps.Keys(n.Drops)) {
+		if count := n.Drops[name]; count > 0 {
+			total += count
+			texts = append(texts, fmt.Sprintf("%s %d", name, count))
+		}
+	}
+	f := found{result: view.OK, figure: fmt.Sprintf("%d in %v", total, n.Watched.Round(time.Second))}
+	if total > 0 {
+		f.result, f.detail = view.Warn, strings.Join(texts, ", ")
+	}
+	return f
+}
+
+func (n Node) backend() found {
+	if n.Report.Status == nil {
+		return daemonDown
+	}
+	daemon := n.Report.Status.Daemon
+	switch {
+	case daemon.Backend == "kernel":
+		return well
+	case n.KernelWireGuard == nil:
+		return found{result: view.Unknown, detail: "whether the kernel has WireGuard could not be tried"}
+	case *n.KernelWireGuard:
+		return found{result: view.Warn, detail: "a process drives the device (" + daemon.BackendReason +
+			"), and the kernel has WireGuard"}
+	default:
+		return found{result: view.OK, detail: "a process drives the device: the kernel has no WireGuard"}
+	}
+}
+
+func (n Node) strays() found {
+	f := n.condition(status.StepStrays)
+	if f.result != view.OK || len(n.Report.Status.Pods.Strays) == 0 {
+		return f
+	}
+	var texts []string
+	for _, addr := range n.Report.Status.Pods.Strays {
+		texts = append(texts, addr.String())
+	}
+	return found{result: view.Warn, figure: fmt.Sprint(len(texts)), detail: view.First(texts, ", ")}
+}
+
+func (n Node) keyAge() found {
+	switch age := n.Report.ObservedAt.Sub(n.KeyMade); {
+	case n.KeyMade.IsZero() || n.Report.ObservedAt.IsZero():
+		return found{result: view.Unknown, detail: "the key's file could not be looked at"}
+	case age > keyLife:
+		return found{result: view.Warn, detail: "it was made on " + n.KeyMade.UTC().Format(time.DateOnly)}
+	default:
+		return well
+	}
+}
