@@ -40,6 +40,7 @@ var runners = map[string]string{
 	"warren version":                             "TestVersion",
 	"warren status":                              "TestPrivilegedDaemonsEndAndReturn",
 	"warren peers":                               "TestPrivilegedDaemonsEndAndReturn",
+	"warren doctor":                              "TestPrivilegedDaemonsEndAndReturn",
 }
 
 // Every command of the README is run by a test that exists, or by CI itself.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"warren.mesh/mesh/doctor"
 	"warren.mesh/mesh/status"
 	views "warren.mesh/mesh/view"
 	"warren.mesh/test/lab"
@@ -26,6 +27,38 @@ func wantStatus(t *testing.T, n *lab.Node, source status.Source, code int) {
 		t.Errorf("%s: the daemon is well: %v\n%s", n.Name, well, text)
 	}
 	wantPeersOfDevice(t, n)
+	wantDiagnosis(t, n, source == status.SourceDaemon)
+}
+
+// wantDiagnosis wants no finding of `warren doctor`, what the kernel tells in any case, and what the daemon tells only
+// while it runs.
+func wantDiagnosis(t *testing.T, n *lab.Node, daemon bool) {
+	t.Helper()
+	out, code := n.Warren(t, "doctor", "-o", "json")
+	var document struct{ Checks []views.Check }
+	if err := json.Unmarshal([]byte(out), &document); err != nil {
+		t.Fatalf("%s: warren doctor exits with %d: %v\n%s", n.Name, code, err, out)
+	}
+	want, unknown := views.ExitWell, views.OK
+	if !daemon {
+		want, unknown = views.ExitUnknown, views.Unknown
+	}
+	results := map[doctor.ID]views.Result{}
+	for _, c := range document.Checks {
+		results[doctor.ID(c.ID)] = c.Result
+	}
+	for id, result := range map[doctor.ID]views.Result{
+		doctor.APIServer: unknown, doctor.DaemonReady: unknown, doctor.NodesInMesh: unknown,
+		doctor.Sessions: views.OK, doctor.CNIConfiguration: views.OK, doctor.PathMTU: views.OK,
+		doctor.GuardUnaltered: views.OK, doctor.GuardDrops: views.OK, doctor.KeyAge: views.OK,
+	} {
+		if results[id] != result {
+			t.Errorf("%s: %s is %s, want %s", n.Name, id, results[id], result)
+		}
+	}
+	if code != want {
+		t.Errorf("%s: warren doctor exits with %d, want %d:\n%s", n.Name, code, want, out)
+	}
 }
 
 // wantPeersOfDevice compares `warren peers` with what `wg` prints.
