@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"sync"
+	"time"
 )
 
 // Holder is a node's private key while a daemon runs. Replace exchanges it. A Holder is safe for concurrent use, and
@@ -47,6 +49,15 @@ func (h *Holder) Replace() (Loaded, error) {
 	}
 	h.key = loaded.Key
 	return loaded, nil
+}
+
+// Written returns when the key's file was written.
+func (h *Holder) Written() (time.Time, error) {
+	info, err := os.Stat(h.store.Path)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("find the time of the private key: %w", err)
+	}
+	return info.ModTime(), nil
 }
 
 // Format prints a placeholder for every verb, as Private does.

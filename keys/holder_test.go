@@ -1,9 +1,11 @@
 package keys
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -41,6 +43,24 @@ func TestHolderReplaces(t *testing.T) {
 	}
 	if public, proof, err := h.Prove("uid"); err != nil || public != h.Public() || !public.Verify("uid", proof) {
 		t.Errorf("Prove = %v, %v, %v; want a proof of the new key", public, proof, err)
+	}
+}
+
+// Written is the time of the file that holds the key now; none is an error.
+func TestHolderTellsTheKeysAge(t *testing.T) {
+	h, s := held(t)
+	want := time.Date(2025, 11, 28, 0, 0, 0, 0, time.UTC)
+	if err := os.Chtimes(s.Path, want, want); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := h.Written(); err != nil || !got.Equal(want) {
+		t.Errorf("Written = %v, %v; want %v", got, err, want)
+	}
+	if err := os.Remove(s.Path); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := h.Written(); !errors.Is(err, os.ErrNotExist) || !got.IsZero() {
+		t.Errorf("without a file, Written = %v, %v", got, err)
 	}
 }
 

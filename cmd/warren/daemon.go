@@ -138,6 +138,7 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 		Cluster: cluster, Host: host, Attachments: d.attachments, Plugins: d.compared(),
 		Log: log, Resync: d.resync, MassRemovalDelay: d.massRemoval,
 		Version: version(), Backend: backend, BackendReason: reason,
+		Link: d.link, KeyWritten: key.Written,
 	}))
 	if d.networkPolicy {
 		policies.connect(d, cluster, a)
@@ -235,4 +236,10 @@ func loadKey(store keys.Store, log *slog.Logger) (*keys.Holder, error) {
 		log.Info("private key made", "file", store.Path)
 	}
 	return keys.NewHolder(store, loaded.Key), nil
+}
+
+// link reads the mesh's interface.
+func (d *daemon) link() (l agent.Link, err error) {
+	l.MTU, l.Received, l.Sent, err = linux.ReadLink(d.mesh.Link)
+	return l, err
 }

@@ -37,6 +37,10 @@ type Config struct {
 	// PolicyCounters returns the counters of the tables of network policies by name, in packets; nil where they are not
 	// kept. The metrics ask at most once in five seconds.
 	PolicyCounters func(ctx context.Context) (map[string]uint64, error)
+	// Link reads the mesh's interface, and KeyWritten returns when the private key's file was written. They are for the
+	// metrics, which ask at most once in five seconds; nil has none of it.
+	Link       func() (Link, error)
+	KeyWritten func() (time.Time, error)
 	// InForce reports whether network policies are in force, so that pods can be attached; another pass sees to that,
 	// and writes how it fares to Status. Nil is for a node that keeps none.
 	InForce func() bool
@@ -103,7 +107,8 @@ func New(cfg Config) *Agent {
 	a.status = status.NewBoard(first, func(before, after status.Snapshot) { logStatus(cfg.Log, before, after) })
 	a.firewallsChanged.Store(true)
 	a.counters = newHostCounters(cfg.Host, cfg.PolicyCounters)
-	a.metrics = newMetrics(statusMetrics{a.status, &a.readings}, a.counters)
+	a.metrics = newMetrics(statusMetrics{a.status, &a.readings}, enforcementMetrics{a.status}, a.counters,
+		newLinkMetrics(cfg))
 	return a
 }
 

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -10,26 +9,9 @@ import (
 // hostCounters asks the host for its counters when the metrics are read. Make one with newHostCounters.
 type hostCounters struct {
 	host     Host
-	leaks    *cachedCounters
-	policies *cachedCounters
+	leaks    *cached[map[string]uint64]
+	policies *cached[map[string]uint64]
 }
-
-// cachedCounters are counters whose reading starts a process (nft). Make one with newCachedCounters.
-type cachedCounters struct {
-	read func(ctx context.Context) (map[string]uint64, error)
-	// turn holds a token: whoever takes it reads the counters or finds that somebody just has.
-	turn chan struct{}
-	// last was read at that time. It is nil if it could not be read.
-	last map[string]uint64
-	at   time.Time
-}
-
-const (
-	// scrapeTimeout bounds the reading of counters.
-	scrapeTimeout = 5 * time.Second
-	// countersAge is how old counters may be: whoever reaches the port may read the metrics at any rate.
-	countersAge = 5 * time.Second
-)
 
 var (
 	leaksDesc = desc("warren_firewall_packets_total",
@@ -64,17 +46,11 @@ var policyCounters = map[string]struct {
 func newHostCounters(
 	host Host, policies func(ctx context.Context) (map[string]uint64, error),
 ) *hostCounters {
-	h := &hostCounters{host: host, leaks: newCachedCounters(host.Leaks)}
+	h := &hostCounters{host: host, leaks: newCached(host.Leaks)}
 	if policies != nil {
-		h.policies = newCachedCounters(policies)
+		h.policies = newCached(policies)
 	}
 	return h
-}
-
-func newCachedCounters(read func(ctx context.Context) (map[string]uint64, error)) *cachedCounters {
-	c := &cachedCounters{read: read, turn: make(chan struct{}, 1)}
-	c.turn <- struct{}{}
-	return c
 }
 
 // Describe implements prometheus.Collector.
@@ -103,22 +79,4 @@ func (h *hostCounters) Collect(ch chan<- prometheus.Metric) {
 			counter(c.desc, n, c.labels...)
 		}
 	}
-}
-
-// recent returns the counters, nil if they cannot be read. Of all who ask at once, one reads them and the others wait
-// for it. A failure is remembered as long as an answer.
-func (c *cachedCounters) recent() map[string]uint64 {
-	<-c.turn
-	defer func() { c.turn <- struct{}{} }()
-	if !c.at.IsZero() && time.Since(c.at) < countersAge {
-		return c.last
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
-	defer cancel()
-	counters, err := c.read(ctx)
-	if err != nil {
-		counters = nil
-	}
-	c.last, c.at = counters, time.Now()
-	return counters
 }

@@ -15,12 +15,13 @@ import (
 // memory while it waits.
 const maxScrapes = 16
 
-// newMetrics returns the handler of /metrics, which gives the snapshot as it is when somebody asks and the host's
-// counters as they were a moment before.
-func newMetrics(own statusMetrics, counters *hostCounters) http.Handler {
+// newMetrics returns the handler of /metrics, which gives what these collect when somebody asks, and what is known of
+// the process.
+func newMetrics(own ...prometheus.Collector) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(own, enforcementMetrics{own.board}, counters,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(own...)
+	registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
 	return mux
@@ -44,6 +45,8 @@ var (
 	peersDesc = desc("warren_peers",
 		"Peers by state: connected has a session; unanswered has none although bytes went to it within 180 seconds; "+
 			"idle has neither; missing is desired and not on the device.", "state")
+	unansweredDesc = desc("warren_peer_unanswered_info",
+		"1 for a peer that is unanswered, by its node's name; the first eight of them by name.", "peer")
 	turnsDesc        = desc("warren_endpoints_set_total", "Endpoints set because a peer did not answer at the last.")
 	passesDesc       = desc("warren_reconcile_total", "Passes of the reconcile loop by outcome.", "outcome")
 	lastOutcomeDesc  = desc("warren_reconcile_last_outcome", "1 for the outcome of the last pass.", "outcome")
@@ -72,7 +75,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 func (statusMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		infoDesc, peersDesiredDesc, peersProgrammedDesc, peersHeldDesc, peersUnansweredDesc,
-		peersDesc, turnsDesc, warningDesc, passesDesc,
+		peersDesc, unansweredDesc, turnsDesc, warningDesc, passesDesc,
 		lastOutcomeDesc, lastTimeDesc, lastDurationDesc,
 		waitingDesc, failingDesc, nodeProblemsDesc, strayPodsDesc, cniEffectiveDesc, policiesMissingDesc,
 		watchRestartsDesc, keyReplacementsDesc,
@@ -95,9 +98,7 @@ func (m statusMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(peersProgrammedDesc, float64(s.Peers.Programmed))
 	gauge(peersHeldDesc, float64(s.Peers.Held))
 	gauge(peersUnansweredDesc, float64(s.Peers.Unanswered))
-	for state, n := range m.readings.latest().Count() {
-		gauge(peersDesc, float64(n), string(state))
-	}
+	collectPeers(gauge, m.readings.latest())
 	counter(turnsDesc, s.Peers.Turns)
 	gauge(cniEffectiveDesc, one(s.Pods.Effective))
 	gauge(strayPodsDesc, float64(len(s.Pods.Strays)))
@@ -113,6 +114,19 @@ func (m statusMetrics) Collect(ch chan<- prometheus.Metric) {
 
 // gaugeFunc makes a gauge.
 type gaugeFunc = func(desc *prometheus.Desc, value float64, labels ...string)
+
+// maxUnanswered bounds how many unanswered peers have a series.
+const maxUnanswered = 8
+
+// collectPeers makes the gauges of the peers' states.
+func collectPeers(gauge gaugeFunc, reading status.Reading) {
+	for state, n := range reading.Count() {
+		gauge(peersDesc, float64(n), string(state))
+	}
+	for _, name := range reading.Unanswered(maxUnanswered) {
+		gauge(unansweredDesc, 1, name)
+	}
+}
 
 // collectPass makes the gauges of the last pass. There is no outcome before the first.
 func collectPass(gauge gaugeFunc, pass status.Pass) {

@@ -44,6 +44,8 @@ type machine struct {
 	view func(c *meshtest.Cluster) agent.Cluster
 	// inForce says whether network policies are in force; nil for a node that keeps none.
 	inForce func() bool
+	// policyCounters are those of network policies; nil for a node that keeps none.
+	policyCounters func(ctx context.Context) (map[string]uint64, error)
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -109,6 +111,9 @@ func (m *machine) start() {
 	m.agent = agent.New(agent.Config{
 		Node: m.name, Mesh: m.config, Key: m.ring,
 		Cluster: view, Host: m.host, Attachments: m.attachments, Plugins: &m.plugins, InForce: m.inForce,
+		PolicyCounters:   m.policyCounters,
+		Link:             func() (agent.Link, error) { return agent.Link{MTU: 1420, Received: 3000, Sent: 4000}, nil },
+		KeyWritten:       func() (time.Time, error) { return time.Unix(1_700_000_000, 0), nil },
 		MassRemovalDelay: agent.DefaultMassRemovalDelay,
 		Log:              m.log.logger(), Version: "v1", Backend: "kernel", BackendReason: "it is a test",
 	})

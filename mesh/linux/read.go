@@ -7,6 +7,7 @@ import (
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/guard"
+	"warren.mesh/mesh/linux/rtnl"
 	"warren.mesh/mesh/linux/wg"
 	"warren.mesh/mesh/nft"
 )
@@ -28,6 +29,27 @@ func ReadPeers(link string) ([]mesh.Peer, []mesh.PeerStatus, error) {
 		return nil, nil, err
 	}
 	return wg.Peers(device), wg.Statuses(device), nil
+}
+
+// ReadLink returns an interface's MTU and the bytes that it has received and sent. It needs no Host either.
+func ReadLink(name string) (mtu int, received, sent uint64, err error) {
+	conn, err := rtnl.Open()
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	defer conn.Close()
+	link, err := conn.Find(name)
+	switch {
+	case err != nil:
+		return 0, 0, 0, err
+	case link == nil:
+		return 0, 0, 0, fmt.Errorf("no interface %s: %w", name, fs.ErrNotExist)
+	}
+	attrs := link.Attrs()
+	if s := attrs.Statistics; s != nil {
+		received, sent = s.RxBytes, s.TxBytes
+	}
+	return attrs.MTU, received, sent, nil
 }
 
 // ReadGuard returns the guard's counters by name, in packets. It needs no Host either.

@@ -63,6 +63,19 @@ func (r Reading) Count() map[mesh.PeerState]int {
 	return count
 }
 
+// Unanswered returns the names of unanswered peers' nodes, sorted, and at most so many.
+func (r Reading) Unanswered(most int) []string {
+	var names []string
+	r.join(func(p *mesh.Peer, s *mesh.PeerStatus) {
+		if p != nil && r.state(s) == mesh.PeerUnanswered {
+			names = append(names, p.Node)
+		}
+	})
+	slices.Sort(names)
+	names = slices.Compact(names)
+	return names[:min(len(names), most)]
+}
+
 // join calls each for every peer, with what is wanted and what the device has; one of them may be nil.
 func (r Reading) join(each func(p *mesh.Peer, s *mesh.PeerStatus)) {
 	wanted, statuses := r.Wanted, r.Statuses

@@ -103,3 +103,11 @@ func TestPeerCount(t *testing.T) {
 		}
 	}
 }
+
+func TestUnanswered(t *testing.T) {
+	for most, want := range map[int][]string{0: {}, 8: {"c"}} {
+		if diff := cmp.Diff(want, reading().Unanswered(most)); diff != "" {
+			t.Errorf("at most %d, -want +got:\n%s", most, diff)
+		}
+	}
+}
