@@ -150,7 +150,7 @@ func (l *Lab) StopAPI(t TB) {
 // StartAPI starts the API server again and waits until it is ready.
 func (l *Lab) StartAPI(t TB) {
 	t.Helper()
-	if err := l.startAPI(t.Context()); err != nil {
+	if err := errors.Join(l.startAPI(t.Context()), l.reportAll(t.Context())); err != nil {
 		t.Fatalf("%v", err)
 	}
 }

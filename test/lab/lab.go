@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -43,6 +44,8 @@ type Lab struct {
 	mu     sync.Mutex
 	nodes  []*Node
 	joined int
+	// unreported is what could not be written to the API server while it was away.
+	unreported []func(context.Context) error
 	// captures are those that were started, stopped ones too.
 	captures []*capture.Capture
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+	corev1 "k8s.io/api/core/v1"
 
 	"warren.mesh/test/lab/host"
 	"warren.mesh/test/lab/inside"
@@ -30,6 +31,8 @@ type Node struct {
 	// kubeconfig is the daemon's, once there is one: like its pod it outlives restarts, and needs no API server then.
 	kubeconfig string
 	pods       []*Pod
+	// objects are the Pod objects of the node's pods by the pods' names, also of those that have not started.
+	objects map[string]*corev1.Pod
 }
 
 // private are a node's own directories, kept over a reboot: what warren and container runtimes write outside /run.
@@ -41,7 +44,7 @@ func (l *Lab) AddNode(t TB, o NodeOptions) *Node {
 	l.mu.Lock()
 	l.joined++
 	o = l.complete(o)
-	n := &Node{Host: host.New(o.Name, o.IPs), lab: l, home: o.Home}
+	n := &Node{Host: host.New(o.Name, o.IPs), lab: l, home: o.Home, objects: map[string]*corev1.Pod{}}
 	l.mu.Unlock()
 	if err := n.powerOn(); err != nil {
 		t.Fatalf("add %s: %v", o.Name, err)
@@ -139,13 +142,14 @@ func (n *Node) routers() []netip.Addr {
 	return pick(n.lab.options.Family, controlIPs)
 }
 
-// Remove takes the machine away, all its namespaces at once, and deletes the Node object.
+// Remove takes the machine away, all its namespaces at once, and deletes its Node object and its pods'.
 func (n *Node) Remove(t TB) {
 	t.Helper()
 	if err := n.powerOff(); err != nil {
 		t.Fatalf("remove %s: %v", n.Name, err)
 	}
 	n.DeleteObject(t)
+	n.deletePodObjects(t)
 	l := n.lab
 	l.mu.Lock()
 	l.nodes = slices.DeleteFunc(l.nodes, func(other *Node) bool { return other == n })

@@ -21,10 +21,14 @@ const (
 	podDir  = "/run/lab/pods"
 )
 
-// Pod names what to attach, check or detach. Check and Detach need its Name only.
+// Pod names what to attach, check or detach. Make, Check and Detach need its Name only.
 type Pod struct {
 	// Name is unique on the node.
 	Name string
+	// Namespace, Object and UID are those of the Pod object, whose name is Object.
+	Namespace, Object, UID string
+	// Made says that Make was called.
+	Made bool `json:",omitempty"`
 	// Ports is the runtime's capability argument portMappings.
 	Ports []Port `json:",omitempty"`
 }
@@ -47,14 +51,19 @@ type Attached struct {
 // NetPath is where the network namespace of the pod with this name is, in the node's mount namespace.
 func NetPath(name string) string { return filepath.Join(netDir, name) }
 
+// Make makes the pod's network namespace, which Attach else does: for what runs in a pod before it has a network.
+func (p Pod) Make() error { return makeNet(p.Name) }
+
 // Attach makes the pod's network namespace and executes ADD. Nothing is left of a pod that could not be attached.
 func (p Pod) Attach(ctx context.Context) (Attached, error) {
 	list, err := chosen()
 	if err != nil {
 		return Attached{}, err
 	}
-	if err := makeNet(p.Name); err != nil {
-		return Attached{}, err
+	if !p.Made {
+		if err := p.Make(); err != nil {
+			return Attached{}, err
+		}
 	}
 	result, err := p.add(ctx, list)
 	if err != nil {

@@ -13,18 +13,15 @@ import (
 // sandbox is what a container runtime remembers of a pod: DEL and CHECK get the same arguments as ADD did.
 type sandbox struct {
 	Pod
-	// ID is 64 hexadecimal digits, new for each attempt to attach; UID is the Pod object's.
-	ID, UID string
+	// ID is 64 hexadecimal digits, new for each attempt to attach.
+	ID string
 }
 
 func newSandbox(p Pod) sandbox {
-	id, uid := make([]byte, 32), make([]byte, 16)
+	id := make([]byte, 32)
 	// It never returns an error.
 	_, _ = rand.Read(id)
-	_, _ = rand.Read(uid)
-	text := hex.EncodeToString(uid)
-	return sandbox{Pod: p, ID: hex.EncodeToString(id),
-		UID: text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]}
+	return sandbox{Pod: p, ID: hex.EncodeToString(id)}
 }
 
 func sandboxPath(name string) string { return filepath.Join(podDir, name+".json") }
@@ -65,8 +62,8 @@ func (s sandbox) runtime() *libcni.RuntimeConf {
 		IfName:      "eth0",
 		Args: [][2]string{
 			{"IgnoreUnknown", "1"},
-			{"K8S_POD_NAMESPACE", "default"},
-			{"K8S_POD_NAME", s.Name},
+			{"K8S_POD_NAMESPACE", s.Namespace},
+			{"K8S_POD_NAME", s.Object},
 			{"K8S_POD_INFRA_CONTAINER_ID", s.ID},
 			{"K8S_POD_UID", s.UID},
 		},

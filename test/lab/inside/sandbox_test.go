@@ -9,7 +9,8 @@ import (
 )
 
 func TestSandboxPasses(t *testing.T) {
-	pod := Pod{Name: "web", Ports: []Port{{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}}}
+	pod := Pod{Name: "web", Namespace: "default", Object: "web", UID: "38c1cc3a-4d2f-4a3e-9d6b-0d3e6c1f9a10",
+		Ports: []Port{{HostPort: 8080, ContainerPort: 80, Protocol: "tcp"}}}
 	passed := newSandbox(pod).runtime()
 	var arguments []string
 	for _, a := range passed.Args {

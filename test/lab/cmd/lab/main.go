@@ -20,8 +20,8 @@ func main() {
 		Use: "lab", Short: "A cluster of network namespaces on this machine",
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(newBuild(), newDemo(), newDown(), newExec(), newInit(), newAttach(), newCheck(), newDetach(),
-		newRelay())
+	root.AddCommand(newBuild(), newDemo(), newDown(), newExec(), newInit(), newMake(), newAttach(), newCheck(),
+		newDetach(), newRelay())
 	err := root.ExecuteContext(context.Background())
 	// What `lab exec` ran has said itself what went wrong.
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// newInit, newAttach, newCheck, newDetach and newRelay are for the lab package, which passes JSON.
+// newInit, newMake, newAttach, newCheck, newDetach and newRelay are for the lab package, which passes JSON.
 
 func newInit() *cobra.Command {
 	return hidden("init", func(_ context.Context,
@@ -50,6 +50,10 @@ func newAttach() *cobra.Command {
 		}
 		return json.NewEncoder(os.Stdout).Encode(attached)
 	})
+}
+
+func newMake() *cobra.Command {
+	return hidden("make", func(_ context.Context, p inside.Pod) error { return p.Make() })
 }
 
 func newCheck() *cobra.Command {
