@@ -85,6 +85,7 @@ func (d *daemon) addFlags(flags *pflag.FlagSet) {
 		"address on which to serve /healthz and /readyz, which the manifests' probes ask; empty to serve nothing")
 	flags.BoolVar(&d.openFirewall, "open-firewall", true,
 		"add rules to iptables' chains FORWARD and INPUT if they drop what nobody lets in")
+	d.networkPolicy = true
 	flags.Var(onOff(&d.networkPolicy), "network-policy",
 		"keep the cluster's NetworkPolicies: on or off; on needs nftables tables of family bridge")
 	flags.DurationVar(&d.resync, "resync", agent.DefaultResync, "how often to read the whole state of the host")

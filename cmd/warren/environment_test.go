@@ -39,7 +39,7 @@ func another(t *testing.T, flag *pflag.Flag) string {
 	values := map[string]string{ // by type
 		"string": "some/value", "bool": "true", "int": "1300", "uint16": "4711", "duration": "7s",
 		"CIDR,...": "10.0.0.0/8,fd00::/48", "bit": "0x400000", "mode": "userspace", "format": "json", "order": "bytes",
-		"on|off": "on",
+		"on|off": "off",
 	}
 	value, known := values[flag.Value.Type()]
 	switch {
