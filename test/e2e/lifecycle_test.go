@@ -85,6 +85,7 @@ func TestPrivilegedReboot(t *testing.T) {
 		traffic.Flows{l.Flow(t, a.Host, b.Host, o), l.Flow(t, a.Host, boots.Host, o)}.WaitEstablished(t)
 	}
 
+	boots.Schedule(t, lab.PodOptions{Name: "early"})
 	l.StopAPI(t)
 	boots.Reboot(t)
 	wantNoPod(t, boots, "the machine is up, its daemon is not")

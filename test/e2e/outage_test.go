@@ -21,6 +21,7 @@ func TestPrivilegedAPIOutage(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, lab.Options{Family: lab.Dual})
 	flows, paths, before := s.crossing(t), s.paths(t), s.record(t)
+	s.Node(3).Schedule(t, scheduled)
 
 	s.StopAPI(t)
 	back := time.Now().Add(outage)
@@ -90,10 +91,13 @@ func (s *scene) emptyStore(t *testing.T) {
 	wantNoLoss(t, flows)
 }
 
+// scheduled is a pod that the scheduler has given to a node before the outage.
+var scheduled = lab.PodOptions{Name: "newcomer"}
+
 // checkNewcomer attaches a pod to a node and tries its ways from and to a pod of every node.
 func (s *scene) checkNewcomer(t *testing.T, n *lab.Node) {
 	t.Helper()
-	newcomer := n.AddPod(t, "newcomer")
+	newcomer := n.StartPod(t, scheduled)
 	for _, own := range newcomer.Addrs() {
 		for _, pod := range s.pods {
 			path{from: newcomer.Host, to: pod.Host, target: pod.Addr(own), source: own}.check(t)
