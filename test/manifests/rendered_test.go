@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,4 +59,20 @@ func render(t *testing.T, dir string) string {
 		t.Fatalf("render %s: %v", dir, err)
 	}
 	return string(out)
+}
+
+// An overlay can add what Prometheus Operator and Grafana read, in warren's namespace; without it there is none of it.
+func TestPrivilegedMonitoring(t *testing.T) {
+	meshtest.Privileged(t)
+	plain, monitored := render(t, base(t)), render(t, filepath.Join("testdata", "overlays", "monitoring"))
+	for _, kind := range []string{"PodMonitor", "PrometheusRule"} {
+		if line := "\nkind: " + kind + "\n"; strings.Contains(plain, line) || strings.Count(monitored, line) != 1 {
+			t.Errorf("%s: %d without the components, %d with them", kind, strings.Count(plain, line),
+				strings.Count(monitored, line))
+		}
+	}
+	const dashboard = "  labels:\n    grafana_dashboard: \"1\"\n  name: warren-dashboard\n  namespace: kube-system\n"
+	if !strings.Contains(monitored, dashboard) {
+		t.Error("no dashboard for Grafana's sidecar")
+	}
 }
