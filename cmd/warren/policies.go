@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -125,9 +126,12 @@ func (p *policies) serve(ctx context.Context) {
 	}
 }
 
-// turnOff removes what a daemon with policies has left.
+// turnOff removes what a daemon with policies has left: first what decides about connections, then the gate.
 func (p *policies) turnOff(ctx context.Context, a *agent.Agent) {
 	enforce.TurnOff(ctx, enforce.Config{Host: p.walls, Records: p.records, Status: a.Status()})
+	if err := removeGate(p.runDir); err != nil {
+		p.log.Error("files of the gate are left", "err", err)
+	}
 }
 
 // removePolicies removes the tables, the records of attached pods and the gate's socket.
@@ -139,8 +143,10 @@ func removePolicies(ctx context.Context, c cni.Configuration) error {
 	if err := tables.RemoveTables(ctx); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(gate.RecordsIn(c.RunDir).Dir); err != nil {
-		return err
-	}
-	return atomicfile.Remove(gate.Socket(c.RunDir))
+	return removeGate(c.RunDir)
+}
+
+// removeGate removes the records of attached pods and the gate's socket.
+func removeGate(runDir string) error {
+	return errors.Join(os.RemoveAll(gate.RecordsIn(runDir).Dir), atomicfile.Remove(gate.Socket(runDir)))
 }

@@ -68,6 +68,14 @@ func literally(texts ...string) string {
 	return strings.Join(quoted, "|")
 }
 
+// What Kubernetes wants of a network does not depend on policies.
+func TestPrivilegedLongWithoutPolicies(t *testing.T) {
+	meshtest.Privileged(t)
+	c := cluster.Start(t, cluster.Options{})
+	c.Install(t, "WARREN_NETWORK_POLICY=off")
+	wantConformance(t, c)
+}
+
 // Every kind of cluster, with all of upstream's tests that say something about its network.
 func TestPrivilegedLongManifests(t *testing.T) {
 	meshtest.Privileged(t)

@@ -27,7 +27,9 @@ var overlayTemplate string
 var workloadTemplate string
 
 func (r containerd) config() []byte {
-	return expand(containerdTemplate, map[string]any{"Pause": image.PauseName, "Shim": r.shim})
+	return expand(containerdTemplate, map[string]any{
+		"Pause": image.PauseName, "Shim": r.shim, "Metrics": RuntimeMetrics,
+	})
 }
 
 func (c *Cluster) kubeletConfig(n *lab.Node) []byte {

@@ -16,6 +16,7 @@ func (s *scene) accept(t *testing.T) {
 	t.Run("readme", s.readme)
 	t.Run("re-key", s.rekey)
 	t.Run("sandbox", s.sandbox)
+	t.Run("policies", s.policies)
 }
 
 // Pods reach each other without translation, and the API server through its Service.

@@ -19,6 +19,9 @@ const (
 	Debian  Runtime = "debian"
 )
 
+// RuntimeMetrics is where containerd serves its metrics, at /v1/metrics, on each node.
+const RuntimeMetrics = "127.0.0.1:1338"
+
 // containerd are the paths of a release's programs, on every machine too. runc is Debian's.
 type containerd struct{ daemon, ctr, shim string }
 

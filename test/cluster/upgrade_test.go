@@ -22,38 +22,36 @@ import (
 const pace = 1000
 
 // upgrade shows that whatever is restarted of warren, pods talk on. The daemon alone costs no packet; the userspace
-// device has no buffer for what arrives while it is away, so a restart of its container costs what was sent meanwhile,
-// and connections outlive that.
+// device has no buffer for what arrives while it is away, so a restart of its container costs what was sent meanwhile
+// to other nodes, and connections outlive that. That policies are given up or kept again costs nothing.
 func upgrade(t *testing.T, c *cluster.Cluster) {
-	var hosts []*host.Host
-	for _, pod := range c.Spread(t, cluster.Workload{Name: "load", Args: []string{"pause"}}) {
-		hosts = append(hosts, c.Adopt(t, pod))
-	}
+	hosts := adopt(t, c, cluster.Workload{Name: "load", Args: []string{"pause"}})
+	neighbours := adopt(t, c, cluster.Workload{Name: "neighbour", Args: []string{"pause"}})
+	near := []*host.Host{hosts[0], neighbours[0]}
 	seen := c.CapturePlaintext(t)
 	conversation := converse(t, hosts[0], hosts[1])
 
 	t.Run("daemon", func(t *testing.T) {
 		flows := load(t, c, hosts)
 		restartDaemons(t, c)
-		for _, r := range flows.Stop() {
-			t.Log(r)
-			if r.Lost > 0 || r.Duplicated > 0 {
-				t.Errorf("a daemon's restart costs packets: %v", r)
-			}
-		}
+		wantNoneLost(t, flows)
 	})
-	t.Run("rollout", func(t *testing.T) {
-		flows := load(t, c, hosts)
-		c.Kubectl(t, "", "--namespace=kube-system", "rollout", "restart", "daemonset/warren")
-		c.WaitRollout(t, "kube-system", "daemonset/warren")
+	t.Run("to policies off", func(t *testing.T) {
+		flows, nearby := load(t, c, hosts), load(t, c, near)
+		c.Install(t, "WARREN_NETWORK_POLICY=off")
 		report(t, flows)
+		wantNoneLost(t, nearby)
+		wantNoPolicies(t, c)
+		c.Kubectl(t, denyIngress, "apply", "--filename=-")
+		wantConnections(t, "policies are off", near, servers(t, c), true)
 	})
+	// This turns policies on again, with pods that were there before.
 	t.Run("README's overlay", func(t *testing.T) {
 		for _, n := range c.Nodes() {
 			n.MustExec(t, c.Ctr(), "--namespace=k8s.io", "images", "tag", "warren.mesh/warren:dev", readmeImage)
 		}
 		r := newReader(t, c)
-		flows := load(t, c, hosts)
+		flows, nearby := load(t, c, hosts), load(t, c, near)
 		for _, command := range r.section(t, "Install") {
 			if strings.HasPrefix(command.Text, "kubectl ") {
 				r.run(t, command)
@@ -62,6 +60,10 @@ func upgrade(t *testing.T, c *cluster.Cluster) {
 		c.WaitRollout(t, "kube-system", "daemonset/warren")
 		wantImage(t, c, readmeImage)
 		report(t, flows)
+		wantNoneLost(t, nearby)
+		wantConnections(t, "policies are on", near, servers(t, c), false)
+		wantAdopted(t, c)
+		c.Kubectl(t, "", "delete", "networkpolicies", "--all")
 	})
 
 	if err := conversation.stop(); err != nil {
@@ -77,6 +79,16 @@ func wantImage(t *testing.T, c *cluster.Cluster, image string) {
 		"--output=jsonpath={.spec.template.spec.containers[*].image}")
 	if want := image + " " + image; out != want {
 		t.Errorf("images are %q, want %q", out, want)
+	}
+}
+
+func wantNoneLost(t *testing.T, flows traffic.Flows) {
+	t.Helper()
+	for _, r := range flows.Stop() {
+		t.Log(r)
+		if r.Lost > 0 || r.Duplicated > 0 {
+			t.Errorf("packets are lost: %v", r)
+		}
 	}
 }
 
