@@ -25,6 +25,8 @@ func TestPrivilegedConflicts(t *testing.T) {
 	t.Run("an elder with another's key and no proof", s.stolenKey)
 	t.Run("a running node with another's key", s.clonedNode)
 	t.Run("a running node with another's pod CIDRs", s.overlappingNode)
+	// The last one: the claimant stays, because one more loss within five minutes would be a mass removal.
+	t.Run("an address outside the node CIDRs", s.foreignAddress)
 }
 
 // moving are addresses that nodes of these tests have beside their own.
@@ -75,6 +77,30 @@ func (s *scene) nineAddresses(t *testing.T) {
 	s.askInside(t, three, moving[len(moving)-1])
 	three.SetIPs(t, before...)
 	waitViews(t, s.Nodes())
+}
+
+// foreignAddress has a node claim the addresses of a host outside: the pods of a node that knows its node CIDRs reach
+// that host as before, and not through the mesh.
+func (s *scene) foreignAddress(t *testing.T) {
+	n := s.Node(1)
+	n.StopDaemon(t)
+	n.StartDaemon(t, "--node-cidrs=172.31.9.0/24,fd00:9::/64")
+	n.WaitReady(t)
+	claimant := pretend("claimant", 0)
+	claimant.ips = []string{"172.31.9.70"}
+	for _, addr := range s.Outside.Addrs() {
+		claimant.ips = append(claimant.ips, addr.String())
+	}
+	claimant.announcement.NodeIPs = strings.Join(claimant.ips, ",")
+	claimant.announcement.Endpoint = "172.31.9.70:51820"
+	register(t, s.Lab, claimant)
+	waitProblems(t, n, slices.Repeat([]string{"claimant node-ips"}, len(s.Outside.Addrs()))...)
+	waitProgrammed(t, n, len(s.Nodes()))
+	for _, p := range s.egress() {
+		if strings.HasPrefix(p.from.Name, n.Name+"/") {
+			p.check(t)
+		}
+	}
 }
 
 // askInside has the pods of other nodes ask n at one of its addresses, and wants it to see their own, and nothing from
