@@ -15,6 +15,7 @@ import (
 // Nothing leaves in plain text meanwhile. Where nobody replaces a process that hangs, the daemon says it.
 func TestPrivilegedDeviceCrash(t *testing.T) {
 	meshtest.Privileged(t)
+	t.Parallel()
 	tg := newTarget(t)
 	t.Run("hung with its supervisor", func(t *testing.T) { tg.hungTogether(t) })
 	for _, attended := range []bool{true, false} {

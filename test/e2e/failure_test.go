@@ -41,6 +41,7 @@ func newTarget(t *testing.T) *target {
 // Whatever breaks on a node, and whether or not anybody repairs it, nothing of the mesh leaves in plain text.
 func TestPrivilegedFailures(t *testing.T) {
 	meshtest.Privileged(t)
+	t.Parallel()
 	tg := newTarget(t)
 	for _, f := range failures() {
 		t.Run("unattended/"+f.name(), func(t *testing.T) { tg.unattended(t, f) })

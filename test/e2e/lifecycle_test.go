@@ -20,6 +20,7 @@ const unattended = 400
 // The data path belongs to the kernel and the device process: all daemons may end at once, however they end.
 func TestPrivilegedDaemonsEndAndReturn(t *testing.T) {
 	meshtest.Privileged(t)
+	t.Parallel()
 	s := newScene(t, lab.Options{Family: lab.Dual})
 	for _, n := range s.Nodes() {
 		if operations(t, n) == 0 {

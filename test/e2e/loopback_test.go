@@ -14,6 +14,7 @@ import (
 // hosts speak BGP, and the second on no interface, as behind 1:1 NAT. The third is as usual.
 func TestPrivilegedNodeAddressElsewhere(t *testing.T) {
 	meshtest.Privileged(t)
+	t.Parallel()
 	l := lab.Start(t, lab.Options{Family: lab.IPv4, Nodes: 3})
 	one, two, three := l.Node(1), l.Node(2), l.Node(3)
 	rehome(t, one, "ip address add %[1]v/32 dev lo; ip route replace 172.31.9.0/24 dev eth0 src %[1]v")

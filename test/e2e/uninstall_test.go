@@ -51,6 +51,7 @@ func possessed(t *testing.T, n *lab.Node) map[string][]string {
 // Once uninstalled, the host is as it was before warren came; and warren may come again.
 func TestPrivilegedUninstall(t *testing.T) {
 	meshtest.Privileged(t)
+	t.Parallel()
 	l := lab.Start(t, lab.Options{Nodes: 2, Family: lab.Dual})
 	captured(t, l)
 	leaves, stays := l.Node(1), l.Node(2)
