@@ -119,6 +119,8 @@ type Route struct {
 	// Foreign is the protocol (rtm_protocol) of somebody else's route in a table of warren's own, which Diff removes.
 	// It is zero for warren's routes.
 	Foreign uint8
+	// TOS is what an observed IPv4 route selects packets by besides their destination; no state wants such a route.
+	TOS uint8
 }
 
 // RouteKey identifies a route: Linux refuses a second route of warren's with the same key, or replaces the first.
@@ -128,10 +130,11 @@ type RouteKey struct {
 	Destination netip.Prefix
 	Metric      uint32
 	Foreign     uint8
+	TOS         uint8
 }
 
 // Key returns the route's key.
-func (r Route) Key() RouteKey { return RouteKey{r.Table, r.Destination, r.Metric, r.Foreign} }
+func (r Route) Key() RouteKey { return RouteKey{r.Table, r.Destination, r.Metric, r.Foreign, r.TOS} }
 
 // Rule is one policy-routing rule of warren's (protocol Protocol). It is comparable. Mark with Mask, From, To and
 // Incoming each select packets if set.

@@ -66,6 +66,9 @@ func (r Route) String() string {
 	if r.Source.IsValid() {
 		text += " src " + r.Source.String()
 	}
+	if r.TOS != 0 {
+		text += fmt.Sprintf(" tos %#x", r.TOS)
+	}
 	if r.Table != TableMain {
 		text += fmt.Sprintf(" table %d", r.Table)
 	}

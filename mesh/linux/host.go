@@ -2,6 +2,7 @@ package linux
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -113,12 +114,17 @@ func (h *Host) Leaks(ctx context.Context) (map[string]uint64, error) { return h.
 
 // PassFirewalls has the mesh pass the host's other firewalls: where iptables drops what nobody has let in, it lets in
 // what is the mesh's, if Config.OpenFirewall says so. It returns the rules that it added, and what else may drop the
-// mesh's packets, each with what mends it. Its cost does not depend on the mesh.
+// mesh's packets, each with what mends it; policy rules that stay before warren's are among that. Its cost does not depend
+// on the mesh.
 func (h *Host) PassFirewalls(ctx context.Context) (opened, doubts []string, err error) {
 	if opened, doubts, err = h.others.Pass(ctx); err != nil {
 		err = fmt.Errorf("pass the host's other firewalls: %w", err)
 	}
-	return opened, doubts, err
+	earlier, failed := h.rules.Earlier()
+	if failed != nil {
+		failed = fmt.Errorf("look for rules before warren's: %w", failed)
+	}
+	return opened, append(doubts, earlier...), errors.Join(err, failed)
 }
 
 // Unforwarded returns those of the containers that no rule of the plugin portmap's forwards host ports to, in IPv6 or

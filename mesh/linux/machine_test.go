@@ -115,6 +115,8 @@ func TestPrivilegedOddRoutes(t *testing.T) {
 		"ip route add blackhole 198.51.101.0/24 proto 87 table 51820\n" +
 		"ip route add blackhole 198.51.101.0/24 proto static table 8787\n" +
 		"ip route add default via 192.0.2.9 dev under0 proto bird table 8788\n" +
+		"ip route add 198.51.103.0/24 tos 0x10 dev under0 table 8787\n" +
+		"ip route add unreachable 198.51.103.0/24 tos 0x08 proto 87\n" +
 		"ip -6 route add prohibit default table 8788\n" +
 		"ip route add default dev under0 proto 87 table 51820\n" +
 		"ip route add 198.51.102.0/24 proto 87 nexthop via 192.0.2.9 nexthop via 192.0.2.8\n" +
@@ -131,5 +133,33 @@ func TestPrivilegedOddRoutes(t *testing.T) {
 	}
 	if left := m.observe().Routes; len(left) > 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// A rule that warren cannot come before is told, on either address family; the kernel's own is not.
+func TestPrivilegedEarlierRules(t *testing.T) {
+	meshtest.Privileged(t)
+	m := newBareMachine(t, Userspace)
+	told := func() (earlier []string) {
+		t.Helper()
+		_, doubts, err := m.PassFirewalls(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range doubts {
+			if strings.Contains(d, "comes before warren's") {
+				earlier = append(earlier, d)
+			}
+		}
+		return earlier
+	}
+	if got := told(); len(got) > 0 {
+		t.Errorf("without rules of others: %q", got)
+	}
+	run(t, "ip rule add to 198.51.100.0/24 pref 0 lookup 100\nip -6 rule add pref 2 lookup 101\nip rule add pref 3 lookup 102\n")
+	got := told()
+	if len(got) != 2 || !strings.Contains(got[0], "preference 0 (lookup 100)") ||
+		!strings.Contains(got[1], "preference 2 (lookup 101)") {
+		t.Errorf("told: %q", got)
 	}
 }

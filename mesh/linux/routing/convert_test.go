@@ -19,7 +19,7 @@ func TestRoutesThereAndBack(t *testing.T) {
 		{Table: mesh.TableNodes, Destination: netip.MustParsePrefix("192.0.2.2/32"), Metric: mesh.MetricLast},
 		{Table: mesh.TableNodes, Destination: netip.MustParsePrefix("2001:db8::2/128"), Link: "warren0",
 			Metric: mesh.MetricIPv6},
-		{Table: mesh.TableNodes, Destination: netip.MustParsePrefix("192.0.2.0/28"), Link: "eth0", Foreign: 4},
+		{Table: mesh.TableNodes, Destination: netip.MustParsePrefix("192.0.2.0/28"), Link: "eth0", Foreign: 4, TOS: 16},
 	} {
 		route := fromRoute(want, 7)
 		if got := toRoute(*route, want.Link); got != want {

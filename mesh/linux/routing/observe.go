@@ -67,6 +67,7 @@ func toRoute(r netlink.Route, link string) mesh.Route {
 		Link:        link,
 		Source:      rtnl.ToAddr(r.Src),
 		Metric:      uint32(r.Priority),
+		TOS:         uint8(r.Tos),
 	}
 	if r.Protocol != mesh.Protocol {
 		route.Foreign = uint8(r.Protocol)
@@ -88,6 +89,7 @@ func fromRoute(r mesh.Route, index int) *netlink.Route {
 		Dst:       rtnl.ToIPNet(r.Destination),
 		Src:       r.Source.AsSlice(),
 		Priority:  int(r.Metric),
+		Tos:       int(r.TOS),
 		Protocol:  mesh.Protocol,
 		LinkIndex: index,
 		Type:      unix.RTN_UNICAST,

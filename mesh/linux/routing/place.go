@@ -35,6 +35,12 @@ func (l listed) is(seen mesh.Rule) bool {
 	return l.rule == seen
 }
 
+// first reports whether it is somebody else's and stays before the sequence.
+func (l listed) first() bool {
+	kernels := l.preference == 0 && l.rule == mesh.Rule{IPv6: l.rule.IPv6, Table: mesh.TableLocal}
+	return !l.ours && !kernels && l.preference <= untouched
+}
+
 // spots returns the two preferences at which a sequence may stand, both before everybody else's: the one that is in
 // force, and the one for the next. Where neither has rules, the higher one is next.
 func spots(all []listed) (inForce, spare uint32) {

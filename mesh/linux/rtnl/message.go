@@ -23,7 +23,7 @@ func parseRoute(data []byte, gone bool) Event {
 		return Event{}
 	}
 	e := Event{Kind: RouteEvent, Gone: gone, Unreachable: msg.Type != unix.RTN_UNICAST}
-	e.Route = mesh.Route{Table: uint32(msg.Table), Destination: Default(int(msg.Family))}
+	e.Route = mesh.Route{Table: uint32(msg.Table), Destination: Default(int(msg.Family)), TOS: msg.Tos}
 	if msg.Protocol != mesh.Protocol {
 		e.Route.Foreign = msg.Protocol
 	}
