@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build test test-unit test-cyclonus test-privileged test-lab test-lab-long test-race test-cluster test-cluster-long test-vm test-vm-long test-mutants lint demo demo-down cluster cluster-down bench image image-local manifests clean
+.PHONY: help build plugins test test-unit test-cyclonus test-privileged test-lab test-lab-long test-race test-cluster test-cluster-long test-vm test-vm-long test-mutants lint demo demo-down cluster cluster-down bench image image-local manifests clean
 
 # Debian has nft, tcpdump and conntrack there; not every caller's PATH includes it.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -24,6 +24,13 @@ build: ## build bin/warren, and the CNI plugins in bin/cni/
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/warren
 	CGO_ENABLED=0 go build -trimpath -o bin/cni/ ./cmd/warren-cni
 	CGO_ENABLED=0 go build -C cni/plugins -trimpath -o ../../bin/cni/ tool
+
+plugins: ## build kubectl's plugin for Linux, macOS and Windows, amd64 and arm64, into bin/plugins/
+	for os in linux darwin windows; do for arch in amd64 arm64; do \
+	  suffix=; test $$os != windows || suffix=.exe; \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -trimpath \
+	    -o bin/plugins/$$os-$$arch/kubectl-warren$$suffix ./cmd/kubectl-warren || exit 1; \
+	done; done
 
 test: ## all tests, lane by lane, then their count; needs root
 	@rm -f bin/test/*.json; failed=; \

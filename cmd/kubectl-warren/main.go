@@ -5,12 +5,18 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 
+	"warren.mesh/mesh/kube"
 	"warren.mesh/mesh/view"
 )
+
+// garbagePercent is GOGC: of a large cluster nearly all that is read is garbage at once.
+const garbagePercent = 50
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -24,6 +30,10 @@ func main() {
 
 // run executes one command and returns its exit status, and an error that is yet to be told.
 func run(ctx context.Context, args []string, io streams) (code int, err error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
+	kube.LogTo(slog.New(slog.DiscardHandler)) // what fails is in errors, which say which node it is of
 	root := newRoot(&code)
 	root.SetArgs(args)
 	root.SetIn(io.in)

@@ -30,6 +30,6 @@ func newRoot(code *int) *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	root.AddCommand(newPlan(code))
+	root.AddCommand(newStatus(code), newPeers(code), newDoctor(code), newPlan(code))
 	return root
 }

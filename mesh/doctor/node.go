@@ -88,10 +88,10 @@ func checks(but Scope, by map[ID]func() found) []view.Check {
 	return all
 }
 
-// of returns the check of an entry. A remedy is for what is not well.
+// of returns the check of an entry. A remedy is for what was found.
 func (f found) of(e Entry) view.Check {
 	c := view.Check{ID: string(e.ID), Name: e.Title, Result: f.result, Figure: f.figure, Detail: f.detail}
-	if f.result != view.OK {
+	if f.result == view.Warn || f.result == view.Fail {
 		c.Remedy, c.Runbook = e.Remedy, e.ID.Anchor()
 	}
 	return c

@@ -53,6 +53,12 @@ func Compute(cfg mesh.Config, members []Member) []Host {
 	return hosts
 }
 
+// Announcement returns what a Node's daemon would announce, with a key that stands in for the one that it would make.
+func Announcement(cfg mesh.Config, self mesh.Self) mesh.Announcement {
+	self.PublicKey, self.Proof = standIn(self.Name, self.UID)
+	return mesh.Announce(cfg, self)
+}
+
 func (m Member) silent() bool { return m.Self.Published == mesh.Announcement{} }
 
 // assume returns the Node as its own daemon and as others read it once it has announced itself.
@@ -63,8 +69,7 @@ func (m Member) assume(cfg mesh.Config) (mesh.Self, mesh.Node) {
 	}
 	announcement := self.Published
 	if m.silent() {
-		self.PublicKey, self.Proof = standIn(self.Name, self.UID)
-		announcement = mesh.Announce(cfg, self)
+		announcement = Announcement(cfg, self)
 	}
 	identity := mesh.Identity{Name: self.Name, UID: self.UID, Created: self.Created}
 	node := mesh.ParseNode(identity, announcement, m.Overrides)

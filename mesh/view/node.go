@@ -102,17 +102,17 @@ func First(texts []string, separator string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(texts[:mostNames], separator), len(texts)-mostNames)
 }
 
-// nodeDocument is the report with what the checks say of it.
-type nodeDocument struct {
+// NodeDocument is a node's report with what the checks say of it, as JSON and YAML have it.
+type NodeDocument struct {
 	status.Report
-	Checks []Check `json:"checks"`
+	Checks []Check `json:"checks,omitempty"`
 }
 
 // WriteNode writes a node's report and its checks.
 func WriteNode(w io.Writer, f Format, r status.Report, checks []Check) error {
 	switch f {
 	case JSON, YAML:
-		return writeDocument(w, f, nodeDocument{r, checks})
+		return writeDocument(w, f, NodeDocument{r, checks})
 	case Name:
 		_, err := fmt.Fprintln(w, nodeName(r))
 		return err

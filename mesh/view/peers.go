@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -112,4 +113,26 @@ func prefixes(all []netip.Prefix) string {
 		texts = append(texts, p.String())
 	}
 	return cmp.Or(strings.Join(texts, ","), "-")
+}
+
+// WriteAllPeers writes the peers of all nodes that have answered. JSON and YAML have the whole document.
+func WriteAllPeers(w io.Writer, f Format, d ClusterDocument) error {
+	if f == JSON || f == YAML {
+		return writeDocument(w, f, d)
+	}
+	for i, name := range slices.Sorted(maps.Keys(d.Reports)) {
+		if f != Name && len(d.Reports) > 1 {
+			separator := ""
+			if i > 0 {
+				separator = "\n"
+			}
+			if _, err := fmt.Fprintf(w, "%sPeers of %s:\n", separator, name); err != nil {
+				return err
+			}
+		}
+		if err := WritePeers(w, f, d.Reports[name].Report); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"warren.mesh/mesh/kube"
+	"warren.mesh/mesh/view"
+)
+
+func TestStatus(t *testing.T) {
+	f := newFakeAPI(t, 5)
+	out, code, err := execute(t, "", "status", "--kubeconfig", f.start(t))
+	if err != nil || code != view.ExitWell {
+		t.Errorf("exit status %d, %v", code, err)
+	}
+	for _, line := range []string{
+		"warren v1.4.0  5 nodes  IPv4  Kubernetes v1.37.2",
+		" ok  announced      5/5",
+		" ok  daemons ready  5/5",
+		" ok  reachable      1/1",
+		" ok  guard          0 dropped on 3 read",
+		" 2 nodes not read (--all).",
+	} {
+		if !strings.Contains(out, line) {
+			t.Errorf("lacks %q:\n%s", line, out)
+		}
+	}
+	if got := f.execs.Load(); got != 3 {
+		t.Errorf("%d execs", got)
+	}
+}
+
+// What is wrong with one node is found, and named.
+func TestStatusFindings(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*fakeAPI)
+		want   string
+	}{
+		"not announced": {func(f *fakeAPI) { f.nodes[1].Annotations = nil }, " FAIL  announced      4/5  node-1"},
+		"no daemon":     {func(f *fakeAPI) { f.pods = f.pods[1:] }, " FAIL  daemons ready  4/5  node-0: no daemon"},
+		"daemon not ready": {func(f *fakeAPI) {
+			f.pods[1].Status.Conditions[0].Status = corev1.ConditionFalse
+			f.nodes[1].Status.Conditions[0].Status = corev1.ConditionFalse
+		}, "4/5  node-1: Node NotReady"},
+		"conflict": {func(f *fakeAPI) {
+			name := kube.Annotation("pod-cidrs")
+			f.nodes[4].Annotations[name] = f.nodes[3].Annotations[name]
+		}, "node-4: pod-cidrs: "},
+		"unanswered": {func(f *fakeAPI) {
+			f.answer = func(pod string, command []string) []byte {
+				return []byte(strings.ReplaceAll(string(wellAnswer(t, pod)), "connected", "unanswered"))
+			}
+		}, " FAIL  reachable      0/1  node-peer unanswered by node-0, node-1, node-2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeAPI(t, 5)
+			tt.change(f)
+			out, code, err := execute(t, "", "status", "--kubeconfig", f.start(t))
+			if squeezed := squeeze(out); err != nil || code != view.ExitFinding ||
+				!strings.Contains(squeezed, squeeze(tt.want)) {
+				t.Errorf("exit status %d, %v, want %q in\n%s", code, err, tt.want, out)
+			}
+		})
+	}
+}
+
+func squeeze(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// Who may not exec learns what the API server tells, and that the rest is unknown.
+func TestRights(t *testing.T) {
+	for name, tt := range map[string]struct {
+		forbidden string
+		unknown   []string
+	}{
+		"exec":  {"pods/exec", []string{"reachable", "guard"}},
+		"pods":  {"pods", []string{"daemons ready", "reachable", "guard"}},
+		"nodes": {"nodes", []string{"announced", "daemons ready", "nodes", "reachable", "guard"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeAPI(t, 3)
+			f.forbidden[tt.forbidden] = true
+			kubeconfig := f.start(t)
+			out, code, err := execute(t, "", "status", "--kubeconfig", kubeconfig, "-o", "json")
+			var d view.ClusterDocument
+			if jsonErr := json.Unmarshal([]byte(out), &d); err != nil || code != view.ExitUnknown || jsonErr != nil {
+				t.Fatalf("exit status %d, %v, %v\n%s", code, err, jsonErr, out)
+			}
+			var unknown []string
+			for _, c := range d.Checks {
+				if c.Result == view.Unknown {
+					unknown = append(unknown, c.Name)
+				}
+			}
+			if fmt.Sprint(unknown) != fmt.Sprint(tt.unknown) {
+				t.Errorf("unknown are %q, want %q", unknown, tt.unknown)
+			}
+			_, code, err = execute(t, "", "doctor", "--kubeconfig", kubeconfig)
+			if code != view.ExitUnknown || err != nil {
+				t.Errorf("doctor: exit status %d, %v", code, err)
+			}
+		})
+	}
+}
+
+// A pod that hangs costs the time-out, and no other's answer.
+func TestHungPod(t *testing.T) {
+	f := newFakeAPI(t, 3)
+	f.answer = func(pod string, command []string) []byte {
+		if pod == "warren-node-1" {
+			return nil
+		}
+		return wellAnswer(t, pod)
+	}
+	out, code, err := execute(t, "", "peers", "--kubeconfig", f.start(t), "--timeout", "2s", "-o", "json")
+	var d view.ClusterDocument
+	if jsonErr := json.Unmarshal([]byte(out), &d); err != nil || code != view.ExitUnknown || jsonErr != nil {
+		t.Fatalf("exit status %d, %v, %v", code, err, jsonErr)
+	}
+	if len(d.Reports) != 2 || !strings.Contains(d.Silent["node-1"], "no answer within 2s") {
+		t.Errorf("%d reports; silent are %v", len(d.Reports), d.Silent)
+	}
+}
+
+// A daemon of another API version is not taken for one of this version.
+func TestOtherVersion(t *testing.T) {
+	f := newFakeAPI(t, 1)
+	f.answer = func(pod string, command []string) []byte { return []byte(`{"apiVersion": "warren.mesh/v2"}`) }
+	out, code, _ := execute(t, "", "status", "--kubeconfig", f.start(t))
+	if code != view.ExitUnknown || !strings.Contains(out, `"warren.mesh/v2"`) {
+		t.Errorf("exit status %d\n%s", code, out)
+	}
+}
+
+func TestFrom(t *testing.T) {
+	f := newFakeAPI(t, 60)
+	kubeconfig := f.start(t)
+	peers := func(args ...string) (string, int, error) {
+		f.execs.Store(0)
+		return execute(t, "", append([]string{"peers", "--kubeconfig", kubeconfig}, args...)...)
+	}
+	if out, code, err := peers("--from", "node-7"); err != nil || code != view.ExitWell || f.execs.Load() != 1 ||
+		!strings.HasPrefix(out, "NODE ") {
+		t.Errorf("exit status %d, %v, %d execs\n%s", code, err, f.execs.Load(), out)
+	}
+	if _, code, err := peers("--from", "node-7,node-99"); err == nil || code != view.ExitUnknown {
+		t.Errorf("an absent node: exit status %d, %v", code, err)
+	}
+	if _, code, err := peers("--all"); err != nil || code != view.ExitWell || f.execs.Load() != 60 {
+		t.Errorf("all: exit status %d, %v, %d execs", code, err, f.execs.Load())
+	}
+	var names []string
+	for _, n := range f.nodes {
+		names = append(names, n.Name)
+	}
+	if _, _, err := peers("--from", strings.Join(names, ",")); err == nil || f.execs.Load() != 0 {
+		t.Errorf("60 of --from: %v, %d execs", err, f.execs.Load())
+	}
+}
+
+func TestDoctor(t *testing.T) {
+	f := newFakeAPI(t, 3)
+	f.bindings = f.bindings[1:]
+	f.nodes[2].Spec.PodCIDRs = []string{"10.96.3.0/24"}
+	out, code, err := execute(t, "", "doctor", "--short", "--kubeconfig", f.start(t))
+	if err != nil || code != view.ExitFinding {
+		t.Errorf("exit status %d, %v", code, err)
+	}
+	for _, want := range []string{
+		"FAIL W03 ", "denies: warren-annotations", "FAIL W13 ",
+		"10.96.3.0/24 overlaps with the Service range 10.96.0.0/12",
+		"W13: ", "docs/runbooks.md#W03",
+	} {
+		if !strings.Contains(squeeze(out), squeeze(want)) {
+			t.Errorf("lacks %q:\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, " W07 ") || strings.Contains(out, " W02 ") {
+		t.Errorf("--short has what is well:\n%s", out)
+	}
+}

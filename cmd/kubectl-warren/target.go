@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"warren.mesh/mesh/status"
+	"warren.mesh/mesh/survey"
+	"warren.mesh/mesh/view"
+)
+
+// Of a cluster with more nodes than mostAsked, all are asked only with --all. asked is how many are asked by default,
+// and atOnce how many at the same time.
+const (
+	mostAsked = 50
+	asked     = 3
+	atOnce    = 16
+)
+
+// target is the cluster that a command looks at, and how it says what it found. Its flags are those of kubectl.
+type target struct {
+	kubeconfig, context, namespace, as string
+	from                               []string
+	all                                bool
+	timeout                            time.Duration
+	output                             string
+	strict                             bool
+
+	reader *survey.Reader
+}
+
+func (o *target) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file")
+	flags.StringVar(&o.context, "context", "", "context of the kubeconfig file")
+	flags.StringVar(&o.as, "as", "", "user to act as")
+	flags.StringVarP(&o.namespace, "namespace", "n", "kube-system", "namespace of warren's DaemonSet")
+	flags.StringSliceVar(&o.from, "from", nil, "nodes to ask; if not set, three of different zones")
+	flags.BoolVar(&o.all, "all", false, "ask all nodes")
+	flags.DurationVar(&o.timeout, "timeout", 20*time.Second, "how long a list, or the answer of a node, may take")
+	flags.StringVarP(&o.output, "output", "o", string(view.Text), "text, wide, json, yaml or name")
+	flags.BoolVar(&o.strict, "strict", false, "exit with 1 for a warning too")
+}
+
+// parse reads what cobra has not, and finds the cluster. No request is sent.
+func (o *target) parse() (view.Format, error) {
+	format, err := view.ParseFormat(o.output)
+	if err != nil {
+		return "", err
+	}
+	if o.timeout <= 0 {
+		return "", fmt.Errorf("--timeout: %v is no time to answer in", o.timeout)
+	}
+	config, err := o.rest()
+	if err != nil {
+		return "", err
+	}
+	o.reader, err = survey.New(survey.Config{REST: config, Namespace: o.namespace, Timeout: o.timeout})
+	return format, err
+}
+
+func (o *target) rest() (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = o.kubeconfig
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: o.context}
+	overrides.AuthInfo.Impersonate = o.as
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster: %w", err)
+	}
+	config.UserAgent = "kubectl-warren"
+	return config, nil
+}
+
+// ask reads the cluster and asks the nodes, each with a command of warren's.
+func (o *target) ask(ctx context.Context, command ...string) (view.ClusterDocument, error) {
+	d := view.ClusterDocument{Cluster: o.reader.Read(ctx, time.Now())}
+	nodes, err := o.choose(d.Cluster)
+	if err != nil {
+		return d, err
+	}
+	d.Reports, d.Silent = map[string]view.NodeDocument{}, map[string]string{}
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	turn := make(chan struct{}, atOnce)
+	for _, n := range nodes {
+		group.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			report, err := o.askNode(ctx, n, command)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				d.Silent[n.Name] = err.Error()
+			} else {
+				d.Reports[n.Name] = report
+			}
+		})
+	}
+	group.Wait()
+	return d, nil
+}
+
+func (o *target) askNode(ctx context.Context, n status.ClusterNode, command []string) (d view.NodeDocument, err error) {
+	if n.Daemon == nil {
+		return d, errors.New("no daemon runs there")
+	}
+	answer, err := o.reader.Ask(ctx, n.Daemon.Name, append(command, "-o", "json")...)
+	if err != nil {
+		return d, err
+	}
+	if err := json.Unmarshal(answer, &d); err != nil {
+		return d, fmt.Errorf("its answer cannot be read: %w", err)
+	}
+	if d.APIVersion != status.APIVersion {
+		return d, fmt.Errorf("it answers in version %q, want %q", d.APIVersion, status.APIVersion)
+	}
+	return d, nil
+}
+
+// choose returns the nodes to ask: those of --from, or all, or some of different zones.
+func (o *target) choose(c status.Cluster) ([]status.ClusterNode, error) {
+	nodes := c.Nodes
+	if len(o.from) > 0 {
+		nodes = slices.DeleteFunc(slices.Clone(nodes), func(n status.ClusterNode) bool {
+			return !slices.Contains(o.from, n.Name)
+		})
+		if len(nodes) < len(o.from) && c.Missing(status.PartNodes) == "" {
+			return nil, fmt.Errorf("--from: not all of %v are Nodes", o.from)
+		}
+	}
+	switch {
+	case o.all:
+		return nodes, nil
+	case len(o.from) == 0:
+		return vantage(nodes), nil
+	case len(nodes) > mostAsked:
+		return nil, fmt.Errorf("--from: %d nodes: with more than %d, say --all too", len(nodes), mostAsked)
+	default:
+		return nodes, nil
+	}
+}
+
+// vantage returns a few nodes with a ready daemon, of different zones as far as there are some; of a cluster without
+// any, some with a daemon at all.
+func vantage(nodes []status.ClusterNode) (chosen []status.ClusterNode) {
+	zones := map[string]bool{}
+	taken := map[string]bool{}
+	for _, acceptable := range []func(status.ClusterNode) bool{
+		func(n status.ClusterNode) bool { return n.Daemon != nil && n.Daemon.Ready && !zones[n.Zone] },
+		func(n status.ClusterNode) bool { return n.Daemon != nil && n.Daemon.Ready },
+		func(n status.ClusterNode) bool { return n.Daemon != nil },
+	} {
+		for _, n := range nodes {
+			if len(chosen) < asked && !taken[n.Name] && acceptable(n) {
+				chosen, zones[n.Zone], taken[n.Name] = append(chosen, n), true, true
+			}
+		}
+	}
+	return chosen
+}
+
+// command returns a command that looks at a cluster. It sets code to the exit status that run returns.
+func (o *target) command(
+	code *int, cmd cobra.Command, run func(ctx context.Context, cmd *cobra.Command, f view.Format) (int, error),
+) *cobra.Command {
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(c *cobra.Command, _ []string) error {
+		format, err := o.parse()
+		if err != nil {
+			return err
+		}
+		*code = view.ExitUnknown
+		status, err := run(c.Context(), c, format)
+		if err == nil {
+			*code = status
+		}
+		return err
+	}
+	o.addFlags(cmd.Flags())
+	return &cmd
+}

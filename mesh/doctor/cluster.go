@@ -1,0 +1,258 @@
+package doctor
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"warren.mesh/mesh/status"
+	"warren.mesh/mesh/view"
+)
+
+// policies are the admission policies of the manifests.
+var policies = []string{"warren-annotations", "warren-kubelet", "warren-own-node"}
+
+// CheckCluster makes all checks of a cluster: what the API server tells, and the worst of what the nodes found that
+// were asked. A check that no node has made is unknown.
+func CheckCluster(d view.ClusterDocument) []view.Check {
+	c := cluster{d}
+	own := map[ID]func() found{
+		APIServer: c.apiServer, KubernetesVersion: c.kubernetes, AdmissionPolicies: c.admission, DaemonReady: c.ready,
+		DaemonVersions: c.versions, NodesInMesh: c.inMesh, ClusterCIDRs: c.ranges,
+	}
+	var all []view.Check
+	for _, e := range entries {
+		f := c.ofNodes(e.ID)
+		if check := own[e.ID]; check != nil && e.Scope == OnCluster {
+			f = check()
+		} else if check != nil {
+			f = worse(check(), f)
+		}
+		all = append(all, f.of(e))
+	}
+	return all
+}
+
+type cluster struct{ view.ClusterDocument }
+
+// order is from the best result to the worst.
+var order = []view.Result{view.OK, view.Warn, view.Unknown, view.Fail}
+
+// worse returns the worse of two, the first if both are alike.
+func worse(a, b found) found {
+	if slices.Index(order, b.result) > slices.Index(order, a.result) {
+		return b
+	}
+	return a
+}
+
+// ofNodes returns the worst of what nodes found of a check, with the names of those that found it.
+func (c cluster) ofNodes(id ID) found {
+	worst := found{result: view.OK}
+	var details []string
+	made := 0
+	for _, name := range slices.Sorted(maps.Keys(c.Reports)) {
+		for _, check := range c.Reports[name].Checks {
+			if check.ID != string(id) {
+				continue
+			}
+			made++
+			if worse(worst, found{result: check.Result}).result != worst.result {
+				worst.result, details = check.Result, nil
+			}
+			if check.Result == worst.result && check.Result != view.OK {
+				details = append(details, name+": "+check.Detail)
+			}
+		}
+	}
+	switch {
+	case made == 0 && len(c.Reports) > 0:
+		return missing("the nodes that were asked do not make this check: they run another version")
+	case made == 0:
+		return missing(c.Silence())
+	}
+	worst.figure, worst.detail = fmt.Sprintf("%d asked", made), view.First(details, "; ")
+	if silent := slices.Sorted(maps.Keys(c.Silent)); len(silent) > 0 && worst.result != view.Fail {
+		worst.result, worst.detail = view.Unknown, "no answer from "+view.First(silent, ", ")
+	}
+	return worst
+}
+
+func missing(reason string) found { return found{result: view.Unknown, detail: reason} }
+
+// apiServer is Unknown if any part could not be read: rights are missing, or the API server did not answer.
+func (c cluster) apiServer() found {
+	var texts []string
+	for _, u := range c.Unread {
+		texts = append(texts, u.Reason)
+	}
+	if len(texts) > 0 {
+		return missing(view.First(texts, "; "))
+	}
+	return well
+}
+
+// leastMinor is the minor version of Kubernetes in which ValidatingAdmissionPolicy became stable.
+const leastMinor = 30
+
+func (c cluster) kubernetes() found {
+	if reason := c.Missing(status.PartVersion); reason != "" {
+		return missing(reason)
+	}
+	major, minor, ok := parseVersion(c.Kubernetes)
+	switch {
+	case !ok:
+		return missing("it says that it is " + c.Kubernetes)
+	case major < 1 || major == 1 && minor < leastMinor:
+		return found{result: view.Fail, detail: c.Kubernetes}
+	default:
+		return found{result: view.OK, figure: c.Kubernetes}
+	}
+}
+
+func (c cluster) admission() found {
+	if reason := c.Missing(status.PartAdmission); reason != "" {
+		return missing(reason)
+	}
+	var absent []string
+	for _, name := range policies {
+		// Overlays may give names a prefix or a suffix.
+		if !slices.ContainsFunc(c.Admission, func(there string) bool { return strings.Contains(there, name) }) {
+			absent = append(absent, name)
+		}
+	}
+	if len(absent) > 0 {
+		detail := "not there, or without a binding that denies: " + strings.Join(absent, ", ")
+		return found{result: view.Fail, detail: detail}
+	}
+	return well
+}
+
+func (c cluster) ready() found {
+	reason := cmp.Or(c.Missing(status.PartNodes), c.Missing(status.PartPods))
+	if reason != "" {
+		return missing(reason)
+	}
+	details := c.NotReady()
+	f := found{result: view.OK, figure: fmt.Sprintf("%d/%d", len(c.Nodes)-len(details), len(c.Nodes))}
+	if len(details) > 0 {
+		f.result, f.detail = view.Fail, view.First(details, "; ")
+	}
+	return f
+}
+
+// versions compares the images' tags, or what the daemons that were asked say.
+func (c cluster) versions() found {
+	if reason := c.Missing(status.PartPods); reason != "" {
+		return missing(reason)
+	}
+	images := map[string]bool{}
+	for _, n := range c.Nodes {
+		if n.Daemon != nil {
+			images[n.Daemon.Image] = true
+		}
+	}
+	names := slices.Sorted(maps.Keys(images))
+	if len(names) == 0 {
+		return missing("there is no daemon")
+	}
+	if len(names) == 1 {
+		return found{result: view.OK, detail: "all have the image " + names[0]}
+	}
+	least, most, known := -1, -1, true
+	for _, image := range names {
+		_, minor, ok := parseVersion(tag(image))
+		known = known && ok
+		if least < 0 || minor < least {
+			least = minor
+		}
+		most = max(most, minor)
+	}
+	f := found{result: view.Warn, detail: "several images: " + view.First(names, ", ")}
+	if known && most-least > 1 {
+		f.result = view.Fail
+	}
+	return f
+}
+
+// tag returns an image's tag; empty for one without.
+func tag(image string) string {
+	name, _, _ := strings.Cut(image, "@")
+	i := strings.LastIndexByte(name, ':')
+	if i < strings.LastIndexByte(name, '/') {
+		return ""
+	}
+	return name[i+1:]
+}
+
+// parseVersion reads the first two numbers of "v1.37.2" or "1.37".
+func parseVersion(text string) (major, minor int, ok bool) {
+	parts := strings.SplitN(strings.TrimPrefix(text, "v"), ".", 3)
+	if len(parts) < 2 {
+		return 0, 0, false
+	}
+	major, err1 := strconv.Atoi(parts[0])
+	digits := strings.IndexFunc(parts[1], func(r rune) bool { return r < '0' || r > '9' })
+	if digits >= 0 {
+		parts[1] = parts[1][:digits]
+	}
+	minor, err2 := strconv.Atoi(parts[1])
+	return major, minor, err1 == nil && err2 == nil
+}
+
+func (c cluster) inMesh() found {
+	if reason := c.Missing(status.PartNodes); reason != "" {
+		return missing(reason)
+	}
+	var texts []string
+	for _, p := range c.Problems {
+		texts = append(texts, fmt.Sprintf("%s: %s: %s", p.Node, p.Field, p.Reason))
+	}
+	for _, n := range c.Nodes {
+		if !n.Announced {
+			texts = append(texts, n.Name+" announces nothing")
+		}
+	}
+	if len(texts) > 0 {
+		return found{result: view.Fail, detail: view.First(texts, "; ")}
+	}
+	return well
+}
+
+// ranges looks for pod CIDRs that overlap with a Service range or contain a node's address.
+func (c cluster) ranges() found {
+	reason := cmp.Or(c.Missing(status.PartNodes), c.Missing(status.PartServices))
+	if reason != "" {
+		return missing(reason)
+	}
+	var texts []string
+	addrs := map[netip.Addr]string{}
+	for _, n := range c.Nodes {
+		for _, ip := range n.NodeIPs {
+			addrs[ip] = n.Name
+		}
+	}
+	sorted := slices.SortedFunc(maps.Keys(addrs), netip.Addr.Compare)
+	for _, n := range c.Nodes {
+		for _, p := range n.PodCIDRs {
+			for _, s := range c.ServiceCIDRs {
+				if s.Overlaps(p) {
+					texts = append(texts, fmt.Sprintf("%s: %v overlaps with the Service range %v", n.Name, p, s))
+				}
+			}
+			i, _ := slices.BinarySearchFunc(sorted, p.Masked().Addr(), netip.Addr.Compare)
+			if i < len(sorted) && p.Contains(sorted[i]) {
+				ip := sorted[i]
+				texts = append(texts, fmt.Sprintf("%s: %v contains node %s's address %v", n.Name, p, addrs[ip], ip))
+			}
+		}
+	}
+	if len(texts) > 0 {
+		return found{result: view.Fail, detail: view.First(texts, "; ")}
+	}
+	return well
+}

@@ -1,0 +1,261 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/status"
+)
+
+// ClusterDocument is what was found out about a cluster, as JSON and YAML have it.
+type ClusterDocument struct {
+	status.Cluster
+	// Reports are those of the nodes that were asked and have answered, by node.
+	Reports map[string]NodeDocument `json:"reports,omitempty"`
+	// Silent are the nodes that were asked and have not answered, with the reason.
+	Silent map[string]string `json:"silent,omitempty"`
+	Checks []Check           `json:"checks,omitempty"`
+}
+
+// CheckCluster returns how a cluster fares: what the API server tells, and then what the nodes that were asked do.
+func CheckCluster(d ClusterDocument) []Check {
+	return []Check{d.announced(), d.daemons(), d.problems(), d.reachable(), d.guards()}
+}
+
+// unread returns an Unknown check if a part of the cluster was not read.
+func (d ClusterDocument) unread(name string, part status.Part) (Check, bool) {
+	reason := d.Missing(part)
+	return Check{Name: name, Result: Unknown, Detail: reason}, reason != ""
+}
+
+// count returns a check of how many nodes are well; what is wrong with the others is in details.
+func count(name string, all int, details []string) Check {
+	c := Check{Name: name, Result: OK, Figure: fmt.Sprintf("%d/%d", all-len(details), all)}
+	if len(details) > 0 {
+		c.Result, c.Detail = Fail, First(details, "; ")
+	}
+	return c
+}
+
+func (d ClusterDocument) announced() Check {
+	if c, unread := d.unread("announced", status.PartNodes); unread {
+		return c
+	}
+	var silent []string
+	for _, n := range d.Nodes {
+		if !n.Announced {
+			silent = append(silent, n.Name)
+		}
+	}
+	return count("announced", len(d.Nodes), silent)
+}
+
+func (d ClusterDocument) daemons() Check {
+	for _, part := range []status.Part{status.PartNodes, status.PartPods} {
+		if c, unread := d.unread("daemons ready", part); unread {
+			return c
+		}
+	}
+	return count("daemons ready", len(d.Nodes), d.NotReady())
+}
+
+// NotReady says of each node without a ready daemon why.
+func (d ClusterDocument) NotReady() (details []string) {
+	for _, n := range d.Nodes {
+		var reason string
+		switch {
+		case n.Daemon == nil:
+			reason = "no daemon"
+		case !n.Ready && !n.Daemon.Ready:
+			reason = "Node NotReady"
+		case !n.Daemon.Ready:
+			reason = n.Daemon.Reason
+		default:
+			continue
+		}
+		details = append(details, n.Name+": "+reason)
+	}
+	return details
+}
+
+func (d ClusterDocument) problems() Check {
+	c, unread := d.unread("nodes", status.PartNodes)
+	if unread {
+		return c
+	}
+	var texts []string
+	for _, p := range d.Problems {
+		texts = append(texts, fmt.Sprintf("%s: %s: %s", p.Node, p.Field, p.Reason))
+	}
+	c = Check{Name: "nodes", Result: OK}
+	if len(texts) > 0 {
+		c = Check{Name: "nodes", Result: Fail, Figure: fmt.Sprint(len(texts)), Detail: First(texts, "; ")}
+	}
+	return c
+}
+
+// noneRead is the check of what only nodes tell, where none did.
+func (d ClusterDocument) noneRead(name string) Check {
+	return Check{Name: name, Result: Unknown, Detail: d.Silence()}
+}
+
+// Silence says why no node has answered.
+func (d ClusterDocument) Silence() string {
+	for _, node := range slices.Sorted(maps.Keys(d.Silent)) {
+		return node + ": " + d.Silent[node]
+	}
+	return cmp.Or(d.Missing(status.PartPods), d.Missing(status.PartNodes), "no node was asked")
+}
+
+// reachable says which nodes do not answer the nodes that were asked. A node that answers none of them is down; one
+// that answers some is at the end of a bad link.
+func (d ClusterDocument) reachable() Check {
+	if len(d.Reports) == 0 {
+		return d.noneRead("reachable")
+	}
+	bad, idle, peers := map[string][]string{}, map[string]bool{}, map[string]bool{}
+	for _, from := range slices.Sorted(maps.Keys(d.Reports)) {
+		for _, p := range d.Reports[from].Peers {
+			name := nameOf(p)
+			peers[name] = true
+			switch p.State {
+			case mesh.PeerUnanswered, mesh.PeerMissing:
+				bad[name] = append(bad[name], from)
+			case mesh.PeerIdle:
+				idle[name] = true
+			case mesh.PeerConnected:
+			}
+		}
+	}
+	var details []string
+	for _, name := range slices.Sorted(maps.Keys(bad)) {
+		details = append(details, name+" unanswered by "+First(bad[name], ", "))
+	}
+	c := count("reachable", len(peers), details)
+	if c.Result == OK && len(idle) > 0 {
+		c.Detail = fmt.Sprintf("%d idle: nothing goes to them, so nothing tells whether they answer", len(idle))
+	}
+	return c
+}
+
+func (d ClusterDocument) guards() Check {
+	if len(d.Reports) == 0 {
+		return d.noneRead("guard")
+	}
+	total := map[string]uint64{}
+	for _, name := range slices.Sorted(maps.Keys(d.Reports)) {
+		packets := d.Reports[name].GuardPackets
+		if packets == nil {
+			return Check{Name: "guard", Result: Unknown, Detail: name + ": its counters could not be read"}
+		}
+		for counter, n := range packets {
+			total[counter] += n
+		}
+	}
+	c := checkGuard(total)
+	c.Figure += fmt.Sprintf(" on %d read", len(d.Reports))
+	return c
+}
+
+// WriteCluster writes what was found out about a cluster.
+func WriteCluster(w io.Writer, f Format, d ClusterDocument) error {
+	switch f {
+	case JSON, YAML:
+		return writeDocument(w, f, d)
+	case Name:
+		for _, n := range d.Nodes {
+			if _, err := fmt.Fprintln(w, n.Name); err != nil {
+				return err
+			}
+		}
+		return nil
+	default:
+		return writeClusterTable(w, f == Wide, d)
+	}
+}
+
+func writeClusterTable(w io.Writer, wide bool, d ClusterDocument) error {
+	if _, err := fmt.Fprintln(w, d.head()); err != nil {
+		return err
+	}
+	if err := writeChecks(w, d.Checks); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(w, d.foot()); err != nil || !wide {
+		return err
+	}
+	rows := table{{"NODE", "ZONE", "READY", "ANNOUNCED", "DAEMON", "IMAGE"}}
+	for _, n := range d.Nodes {
+		daemon, image := "none", "-"
+		if n.Daemon != nil {
+			daemon, image = cmp.Or(n.Daemon.Reason, "ready"), n.Daemon.Image
+		}
+		row := []string{n.Name, cmp.Or(n.Zone, "-"), fmt.Sprint(n.Ready), fmt.Sprint(n.Announced), daemon, image}
+		rows = append(rows, row)
+	}
+	return rows.writeTo(w)
+}
+
+// head reads "warren v1.4.0  41 nodes  dual-stack  Kubernetes v1.37.2".
+func (d ClusterDocument) head() string {
+	parts := []string{strings.TrimSpace("warren " + strings.Join(d.Versions(), ", "))}
+	if d.Missing(status.PartNodes) == "" {
+		parts = append(parts, fmt.Sprintf("%d nodes", len(d.Nodes)), d.families())
+	}
+	if d.Kubernetes != "" {
+		parts = append(parts, "Kubernetes "+d.Kubernetes)
+	}
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), "  ")
+}
+
+// Versions returns the versions of the daemons that have answered, sorted.
+func (d ClusterDocument) Versions() []string {
+	all := map[string]bool{}
+	for _, r := range d.Reports {
+		if r.Status != nil {
+			all[r.Status.Daemon.Version] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// families returns which address families pods have; empty where no node has pod CIDRs.
+func (d ClusterDocument) families() string {
+	var v4, v6 bool
+	for _, n := range d.Nodes {
+		for _, p := range n.PodCIDRs {
+			v4, v6 = v4 || p.Addr().Is4(), v6 || p.Addr().Is6()
+		}
+	}
+	switch {
+	case v4 && v6:
+		return "dual-stack"
+	case v4:
+		return "IPv4"
+	case v6:
+		return "IPv6"
+	default:
+		return ""
+	}
+}
+
+// foot says what was read: "Read: API at …; node-a, node-b. 39 nodes not read (--all)."
+func (d ClusterDocument) foot() string {
+	text := "Read: API at " + d.ObservedAt.UTC().Format("2006-01-02 15:04:05Z")
+	if names := slices.Sorted(maps.Keys(d.Reports)); len(names) > 0 {
+		text += "; nodes " + First(names, ", ")
+	}
+	text += "."
+	if silent := slices.Sorted(maps.Keys(d.Silent)); len(silent) > 0 {
+		text += " No answer from " + First(silent, ", ") + "."
+	}
+	if rest := len(d.Nodes) - len(d.Reports) - len(d.Silent); rest > 0 {
+		text += fmt.Sprintf(" %d nodes not read (--all).", rest)
+	}
+	return text
+}
