@@ -6,6 +6,10 @@ SHELL := /bin/bash
 export PATH := $(PATH):/usr/sbin:/sbin
 
 GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
+# Built as test/lab/artifact builds a lab's programs, this one among them: what they have in common is compiled once.
+GO_RUN   := CGO_ENABLED=0 GOGC=800 go run -buildvcs=false -trimpath
+LAB      := $(GO_RUN) ./test/lab/cmd/lab
+CLUSTER  := $(GO_RUN) ./test/cluster/cmd/cluster
 LANES    := unit cyclonus privileged lab cluster vm
 IMAGE    ?= warren.mesh/warren:dev
 # docker, podman or buildah: whichever builds images here.
@@ -46,27 +50,27 @@ test-cyclonus: ## network policies compared with cyclonus, which judges them too
 
 test-privileged: ## tests that need root, in network namespaces of their own
 	@test/install
-	@go run ./test/lab/cmd/lab build --links=bin/servers
+	@$(LAB) build --links=bin/servers
 	@WARREN_PRIVILEGED=1 WARREN_KUBE_BIN=$(CURDIR)/bin/servers test/lane privileged -timeout=10m -count=1 -run='^TestPrivileged' $$(go list ./... | grep -v /test/)
 
 test-lab: ## tests on clusters on this machine, with a real API server
 	@test/install
-	@go run ./test/lab/cmd/lab build
+	@$(LAB) build
 	@WARREN_PRIVILEGED=1 test/lane lab -timeout=30m -count=1 -p=1 -parallel=3 -run='^TestPrivileged' -skip='^TestPrivilegedLong' $$(go list ./test/... | grep -v -e /test/cluster -e /test/vm)
 
 test-lab-long: ## a mesh of 5,000 nodes on this machine, and what it costs; a quarter of an hour
 	@test/install
-	@go run ./test/lab/cmd/lab build
+	@$(LAB) build
 	@WARREN_PRIVILEGED=1 test/lane lab-long -timeout=1h -count=1 -p=1 -run='^TestPrivilegedLongScale$$' ./test/e2e
 
 test-cluster: ## tests of the manifests on real kubelets and containerd
 	@test/install cluster
-	@go run ./test/cluster/cmd/cluster build
+	@$(CLUSTER) build
 	@WARREN_PRIVILEGED=1 test/lane cluster -timeout=30m -count=1 -p=1 -run='^TestPrivileged' -skip='^TestPrivilegedLong' ./test/cluster/...
 
 test-cluster-long: ## the same for every kind of cluster, and tests that take hours
 	@test/install cluster-long
-	@go run ./test/cluster/cmd/cluster build
+	@$(CLUSTER) build
 	@WARREN_PRIVILEGED=1 test/lane cluster-long -timeout=3h -count=1 -p=1 -run='^TestPrivilegedLong' ./test/cluster
 
 test-vm: ## tests of the kernel's WireGuard, on Debian's kernels 6.12 and 6.1 in virtual machines
@@ -80,7 +84,7 @@ test-vm-long: ## the same with all tests of the host's network, and with whole m
 
 test-mutants: ## break the code at each claim and see its test fail; half an hour, as root
 	@test/install
-	@go run ./test/lab/cmd/lab build --links=bin/servers
+	@$(LAB) build --links=bin/servers
 	@WARREN_PRIVILEGED=1 WARREN_KUBE_BIN=$(CURDIR)/bin/servers test/lane mutants -timeout=3h -count=1 -run='^TestMutants$$' . -mutants=.
 
 test-race: ## the unit tests under the race detector; needs a C compiler
@@ -92,17 +96,17 @@ lint: ## run golangci-lint, at the pinned version
 
 demo: ## three nodes, their annotations and the traffic between them; KEEP=1 leaves them running
 	@test/install
-	@go run ./test/lab/cmd/lab demo $(if $(KEEP),--keep)
+	@$(LAB) demo $(if $(KEEP),--keep)
 
 demo-down: ## end the nodes of make demo KEEP=1
-	@go run ./test/lab/cmd/lab down
+	@$(LAB) down
 
 cluster: ## Kubernetes on this machine, without a CNI plugin; NODES=2 FAMILY=ipv4|ipv6|dual PROXY=nftables|iptables
 	@test/install cluster
-	@go run ./test/cluster/cmd/cluster up --nodes=$(NODES) --family=$(FAMILY) --proxy=$(PROXY)
+	@$(CLUSTER) up --nodes=$(NODES) --family=$(FAMILY) --proxy=$(PROXY)
 
 cluster-down: ## end the cluster of make cluster
-	@go run ./test/cluster/cmd/cluster down
+	@$(CLUSTER) down
 
 manifests: ## render manifests/warren.yaml from the kustomization; needs root
 	@WARREN_PRIVILEGED=1 go test ./test/manifests -count=1 -run='^TestPrivilegedRendered$$' -update
@@ -116,7 +120,7 @@ image: ## build the container image, IMAGE=name:tag
 
 image-local: ## the same without a registry: buildah, on base images made by debootstrap; lists the contents
 	@test/install cluster
-	@go run ./test/cluster/cmd/cluster image
+	@$(CLUSTER) image
 
 clean: ## remove what the targets above left in the tree
 	rm -rf bin

@@ -173,3 +173,20 @@ func TestSource(t *testing.T) {
 		t.Errorf("of a package that does not exist there is %s", dir)
 	}
 }
+
+// The Makefile runs commands that are also among a lab's programs, or have most in common with them. With other flags
+// all of it is compiled twice: two minutes of the first demonstration.
+func TestMakefileBuildsAlike(t *testing.T) {
+	makefile, err := os.ReadFile("../../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "CGO_ENABLED=0 GOGC=800 go run -buildvcs=false -trimpath\n"; !strings.Contains(string(makefile), want) {
+		t.Errorf("the Makefile has no %s", want)
+	}
+	for line := range strings.Lines(string(makefile)) {
+		if strings.Contains(line, "go run ./test/") {
+			t.Errorf("go run with other flags: %s", line)
+		}
+	}
+}
