@@ -71,7 +71,7 @@ test-cluster: ## tests of the manifests on real kubelets and containerd
 test-cluster-long: ## the same for every kind of cluster, and tests that take hours
 	@test/install cluster-long
 	@$(CLUSTER) build
-	@WARREN_PRIVILEGED=1 test/lane cluster-long -timeout=3h -count=1 -p=1 -run='^TestPrivilegedLong' ./test/cluster
+	@WARREN_PRIVILEGED=1 test/lane cluster-long -timeout=5h -count=1 -p=1 -run='^TestPrivilegedLong' ./test/cluster
 
 test-vm: ## tests of the kernel's WireGuard, on Debian's kernels 6.12 and 6.1 in virtual machines
 	@test/install vm
