@@ -114,8 +114,8 @@ func (h *Host) Leaks(ctx context.Context) (map[string]uint64, error) { return h.
 
 // PassFirewalls has the mesh pass the host's other firewalls: where iptables drops what nobody has let in, it lets in
 // what is the mesh's, if Config.OpenFirewall says so. It returns the rules that it added, and what else may drop the
-// mesh's packets, each with what mends it; policy rules that stay before warren's are among that. Its cost does not depend
-// on the mesh.
+// mesh's packets, each with what mends it; policy rules that stay before warren's are among that. Its cost does not
+// depend on the mesh.
 func (h *Host) PassFirewalls(ctx context.Context) (opened, doubts []string, err error) {
 	if opened, doubts, err = h.others.Pass(ctx); err != nil {
 		err = fmt.Errorf("pass the host's other firewalls: %w", err)

@@ -156,7 +156,8 @@ func TestPrivilegedEarlierRules(t *testing.T) {
 	if got := told(); len(got) > 0 {
 		t.Errorf("without rules of others: %q", got)
 	}
-	run(t, "ip rule add to 198.51.100.0/24 pref 0 lookup 100\nip -6 rule add pref 2 lookup 101\nip rule add pref 3 lookup 102\n")
+	run(t, "ip rule add to 198.51.100.0/24 pref 0 lookup 100\nip -6 rule add pref 2 lookup 101\n"+
+		"ip rule add pref 3 lookup 102\n")
 	got := told()
 	if len(got) != 2 || !strings.Contains(got[0], "preference 0 (lookup 100)") ||
 		!strings.Contains(got[1], "preference 2 (lookup 101)") {

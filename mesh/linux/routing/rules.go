@@ -94,8 +94,8 @@ func (r Rules) Remove(rules []mesh.Rule) error {
 	return errors.Join(errs...)
 }
 
-// Earlier says which rules of others stay before warren's, because they have one of the preferences below which there is
-// no room, and what mends that. The kernel's own rule for the local table is none of them.
+// Earlier says which rules of others stay before warren's, because they have one of the preferences below which there
+// is no room, and what mends that. The kernel's own rule for the local table is none of them.
 func (r Rules) Earlier() (doubts []string, err error) {
 	for _, family := range rtnl.Families {
 		all, err := r.list(family)
@@ -105,9 +105,9 @@ func (r Rules) Earlier() (doubts []string, err error) {
 		command := map[int]string{unix.AF_INET: "ip", unix.AF_INET6: "ip -6"}[family]
 		for _, l := range all {
 			if l.first() {
-				doubts = append(doubts, fmt.Sprintf("a rule of somebody else's with the preference %d (lookup %d) comes "+
-					"before warren's, and what it takes of pods' packets is dropped: give it one above %d, see `%s rule`",
-					l.preference, l.rule.Table, untouched, command))
+				doubts = append(doubts, fmt.Sprintf("a rule of somebody else's with the preference %d (lookup %d) "+
+					"comes before warren's, and what it takes of pods' packets is dropped: give it one above %d, "+
+					"see `%s rule`", l.preference, l.rule.Table, untouched, command))
 			}
 		}
 	}
