@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/mesh/nft"
 	"warren.mesh/mesh/policy"
 	"warren.mesh/mesh/ports"
 	"warren.mesh/test/lab/namespace"
@@ -181,7 +182,27 @@ func (n *node) know(pods ...pod) {
 // sync makes the tables as the input has them.
 func (n *node) sync() {
 	n.t.Helper()
-	var all []ports.Port
+	state, problems := policy.Compile(n.in)
+	if len(problems) > 0 {
+		n.t.Fatalf("%v", problems)
+	}
+	n.make(state.Table)
+}
+
+// make makes the tables: this one of policies, and the one of the attached pods' ports.
+func (n *node) make(table nft.Layout) {
+	n.t.Helper()
+	mac, err := n.BridgeMAC()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if _, err := n.SyncTables(n.t.Context(), ports.Layout(bridge, mac, n.attached()), table); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// attached returns the ports of the input's pods.
+func (n *node) attached() (all []ports.Port) {
 	for _, p := range []pod{podA, podB, podC, podD} {
 		for _, a := range n.in.Attached {
 			if a.Name == p.name {
@@ -189,13 +210,7 @@ func (n *node) sync() {
 			}
 		}
 	}
-	state, problems := policy.Compile(n.in)
-	if len(problems) > 0 {
-		n.t.Fatalf("%v", problems)
-	}
-	if _, err := n.SyncTables(n.t.Context(), ports.Layout(bridge, bridgeMAC, all), state.Table); err != nil {
-		n.t.Fatal(err)
-	}
+	return all
 }
 
 // serve answers on a port of all protocols with what it was asked, in a namespace, until the test ends.
@@ -223,7 +238,7 @@ func (n *node) serve(where string, numbers ...uint16) {
 			}
 			n.t.Cleanup(func() { _ = u.Close() })
 			go func() {
-				buffer := make([]byte, 100)
+				buffer := make([]byte, 10_000)
 				for {
 					size, from, err := u.ReadFrom(buffer)
 					if err != nil {
@@ -269,8 +284,16 @@ const (
 
 // ask opens a connection to one of the addresses, from the source if it is valid, and says something.
 func (n *node) ask(t try, to netip.Addr) string {
-	var c net.Conn
-	err := n.ns[t.from].Do(func() (err error) {
+	c, err := n.dial(t, to)
+	if err != nil {
+		return outcome(err)
+	}
+	defer func() { _ = c.Close() }()
+	return say(c, t.want, max(1, t.size))
+}
+
+func (n *node) dial(t try, to netip.Addr) (c net.Conn, err error) {
+	return c, n.ns[t.from].Do(func() (err error) {
 		dialer := net.Dialer{Timeout: patience(t.want)}
 		switch {
 		case t.source.IsValid() && t.network == "tcp":
@@ -281,17 +304,12 @@ func (n *node) ask(t try, to netip.Addr) string {
 		c, err = dialer.Dial(t.network, netip.AddrPortFrom(to, t.port).String())
 		return err
 	})
-	if err != nil {
-		return outcome(err)
-	}
-	defer func() { _ = c.Close() }()
-	return say(c, t.want)
 }
 
-// say asks once on a connection.
-func say(c net.Conn, want string) string {
+// say asks once on a connection, with so many bytes.
+func say(c net.Conn, want string, size int) string {
 	_ = c.SetDeadline(time.Now().Add(patience(want)))
-	if _, err := c.Write([]byte("x")); err != nil {
+	if _, err := c.Write(make([]byte, size)); err != nil {
 		return outcome(err)
 	}
 	if _, err := c.Read(make([]byte, 10)); err != nil {

@@ -7,6 +7,9 @@ import (
 	"sync"
 	"testing"
 
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/guard"
+	"warren.mesh/mesh/nft"
 	"warren.mesh/mesh/policy"
 	"warren.mesh/test/lab/namespace"
 )
@@ -71,6 +74,37 @@ func policyNode(t *testing.T, netfilter bool) *node {
 	return n
 }
 
+// guard makes the table that keeps the mesh closed, as the daemon has it beside these, with the remote machine as the
+// mesh.
+func (n *node) guard() {
+	n.t.Helper()
+	table, err := nft.Open(guard.Table, func() {})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	err = table.Replace(n.t.Context(), guard.Layout(mesh.Firewall{
+		Link: "eth0", Bridge: bridge, Port: 51820, Mark: 1 << 18,
+		ClusterCIDRs: prefixes("10.244.0.0/16", "fd00:10:244::/48"),
+		OwnCIDRs:     prefixes("10.244.1.0/24", "fd00:10:244:1::/64"), OwnIPs: []netip.Addr{addr("10.99.0.1")},
+		NodeIPs: []netip.Addr{addr("10.99.0.1"), addr("10.99.0.2")},
+	}))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// forgetful makes the table of policies anew, with room for one connection that was let through.
+func (n *node) forgetful() {
+	n.t.Helper()
+	state, _ := policy.Compile(n.in)
+	for i, s := range state.Table.Sets {
+		if strings.HasPrefix(s.Name, policy.Fresh) {
+			state.Table.Sets[i].Size = 1
+		}
+	}
+	n.make(state.Table)
+}
+
 func prefixes(texts ...string) (all []netip.Prefix) {
 	for _, text := range texts {
 		all = append(all, netip.MustParsePrefix(text))
@@ -85,6 +119,8 @@ type try struct {
 	port                uint16
 	want                string
 	source              netip.Addr
+	// size is how many bytes are said, and answered; zero is one.
+	size int
 }
 
 func (n *node) tryAll(tries []try) {
@@ -114,7 +150,8 @@ var (
 )
 
 // TestPrivilegedPolicies holds the tables against what the policies say, with connections: between pods of one node,
-// with other nodes, the outside and the node itself, with br_netfilter's hooks off, on, and toggled.
+// with other nodes, the outside and the node itself, with br_netfilter's hooks off, on, and toggled, beside the guard,
+// and while no connection more is remembered.
 func TestPrivilegedPolicies(t *testing.T) {
 	n := policyNode(t, false)
 	tries := []try{
@@ -136,6 +173,22 @@ func TestPrivilegedPolicies(t *testing.T) {
 		{what: "own node", from: "a", network: "tcp", to: gateway, port: 10250, want: answered},
 		{what: "own node, not in its egress", from: "c", network: "tcp", to: gateway, port: 10250, want: silent},
 		{what: "a closed port's reset", from: "a", network: "tcp", to: remote, port: 9999, want: refused},
+		{
+			what: "in fragments, allowed", from: "a", network: "udp", to: of(podB), port: 53, size: 4000,
+			want: answered,
+		},
+		{
+			what: "in fragments, another port", from: "a", network: "udp", to: of(podB), port: 54, size: 4000,
+			want: silent,
+		},
+		{
+			what: "in fragments, remote", from: "remote", network: "udp", to: of(podB), port: 53, size: 4000,
+			want: answered,
+		},
+		{
+			what: "in fragments, not in its egress", from: "c", network: "udp", to: remote, port: 53, size: 4000,
+			want: silent,
+		},
 		{what: "a closed port's ICMP error", from: "a", network: "udp", to: remote, port: 9999, want: refused},
 	}
 	for _, s := range []struct {
@@ -151,10 +204,13 @@ func TestPrivilegedPolicies(t *testing.T) {
 			want: s.want, source: addr(s.source),
 		})
 	}
+	n.guard()
 	for _, netfilter := range []bool{false, true, false} {
 		n.bridgeNetfilter(netfilter)
 		n.tryAll(tries)
 	}
+	n.forgetful()
+	n.tryAll(tries)
 	refusals, err := n.Refused(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -262,7 +318,7 @@ func TestPrivilegedWithdrawal(t *testing.T) {
 			}{{kept, answered}, {withoutIngress(kept), silent}, {kept, answered}} {
 				n.in.Policies = step.policies
 				n.sync()
-				if got := say(c, step.want); got != step.want {
+				if got := say(c, step.want, 1); got != step.want {
 					t.Errorf("%s to %v, step %d: %s, want %s", network, to, i, got, step.want)
 				}
 			}
