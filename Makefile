@@ -18,6 +18,8 @@ BUILDER  ?= $(firstword $(foreach b,docker podman buildah,$(if $(shell command -
 NODES    ?= 2
 FAMILY   ?= ipv4
 PROXY    ?= nftables
+# For make bench.
+BENCH    ?= .
 # KEEP=1 leaves the demonstration's cluster running.
 KEEP     ?=
 
@@ -111,9 +113,9 @@ cluster-down: ## end the cluster of make cluster
 manifests: ## render manifests/warren.yaml from the kustomization; needs root
 	@WARREN_PRIVILEGED=1 go test ./test/manifests -count=1 -run='^TestPrivilegedRendered$$' -update
 
-bench: ## benchmarks; as root, those with packets too
+bench: ## benchmarks, BENCH=a regular expression of names; as root, those with packets too
 	@test/install vm
-	WARREN_PRIVILEGED=1 go test -run='^$$' -bench=. -benchmem -p=1 -timeout=1h ./...
+	WARREN_PRIVILEGED=1 go test -run='^$$' -bench="$(BENCH)" -benchmem -p=1 -timeout=2h ./...
 
 image: ## build the container image, IMAGE=name:tag
 	$(BUILDER) build -t $(IMAGE) .

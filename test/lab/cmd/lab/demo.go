@@ -49,6 +49,7 @@ func demonstrate(t *terminal, o lab.Options) {
 	pods := addPods(t, l)
 	showPairs(t, pods)
 	showHosts(t, l, pods)
+	showPolicy(t, l)
 	showUnderlay(t, l, pods)
 
 	seen.WantNone(t)
