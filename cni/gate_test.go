@@ -77,7 +77,9 @@ func (d *daemon) serve(t testing.TB, c cni.Configuration) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- gate.Serve(ctx, c.RunDir, d, slog.New(slog.DiscardHandler)) }()
+	go func() {
+		ended <- gate.Server{RunDir: c.RunDir, Daemon: d, Log: slog.New(slog.DiscardHandler)}.Serve(ctx)
+	}()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {

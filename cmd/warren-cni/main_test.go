@@ -70,7 +70,7 @@ func serve(t *testing.T, dir string, d *daemon) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- gate.Serve(ctx, dir, d, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- gate.Server{RunDir: dir, Daemon: d, Log: slog.New(slog.DiscardHandler)}.Serve(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -233,7 +233,9 @@ func TestStatusWithoutADaemon(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- gate.Serve(ctx, dir, &daemon{}, slog.New(slog.DiscardHandler)) }()
+	go func() {
+		ended <- gate.Server{RunDir: dir, Daemon: &daemon{}, Log: slog.New(slog.DiscardHandler)}.Serve(ctx)
+	}()
 	served := call{command: "ADD", dir: dir, args: podArgs, more: `,"prevResult":` + result}
 	if _, failed := served.run(t); failed != nil {
 		t.Fatal(failed)

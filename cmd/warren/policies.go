@@ -112,15 +112,17 @@ func (p *policies) connect(d *daemon, cluster *kube.Cluster, a *agent.Agent) {
 func (p *policies) run(ctx context.Context, group *errgroup.Group) {
 	group.Go(func() error { return p.cluster.mirror.Run(ctx) })
 	group.Go(func() error { p.enforcer.Run(ctx); return nil })
-	group.Go(func() error { p.serve(ctx); return nil })
+	server := gate.Server{RunDir: p.runDir, Daemon: p.enforcer, Log: p.log}
+	group.Go(func() error { serveGate(ctx, server, p.enforcer.Serves); return nil })
 }
 
-// serve answers the gate until ctx ends. What keeps it from that is logged and retried: no pod is attached meanwhile.
-func (p *policies) serve(ctx context.Context) {
+// serveGate answers the gate until ctx ends. What keeps it from that is reported and retried: no pod is attached meanwhile.
+func serveGate(ctx context.Context, s gate.Server, report func(error)) {
+	s.Listening = func() { report(nil) }
 	retry := loop.Backoff{First: serveFirst, Most: serveMost, Jitter: true}
 	for ctx.Err() == nil {
-		if err := gate.Serve(ctx, p.runDir, p.enforcer, p.log); err != nil && ctx.Err() == nil {
-			p.log.Error("no pod can be attached", "err", err)
+		if err := s.Serve(ctx); err != nil && ctx.Err() == nil {
+			report(err)
 			loop.Sleep(ctx, retry.Next())
 		}
 	}

@@ -13,44 +13,53 @@ import (
 	"time"
 )
 
-// Serve answers the plugins' requests on the socket in runDir, which it makes anew, until ctx ends; then it returns
-// nil. It logs what a plugin could not be given.
+// Server answers the plugins' requests. All fields are required, but for those that say otherwise.
+type Server struct {
+	// RunDir is the daemon's run directory, in which the socket is.
+	RunDir string
+	// Daemon does what is asked.
+	Daemon Daemon
+	// Log receives what a plugin could not be given.
+	Log *slog.Logger
+	// Listening is called when plugins can connect; nil calls nobody. It must not block.
+	Listening func()
+}
+
+// Serve answers on the socket, which it makes anew, until ctx ends; then it returns nil. An error says what keeps it
+// from that, and the remedy.
 //
-// Before the first request it has daemon detach what has a tombstone in RecordsIn(runDir). By then it listens already,
-// so a plugin that finds no daemon, leaves a tombstone and asks once more reaches it one way or the other. The file of
-// the socket stays when it returns: only the next daemon, whose socket replaces it, could tell whose it is.
-func Serve(ctx context.Context, runDir string, daemon Daemon, log *slog.Logger) error {
-	s := server{runDir, RecordsIn(runDir), daemon, log}
+// Before the first request it has the Daemon detach what has a tombstone in RecordsIn(RunDir). By then it listens
+// already, so a plugin that finds no daemon, leaves a tombstone and asks once more reaches it one way or the other. The
+// file of the socket stays when it returns: only the next daemon, whose socket replaces it, could tell whose it is.
+func (s Server) Serve(ctx context.Context) error {
+	if s.Listening == nil {
+		s.Listening = func() {}
+	}
 	for ctx.Err() == nil {
 		if err := s.serve(ctx); err != nil {
-			return fmt.Errorf("serve CNI plugins at %s: %w", Socket(runDir), err)
+			return fmt.Errorf("serve CNI plugins at %s: %w: remove what is in its place, and see that the directory "+
+				"can be written to", Socket(s.RunDir), err)
 		}
 	}
 	return nil
 }
 
-type server struct {
-	runDir  string
-	records Records
-	daemon  Daemon
-	log     *slog.Logger
-}
-
 // serve returns when ctx has ended or the socket's file is gone.
-func (s server) serve(ctx context.Context) error {
-	listener, err := Listen(Socket(s.runDir))
+func (s Server) serve(ctx context.Context) error {
+	listener, err := Listen(Socket(s.RunDir))
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	context.AfterFunc(ctx, func() { _ = listener.Close() })
+	s.Listening()
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
 	s.takeTombstones(ctx)
 	running.Go(func() {
 		defer cancel()
-		untilGone(ctx, Socket(s.runDir))
+		untilGone(ctx, Socket(s.RunDir))
 	})
 	for {
 		conn, err := listener.AcceptUnix()
@@ -103,7 +112,7 @@ func untilGone(ctx context.Context, socket string) {
 // requestIn is how long a client may take to say what it wants.
 const requestIn = 5 * time.Second
 
-func (s server) handle(ctx context.Context, conn *net.UnixConn) {
+func (s Server) handle(ctx context.Context, conn *net.UnixConn) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
@@ -114,7 +123,7 @@ func (s server) handle(ctx context.Context, conn *net.UnixConn) {
 		err = read(conn, &r)
 	}
 	if err != nil {
-		s.log.Warn("a request to the CNI socket was refused", "err", err)
+		s.Log.Warn("a request to the CNI socket was refused", "err", err)
 		_ = json.NewEncoder(conn).Encode(response{Error: err.Error()})
 		return
 	}
@@ -127,7 +136,7 @@ func (s server) handle(ctx context.Context, conn *net.UnixConn) {
 }
 
 // answer does what is asked. What it does ends when the client has given up: it closes the connection, or is killed.
-func (s server) answer(ctx context.Context, conn *net.UnixConn, r request) response {
+func (s Server) answer(ctx context.Context, conn *net.UnixConn, r request) response {
 	wait := maxWait
 	if asked := time.Duration(r.Wait) * time.Millisecond; asked > 0 && asked < wait {
 		wait = asked
@@ -151,58 +160,58 @@ func (s server) answer(ctx context.Context, conn *net.UnixConn, r request) respo
 }
 
 // failed logs what has no other line: a daemon that is not ready says so itself.
-func (s server) failed(r request, err error) {
+func (s Server) failed(r request, err error) {
 	if a := r.Attachment; r.Command != status {
-		s.log.Warn("a request of the CNI plugin failed", "command", r.Command, "pod", a.Namespace+"/"+a.Name,
+		s.Log.Warn("a request of the CNI plugin failed", "command", r.Command, "pod", a.Namespace+"/"+a.Name,
 			"container", a.Container, "err", err)
 	}
 }
 
-func (s server) do(ctx context.Context, r request) (known bool, err error) {
+func (s Server) do(ctx context.Context, r request) (known bool, err error) {
 	a := r.Attachment
 	switch r.Command {
 	case add:
 		if err := a.Validate(); err != nil {
 			return true, err
 		}
-		if err := s.daemon.Attach(ctx, a); err != nil {
+		if err := s.Daemon.Attach(ctx, a); err != nil {
 			return true, err
 		}
-		return true, s.records.removeTombstone(a.Container, a.Interface)
+		return true, RecordsIn(s.RunDir).removeTombstone(a.Container, a.Interface)
 	case del:
 		if err := validateKey(a.Container, a.Interface); err != nil {
 			return true, err
 		}
-		if err := s.daemon.Detach(ctx, a.Container, a.Interface); err != nil {
+		if err := s.Daemon.Detach(ctx, a.Container, a.Interface); err != nil {
 			return true, err
 		}
-		return true, s.records.removeTombstone(a.Container, a.Interface)
+		return true, RecordsIn(s.RunDir).removeTombstone(a.Container, a.Interface)
 	case check:
 		if err := a.Validate(); err != nil {
 			return true, err
 		}
-		return true, s.daemon.Check(ctx, a)
+		return true, s.Daemon.Check(ctx, a)
 	case status:
-		return true, s.daemon.Ready(ctx)
+		return true, s.Daemon.Ready(ctx)
 	case gc:
-		return true, s.daemon.Keep(ctx, r.Containers)
+		return true, s.Daemon.Keep(ctx, r.Containers)
 	}
 	return false, nil
 }
 
 // takeTombstones detaches what plugins could not tell the daemon while it did not run.
-func (s server) takeTombstones(ctx context.Context) {
-	gone, problems := s.records.Tombstones()
+func (s Server) takeTombstones(ctx context.Context) {
+	gone, problems := RecordsIn(s.RunDir).Tombstones()
 	for _, err := range problems {
-		s.log.Warn("a tombstone was ignored", "err", err)
+		s.Log.Warn("a tombstone was ignored", "err", err)
 	}
 	for _, key := range gone {
-		err := s.daemon.Detach(ctx, key.Container, key.Interface)
+		err := s.Daemon.Detach(ctx, key.Container, key.Interface)
 		if err == nil {
-			err = s.records.removeTombstone(key.Container, key.Interface)
+			err = RecordsIn(s.RunDir).removeTombstone(key.Container, key.Interface)
 		}
 		if err != nil {
-			s.log.Warn("a pod that ended could not be forgotten", "container", key.Container, "err", err)
+			s.Log.Warn("a pod that ended could not be forgotten", "container", key.Container, "err", err)
 		}
 	}
 }

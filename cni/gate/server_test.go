@@ -88,7 +88,7 @@ func start(t *testing.T, dir string, d Daemon) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	_ = os.Remove(Socket(dir))
-	go func() { ended <- Serve(ctx, dir, d, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- Server{RunDir: dir, Daemon: d, Log: slog.New(slog.DiscardHandler)}.Serve(ctx) }()
 	for _, err := os.Lstat(Socket(dir)); err != nil; _, err = os.Lstat(Socket(dir)) {
 		select {
 		case err := <-ended:

@@ -14,6 +14,15 @@ import (
 
 var _ gate.Daemon = (*Enforcer)(nil)
 
+// Serves takes why the CNI plugin cannot ask, and nil when it can. Without the gate no pod can be attached, and none is
+// detached: the node is not ready.
+func (e *Enforcer) Serves(err error) {
+	if err != nil {
+		err = fmt.Errorf("no pod can be attached: %w", err)
+	}
+	e.report(stepGate, err)
+}
+
 // attachTimeout is how long an ADD is held: kubelets try again, and say meanwhile what is missing.
 const attachTimeout = 10 * time.Second
 

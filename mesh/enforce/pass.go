@@ -23,6 +23,7 @@ const (
 	stepTables   status.Step = "policy tables"
 	stepWatch    status.Step = "policy watch"
 	stepProblems status.Step = "policy problems"
+	stepGate     status.Step = "policy gate"
 )
 
 // work makes one pass and says when the next has something to do.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -338,6 +339,23 @@ func TestTurnOff(t *testing.T) {
 		w.wantRecords()
 		if len(board.Snapshot().Enforcement.Conditions) != 0 {
 			t.Error("it is done, and still failing")
+		}
+	})
+}
+
+// A gate that cannot be served makes the node unready, and says so once, whatever else goes well.
+func TestGateIsNotServed(t *testing.T) {
+	simulate(t, func(w *world) {
+		w.start()
+		w.Serves(errors.New("file exists"))
+		w.Serves(errors.New("file exists"))
+		const want = "policy gate: no pod can be attached: file exists"
+		if s := w.board.Snapshot(); !slices.Contains(s.Unready(), want) {
+			t.Errorf("unready because of %q, want %q", s.Unready(), want)
+		}
+		w.Serves(nil)
+		if reasons := w.board.Snapshot().Unready(); reasons != nil {
+			t.Errorf("unready because of %q", reasons)
 		}
 	})
 }
