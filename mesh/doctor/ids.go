@@ -59,8 +59,8 @@ func Entries() []Entry { return slices.Clone(entries) }
 var entries = []Entry{
 	{APIServer, "API server answers, and rights suffice",
 		"look at the API server, the way to it and warren's ClusterRole", OnBoth},
-	{KubernetesVersion, "Kubernetes is 1.30 or later",
-		"upgrade Kubernetes: earlier versions have no ValidatingAdmissionPolicy", OnCluster},
+	{KubernetesVersion, "Kubernetes is 1.33 or later",
+		"upgrade Kubernetes: the admission policies need bound tokens with node names", OnCluster},
 	{AdmissionPolicies, "admission policies are there and deny",
 		"apply warren's manifests again: without the three policies one stolen token speaks for every node", OnBoth},
 	{DaemonReady, "daemons are ready",
