@@ -12,7 +12,7 @@ import (
 
 // commands are the host's programs that tests and warren execute. test/install has them installed.
 var commands = []string{
-	"ip", "nft", "wg", "conntrack", "tcpdump", "ping", "sysctl", "tc", // what is tested, and what it is looked at with
+	"ip", "bridge", "nft", "wg", "conntrack", "tcpdump", "ping", "sysctl", "tc", // what is tested, and what looks at it
 	"sh", "cat", "chrt", "cp", "hostname", "ls", "rm", "sleep", "stat", "true", "truncate",
 }
 

@@ -28,9 +28,9 @@ var device = []string{
 	"ForeignKey", "Remove", "Refusals", "Choose",
 }
 
-// The short lane has the time for WireGuard's device and for pods, under emulation. The newest kernel has the whole
-// contract but for the repair of a host's other parts, and the tests with other devices and many peers; the old one has
-// the course of a host's life out of the contract.
+// The short lane has the time for WireGuard's device, for pods and for the policies between them, under emulation. The
+// newest kernel has the whole contract but for the repair of a host's other parts, and the tests with other devices and
+// many peers; the old one has the course of a host's life out of the contract.
 var (
 	newest = []selection{
 		{
@@ -45,6 +45,7 @@ var (
 			},
 		},
 		{dir: "cni"},
+		{dir: "mesh/linux/walls", tests: []string{"Support", "Policies", "UnknownPod", "SCTP"}},
 	}
 	oldest = []selection{
 		{
@@ -56,6 +57,7 @@ var (
 			},
 		},
 		{dir: "cni"},
+		{dir: "mesh/linux/walls", tests: []string{"Support", "SCTP"}},
 	}
 )
 
