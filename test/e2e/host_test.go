@@ -101,6 +101,7 @@ func TestPrivilegedHost(t *testing.T) {
 	}{
 		{"services", testServices},
 		{"services-flows", testServiceFlows},
+		{"identities", testIdentities},
 		{"gateway", testGateway},
 		{"foreign-source", testForeignSource},
 		{"others-route", testRouting},

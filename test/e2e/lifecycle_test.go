@@ -17,7 +17,8 @@ import (
 // unattended is how many packets each flow sends while no daemon runs: two seconds.
 const unattended = 400
 
-// The data path belongs to the kernel and the device process: all daemons may end at once, however they end.
+// The data path belongs to the kernel and the device process: all daemons may end at once, however they end. So do the
+// policies.
 func TestPrivilegedDaemonsEndAndReturn(t *testing.T) {
 	meshtest.Privileged(t)
 	t.Parallel()
@@ -27,7 +28,8 @@ func TestPrivilegedDaemonsEndAndReturn(t *testing.T) {
 			t.Errorf("%s: the first daemon has counted no writes to the host", n.Name)
 		}
 	}
-	flows := s.crossing(t)
+	guarded := s.guard(t)
+	flows := append(s.crossing(t), guarded.let...)
 	for _, way := range []struct {
 		name string
 		end  func(*lab.Node, lab.TB)
@@ -38,6 +40,7 @@ func TestPrivilegedDaemonsEndAndReturn(t *testing.T) {
 		t.Run(way.name, func(t *testing.T) { s.endAll(t, flows, way.end) })
 	}
 	wantNoLoss(t, flows)
+	guarded.wantRefused(t)
 }
 
 // endAll ends all daemons, starts them again, and wants the same mesh as before without a write to get there.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,10 +25,12 @@ func (n *Node) podObject(ctx context.Context, o PodOptions) (*corev1.Pod, error)
 	if err := n.lab.namespace(ctx, o.Namespace); err != nil {
 		return nil, fmt.Errorf("make the namespace of pod %s: %w", o.Object, err)
 	}
+	labels := map[string]string{"pod": o.Object}
+	maps.Copy(labels, o.Labels)
 	created, err := n.lab.core.Pods(o.Namespace).Create(ctx, &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: o.Object, Namespace: o.Namespace, Labels: o.Labels},
+		ObjectMeta: metav1.ObjectMeta{Name: o.Object, Namespace: o.Namespace, Labels: labels},
 		Spec: corev1.PodSpec{
-			NodeName:   n.Name,
+			NodeName: n.Name, HostNetwork: o.hostNetwork,
 			Containers: []corev1.Container{{Name: "c", Image: "none", Ports: o.Ports}},
 		},
 	}, metav1.CreateOptions{})
@@ -114,12 +117,7 @@ func (p *Pod) Label(t TB, labels map[string]string) {
 		if err != nil {
 			return err
 		}
-		if object.Labels == nil {
-			object.Labels = map[string]string{}
-		}
-		for key, value := range labels {
-			object.Labels[key] = value
-		}
+		maps.Copy(object.Labels, labels)
 		_, err = p.Node.lab.core.Pods(object.Namespace).Update(t.Context(), object, metav1.UpdateOptions{})
 		return err
 	})
@@ -183,4 +181,16 @@ func (l *Lab) deletion(object *corev1.Pod) func(context.Context) error {
 		}
 		return err
 	}
+}
+
+// ScheduleOnHost makes the Pod object of a pod that shares the node's network, and runs: nothing else of it is there.
+func (n *Node) ScheduleOnHost(t TB, o PodOptions) *Pod {
+	t.Helper()
+	o.hostNetwork = true
+	pod := n.Schedule(t, o)
+	pod.SetAddrs(n.Addrs())
+	if err := pod.running(t.Context()); err != nil {
+		t.Fatalf("%v", err)
+	}
+	return pod
 }

@@ -31,12 +31,14 @@ type PodOptions struct {
 	// Namespace is the Pod object's, which is made if there is none; empty means default. Object is the Pod object's
 	// name; empty means Name, a hyphen and the node's name.
 	Namespace, Object string
-	// Labels are the Pod object's.
+	// Labels are the Pod object's. It has one more, pod, whose value is its name.
 	Labels map[string]string
 	// Ports are its container's, for policies that name them.
 	Ports []corev1.ContainerPort
 	// HostPorts are those of its node.
 	HostPorts []HostPort
+
+	hostNetwork bool
 }
 
 // HostPort is one port of a pod that its node answers at, by the portmap plugin.
@@ -189,3 +191,6 @@ func (n *Node) runtime(ctx context.Context, verb string, pod inside.Pod) (string
 	}
 	return n.Output(ctx, host.Command{Path: n.lab.programs.Lab, Args: []string{verb, string(spec)}})
 }
+
+// Object is the name of the Pod object.
+func (p *Pod) Object() string { return p.object.Name }

@@ -141,10 +141,21 @@ func (f *Flow) WaitEstablished(t tb.TB) {
 		if f.count.received == 0 {
 			return fmt.Errorf("%d packets sent, none arrived (%d refused: %v)", f.next, f.refused, f.err)
 		}
-		f.first, f.begin, f.refused, f.err = f.next, time.Now(), 0, nil
-		f.count = counter{first: f.first}
+		f.recount()
 		return nil
 	})
+}
+
+// Recount begins anew with the next packet: those that were sent before do not count any more, whenever they arrive.
+func (f *Flow) Recount() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.recount()
+}
+
+func (f *Flow) recount() {
+	f.first, f.begin, f.refused, f.err = f.next, time.Now(), 0, nil
+	f.count = counter{first: f.first}
 }
 
 // Stop ends the sending, waits for what is on its way and reports. A second Stop reports the same.
