@@ -20,7 +20,9 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/guard", "mesh mesh/nft", "mesh.Firewall → nft.Layout and back"},
 	{"mesh/policy", "mesh/nft", "pods, namespaces and policies → nft.Layout, whoever watches them"},
 	{"mesh/ports", "mesh/nft", "ports → nft.Layout, whoever attaches them"},
-	{"mesh/kube", "keys mesh mesh/policy mesh/kube/policies internal/atomicfile", "a cluster knows no host"},
+	{"mesh/kube", "keys mesh mesh/policy mesh/kube/nodeobject mesh/kube/policies internal/atomicfile",
+		"a cluster knows no host"},
+	{"mesh/kube/nodeobject", "mesh", "kubectl's plugin reads Nodes where nftables cannot be built"},
 	{"mesh/kube/policies", "mesh/policy", "objects → the terms of policies, whoever makes the requests"},
 	{"mesh/loop", "", "when to work is the same for a mesh, a firewall and a probe"},
 	{"mesh/linux", "keys mesh mesh/guard mesh/nft " +
@@ -54,8 +56,8 @@ var inside = []struct{ From, To, Reason string }{
 	{"cni", "internal/atomicfile cni/gate", "attaching pods to a bridge needs no mesh"},
 	{"cni/gate", "internal/atomicfile", "it is in the plugin too, which is small"},
 	{"cmd/warren-cni", "cni/gate", "the runtime executes it for every pod"},
-	{"mesh/survey", "mesh mesh/kube mesh/status", "a cluster is read by anybody, whatever follows from it"},
-	{"cmd/kubectl-warren", "mesh mesh/doctor mesh/kube mesh/plan mesh/status mesh/survey mesh/view",
+	{"mesh/survey", "mesh mesh/kube/nodeobject mesh/status", "a cluster is read by anybody, whatever follows from it"},
+	{"cmd/kubectl-warren", "mesh mesh/doctor mesh/kube/nodeobject mesh/plan mesh/status mesh/survey mesh/view",
 		"it runs where no node is"},
 	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/linux/lookup mesh/linux/walls mesh/agent mesh/enforce " +
 		"mesh/policy mesh/loop mesh/status mesh/userspace mesh/doctor mesh/view cni cni/gate internal/atomicfile",

@@ -24,7 +24,7 @@ import (
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/doctor"
-	"warren.mesh/mesh/kube"
+	"warren.mesh/mesh/kube/nodeobject"
 	"warren.mesh/mesh/plan"
 	"warren.mesh/mesh/status"
 	"warren.mesh/mesh/view"
@@ -72,12 +72,12 @@ func fakeNode(t *testing.T, i int) corev1.Node {
 		{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("192.168.%d.%d", i/250, i%250+1)},
 	}
 	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
-	self, _ := kube.ReadNode(&n)
+	self, _ := nodeobject.Read(&n)
 	a := plan.Announcement(mesh.Defaults(), self)
 	n.Annotations = map[string]string{
-		kube.Annotation(mesh.FieldPublicKey): a.PublicKey, kube.Annotation(mesh.FieldProof): a.Proof,
-		kube.Annotation(mesh.FieldEndpoint): a.Endpoint, kube.Annotation(mesh.FieldPodCIDRs): a.PodCIDRs,
-		kube.Annotation(mesh.FieldNodeIPs): a.NodeIPs,
+		nodeobject.Annotation(mesh.FieldPublicKey): a.PublicKey, nodeobject.Annotation(mesh.FieldProof): a.Proof,
+		nodeobject.Annotation(mesh.FieldEndpoint): a.Endpoint, nodeobject.Annotation(mesh.FieldPodCIDRs): a.PodCIDRs,
+		nodeobject.Annotation(mesh.FieldNodeIPs): a.NodeIPs,
 	}
 	return n
 }

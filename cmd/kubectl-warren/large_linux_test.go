@@ -14,7 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"warren.mesh/mesh/kube"
+	"warren.mesh/mesh/kube/nodeobject"
 	"warren.mesh/mesh/view"
 )
 
@@ -61,7 +61,7 @@ func TestLargeCluster(t *testing.T) {
 		if malformed {
 			want = view.ExitFinding
 			for i := range f.nodes {
-				f.nodes[i].Annotations[kube.Annotation("proof")] = strings.Repeat("?", 100)
+				f.nodes[i].Annotations[nodeobject.Annotation("proof")] = strings.Repeat("?", 100)
 			}
 		}
 		f.execs.Store(0)

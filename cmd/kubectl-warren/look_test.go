@@ -8,7 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"warren.mesh/mesh/kube"
+	"warren.mesh/mesh/kube/nodeobject"
 	"warren.mesh/mesh/view"
 )
 
@@ -48,7 +48,7 @@ func TestStatusFindings(t *testing.T) {
 			f.nodes[1].Status.Conditions[0].Status = corev1.ConditionFalse
 		}, "4/5  node-1: Node NotReady"},
 		"conflict": {func(f *fakeAPI) {
-			name := kube.Annotation("pod-cidrs")
+			name := nodeobject.Annotation("pod-cidrs")
 			f.nodes[4].Annotations[name] = f.nodes[3].Annotations[name]
 		}, "node-4: pod-cidrs: "},
 		"unanswered": {func(f *fakeAPI) {

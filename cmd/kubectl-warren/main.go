@@ -11,7 +11,8 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"warren.mesh/mesh/kube"
+	"k8s.io/klog/v2"
+
 	"warren.mesh/mesh/view"
 )
 
@@ -33,7 +34,7 @@ func run(ctx context.Context, args []string, io streams) (code int, err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}
-	kube.LogTo(slog.New(slog.DiscardHandler)) // what fails is in errors, which say which node it is of
+	klog.SetSlogLogger(slog.New(slog.DiscardHandler)) // what fails is in errors, which say which node it is of
 	root := newRoot(&code)
 	root.SetArgs(args)
 	root.SetIn(io.in)

@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
 
-	"warren.mesh/mesh/kube"
+	"warren.mesh/mesh/kube/nodeobject"
 	"warren.mesh/mesh/plan"
 )
 
@@ -54,7 +54,7 @@ func appendNodes(members []plan.Member, document []byte) ([]plan.Member, error) 
 		if err := json.Unmarshal(document, &node); err != nil {
 			return nil, err
 		}
-		self, overrides := kube.ReadNode(&node)
+		self, overrides := nodeobject.Read(&node)
 		return append(members, plan.Member{Self: self, Overrides: overrides}), nil
 	case "List", "NodeList":
 		for _, item := range head.Items {

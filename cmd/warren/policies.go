@@ -116,7 +116,8 @@ func (p *policies) run(ctx context.Context, group *errgroup.Group) {
 	group.Go(func() error { serveGate(ctx, server, p.enforcer.Serves); return nil })
 }
 
-// serveGate answers the gate until ctx ends. What keeps it from that is reported and retried: no pod is attached meanwhile.
+// serveGate answers the gate until ctx ends. What keeps it from that is reported and retried: no pod is attached
+// meanwhile.
 func serveGate(ctx context.Context, s gate.Server, report func(error)) {
 	s.Listening = func() { report(nil) }
 	retry := loop.Backoff{First: serveFirst, Most: serveMost, Jitter: true}

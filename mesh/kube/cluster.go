@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/kube/nodeobject"
 )
 
 // Config names the cluster and the own Node.
@@ -40,8 +41,8 @@ type Cluster struct {
 	host    string
 	clients clients
 	ways    *ways
-	nodes   *mirror[nodeSummary, mesh.Node]
-	own     *mirror[ownSummary, mesh.Self]
+	nodes   *mirror[nodeobject.Summary, mesh.Node]
+	own     *mirror[nodeobject.Own, mesh.Self]
 	sources []source
 	// round ends when the watches begin anew.
 	round round
@@ -67,8 +68,8 @@ func New(config Config) (*Cluster, error) {
 		host:    config.REST.Host,
 		clients: clients,
 		ways:    ways,
-		nodes:   newMirror(summarizeNode, parseNode, config.Changed),
-		own:     newMirror(summarizeOwn, parseOwn, config.Changed),
+		nodes:   newMirror(nodeobject.Summarize, nodeobject.Parse, config.Changed),
+		own:     newMirror(nodeobject.SummarizeOwn, nodeobject.ParseOwn, config.Changed),
 	}
 	c.sources = []source{
 		{name: "nodes", example: &metav1.PartialObjectMetadata{}, lists: clients.allNodes(), mirror: c.nodes},

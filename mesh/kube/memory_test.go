@@ -8,6 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"warren.mesh/mesh/kube/nodeobject"
 )
 
 // BenchmarkMirror measures what stays of 5,000 Nodes as they come off the wire, and what a heartbeat costs then,
@@ -19,7 +21,7 @@ func BenchmarkMirror(b *testing.B) {
 		wire[i] = marshal(b, i)
 	}
 	before := heap()
-	m := newMirror(summarizeNode, parseNode, func() {})
+	m := newMirror(nodeobject.Summarize, nodeobject.Parse, func() {})
 	for i := range wire {
 		if err := m.Add(unmarshal(b, wire[i])); err != nil {
 			b.Fatal(err)

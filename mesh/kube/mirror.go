@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"k8s.io/client-go/tools/cache"
+
+	"warren.mesh/mesh/kube/nodeobject"
 )
 
 // mirror caches a comparable summary of each Node object and the value parsed from it. It parses again only when the
@@ -29,7 +31,7 @@ type mirror[S summary, V any] struct {
 // of the fields, so that a new Node of the same name is never taken for the old one.
 type summary interface {
 	comparable
-	nodeName() string
+	NodeName() string
 }
 
 // entry is one cached Node.
@@ -42,7 +44,7 @@ func newMirror[S summary, V any](summarize func(any) (S, error), parse func(S) V
 	return &mirror[S, V]{summarize: summarize, parse: parse, changed: changed, nodes: map[string]entry[S, V]{}}
 }
 
-var _ cache.TransformingStore = (*mirror[nodeSummary, int])(nil)
+var _ cache.TransformingStore = (*mirror[nodeobject.Summary, int])(nil)
 
 // Transformer returns a function that makes the reflector collect summaries, not whole objects, during the initial
 // stream.
@@ -69,7 +71,7 @@ func (m *mirror[S, V]) update(s S) (changed bool) {
 	e, changed := m.next(s)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.nodes[s.nodeName()] = e
+	m.nodes[s.NodeName()] = e
 	return changed
 }
 
@@ -88,8 +90,8 @@ func (m *mirror[S, V]) remove(s S) (changed bool) {
 	defer m.writing.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	_, changed = m.nodes[s.nodeName()]
-	delete(m.nodes, s.nodeName())
+	_, changed = m.nodes[s.NodeName()]
+	delete(m.nodes, s.NodeName())
 	return changed
 }
 
@@ -113,7 +115,7 @@ func (m *mirror[S, V]) replace(summaries []S) (changed bool) {
 	nodes := make(map[string]entry[S, V], len(summaries))
 	for _, s := range summaries {
 		e, differs := m.next(s)
-		nodes[s.nodeName()] = e
+		nodes[s.NodeName()] = e
 		changed = changed || differs
 	}
 	m.mu.Lock()
@@ -125,7 +127,7 @@ func (m *mirror[S, V]) replace(summaries []S) (changed bool) {
 
 // next returns the entry for s: the cached one, if its summary is the same. The caller holds writing.
 func (m *mirror[S, V]) next(s S) (_ entry[S, V], changed bool) {
-	if old, ok := m.nodes[s.nodeName()]; ok && old.summary == s {
+	if old, ok := m.nodes[s.NodeName()]; ok && old.summary == s {
 		return old, false
 	}
 	return entry[S, V]{summary: s, value: m.parse(s)}, true

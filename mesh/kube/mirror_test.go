@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/kube/nodeobject"
 )
 
 // object is a Node's metadata as the API server sends it.
@@ -36,7 +37,7 @@ func list(objects ...*metav1.PartialObjectMetadata) []any {
 // TestMirrorPokes tells what pokes and what must not: each step is done to what the steps before it left.
 func TestMirrorPokes(t *testing.T) {
 	var pokes int
-	m := newMirror(summarizeNode, parseNode, func() { pokes++ })
+	m := newMirror(nodeobject.Summarize, nodeobject.Parse, func() { pokes++ })
 	const key = "warren.mesh/public-key"
 	add := func(o any) func() error { return func() error { return m.Add(o) } }
 	update := func(o any) func() error { return func() error { return m.Update(o) } }
@@ -87,7 +88,7 @@ func TestMirrorPokes(t *testing.T) {
 	}
 }
 
-func uids(m *mirror[nodeSummary, mesh.Node]) map[string]string {
+func uids(m *mirror[nodeobject.Summary, mesh.Node]) map[string]string {
 	got := map[string]string{}
 	for _, n := range m.values() {
 		got[n.Name] = n.UID
@@ -99,7 +100,8 @@ func uids(m *mirror[nodeSummary, mesh.Node]) map[string]string {
 // again.
 func TestMirrorParsesOncePerDifference(t *testing.T) {
 	parsed := map[string]int{}
-	m := newMirror(summarizeNode, func(s nodeSummary) mesh.Node { parsed[s.name]++; return parseNode(s) }, func() {})
+	parse := func(s nodeobject.Summary) mesh.Node { parsed[s.Name]++; return nodeobject.Parse(s) }
+	m := newMirror(nodeobject.Summarize, parse, func() {})
 	steps := []error{
 		m.Replace(list(object("a", "1", "1"), object("b", "2", "1")), "1"),
 		m.Update(object("a", "1", "2")),
@@ -117,7 +119,7 @@ func TestMirrorParsesOncePerDifference(t *testing.T) {
 
 // TestMirrorRefusesOthers shows that an object of another kind is an error, not a panic and not an empty Node.
 func TestMirrorRefusesOthers(t *testing.T) {
-	m := newMirror(summarizeNode, parseNode, func() { t.Error("poked") })
+	m := newMirror(nodeobject.Summarize, nodeobject.Parse, func() { t.Error("poked") })
 	pod := &metav1.Status{}
 	for name, err := range map[string]error{
 		"add": m.Add(pod), "update": m.Update(pod), "delete": m.Delete(pod), "replace": m.Replace([]any{pod}, "1"),
@@ -133,9 +135,9 @@ func TestMirrorRefusesOthers(t *testing.T) {
 
 // TestMirrorMayBeReadByChanged shows that a poke holds no lock.
 func TestMirrorMayBeReadByChanged(t *testing.T) {
-	var m *mirror[nodeSummary, mesh.Node]
+	var m *mirror[nodeobject.Summary, mesh.Node]
 	var seen int
-	m = newMirror(summarizeNode, parseNode, func() { seen = len(m.values()) })
+	m = newMirror(nodeobject.Summarize, nodeobject.Parse, func() { seen = len(m.values()) })
 	if err := m.Replace(list(object("a", "1", "1")), "1"); err != nil {
 		t.Fatal(err)
 	}
@@ -147,8 +149,8 @@ func TestMirrorMayBeReadByChanged(t *testing.T) {
 // TestMirrorParsesOncePerContent counts what is parsed: each content once, and nothing for a heartbeat or a new list.
 func TestMirrorParsesOncePerContent(t *testing.T) {
 	var parsed []string
-	parse := func(s nodeSummary) string { parsed = append(parsed, s.name+s.uid); return s.uid }
-	m := newMirror(summarizeNode, parse, func() {})
+	parse := func(s nodeobject.Summary) string { parsed = append(parsed, s.Name+s.UID); return s.UID }
+	m := newMirror(nodeobject.Summarize, parse, func() {})
 	const key = "warren.mesh/public-key"
 	for _, err := range []error{
 		m.Replace(list(object("a", "1", "1"), object("b", "2", "1")), ""),
@@ -170,14 +172,14 @@ func TestMirrorParsesOncePerContent(t *testing.T) {
 // TestMirrorParsesOutsideItsLock: while a list is parsed, which takes as long as it takes, readers get what was there.
 func TestMirrorParsesOutsideItsLock(t *testing.T) {
 	parsing, goOn := make(chan struct{}), make(chan struct{})
-	parse := func(s nodeSummary) string {
-		if s.uid == "2" {
+	parse := func(s nodeobject.Summary) string {
+		if s.UID == "2" {
 			close(parsing)
 			<-goOn
 		}
-		return s.uid
+		return s.UID
 	}
-	m := newMirror(summarizeNode, parse, func() {})
+	m := newMirror(nodeobject.Summarize, parse, func() {})
 	if err := m.Replace(list(object("a", "1", "1")), ""); err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/agent"
+	"warren.mesh/mesh/kube/nodeobject"
 	"warren.mesh/mesh/meshtest"
 )
 
@@ -29,10 +30,10 @@ func meshed(i int, generation string) *corev1.Node {
 		condition(corev1.ConditionFalse), func(n *corev1.Node) {
 			n.Name, n.UID = name, types.UID(name+generation)
 			n.CreationTimestamp = metav1.NewTime(n.CreationTimestamp.Add(time.Duration(i) * time.Second))
-			self := parseOwn(ownSummary{nodeSummary: nodeSummary{name: name, uid: string(n.UID)},
-				podCIDRs: n.Spec.PodCIDRs[0], internalIPs: n.Status.Addresses[0].Address})
+			self := nodeobject.ParseOwn(nodeobject.Own{Summary: nodeobject.Summary{Name: name, UID: string(n.UID)},
+				PodCIDRs: n.Spec.PodCIDRs[0], InternalIPs: n.Status.Addresses[0].Address})
 			self.PublicKey, self.Proof, _ = meshedKey(i).Prove(self.UID)
-			n.Annotations = annotations(mesh.Announce(mesh.Defaults(), self))
+			n.Annotations = nodeobject.Annotations(mesh.Announce(mesh.Defaults(), self))
 		})
 }
 

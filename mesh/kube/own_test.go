@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/kube/nodeobject"
 )
 
 // ownNode is a full Node as a kubelet and a controller-manager leave it.
@@ -109,11 +110,11 @@ func TestSelf(t *testing.T) {
 			})},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s, err := summarizeOwn(test.node)
+			s, err := nodeobject.SummarizeOwn(test.node)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, parseOwn(s), byValue); diff != "" {
+			if diff := cmp.Diff(test.want, nodeobject.ParseOwn(s), byValue); diff != "" {
 				t.Errorf("self (-want +got):\n%s", diff)
 			}
 		})
@@ -123,7 +124,7 @@ func TestSelf(t *testing.T) {
 // TestOwnPokes tells which changes of the full Node poke: what Self reports, and nothing else.
 func TestOwnPokes(t *testing.T) {
 	var pokes int
-	m := newMirror(summarizeOwn, parseOwn, func() { pokes++ })
+	m := newMirror(nodeobject.SummarizeOwn, nodeobject.ParseOwn, func() { pokes++ })
 	if err := m.Replace([]any{ownNode()}, "1"); err != nil {
 		t.Fatal(err)
 	}
@@ -157,31 +158,7 @@ func TestOwnPokes(t *testing.T) {
 			t.Errorf("%s: %d pokes, want %d", step.name, pokes, step.pokes)
 		}
 	}
-	if _, err := summarizeOwn(object("a", "1", "1")); err == nil {
+	if _, err := nodeobject.SummarizeOwn(object("a", "1", "1")); err == nil {
 		t.Error("metadata was taken for a full Node")
 	}
-}
-
-// FuzzParseOwn shows that nothing which a kubelet or cloud provider writes is lost: each value is used or named.
-func FuzzParseOwn(f *testing.F) {
-	f.Add("10.244.1.0/24,fd00:10:1::/64", "192.0.2.10,2001:db8::10")
-	f.Add("", "::ffff:192.0.2.10,,fe80::1%eth0")
-	f.Add("10.244.1.5/24,300.0.0.0/8,/", "ip-10-0-0-1.internal")
-	f.Fuzz(func(t *testing.T, cidrs, ips string) {
-		self := parseOwn(ownSummary{podCIDRs: cidrs, internalIPs: ips})
-		used := len(self.PodCIDRs) + len(self.NodeIPs)
-		if values := len(split(cidrs)) + len(split(ips)); used+len(self.Malformed) != values {
-			t.Errorf("%d values, of which %d are used and %d malformed", values, used, len(self.Malformed))
-		}
-		for _, prefix := range self.PodCIDRs {
-			if prefix != prefix.Masked() {
-				t.Errorf("%v has host bits", prefix)
-			}
-		}
-		for _, addr := range self.NodeIPs {
-			if addr.Is4In6() || addr.Zone() != "" {
-				t.Errorf("%v is not a plain address", addr)
-			}
-		}
-	})
 }

@@ -12,12 +12,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/kube/nodeobject"
 )
 
 // ours are the annotations that are warren's business.
 func ours(n *corev1.Node) map[string]string {
 	all := maps.Clone(n.Annotations)
-	maps.DeleteFunc(all, func(name, _ string) bool { return !strings.HasPrefix(name, Prefix) })
+	maps.DeleteFunc(all, func(name, _ string) bool { return !strings.HasPrefix(name, nodeobject.Prefix) })
 	return all
 }
 
@@ -62,7 +63,7 @@ func testPublish(t *testing.T, s *apiServer) {
 		return s.get(t, "n")
 	}
 	first := publish()
-	want := annotations(said)
+	want := nodeobject.Annotations(said)
 	want["warren.mesh/force-endpoint"] = "203.0.113.1:4500"
 	if diff := cmp.Diff(want, ours(first)); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)

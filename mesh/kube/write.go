@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/kube/nodeobject"
 )
 
 // FieldManager is the owner, in the managedFields of Nodes, of what warren writes.
@@ -38,7 +39,7 @@ func (c *Cluster) announcement(uid string, a mesh.Announcement) patch {
 		body: map[string]any{
 			"apiVersion": "v1",
 			"kind":       "Node",
-			"metadata":   map[string]any{"name": c.name, "uid": uid, "annotations": annotations(a)},
+			"metadata":   map[string]any{"name": c.name, "uid": uid, "annotations": nodeobject.Annotations(a)},
 		},
 	}
 }
@@ -46,7 +47,7 @@ func (c *Cluster) announcement(uid string, a mesh.Announcement) patch {
 // Unpublish removes the five annotations of the own Node in one request. It succeeds if they or the Node do not exist.
 func (c *Cluster) Unpublish(ctx context.Context) error {
 	nulls := map[string]any{}
-	for name := range annotations(mesh.Announcement{}) {
+	for name := range nodeobject.Annotations(mesh.Announcement{}) {
 		nulls[name] = nil
 	}
 	err := c.write(ctx, patch{

@@ -231,8 +231,8 @@ func (c numbered) is(h packet.Header, answer bool) bool {
 	}
 }
 
-// TestPrivilegedRandomPackets draws clusters and connections, as FuzzTable does, and sends their packets through the kernel's
-// table: what Judge allows comes out on the other side, answers too, and nothing else does.
+// TestPrivilegedRandomPackets draws clusters and connections, as FuzzTable does, and sends their packets through the
+// kernel's table: what Judge allows comes out on the other side, answers too, and nothing else does.
 func TestPrivilegedRandomPackets(t *testing.T) {
 	r := newRouter(t)
 	table, err := nft.Open(Table, func() {})

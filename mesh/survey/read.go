@@ -14,7 +14,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"warren.mesh/mesh"
-	"warren.mesh/mesh/kube"
+	"warren.mesh/mesh/kube/nodeobject"
 	"warren.mesh/mesh/status"
 )
 
@@ -76,7 +76,7 @@ func (r *Reader) nodes(ctx context.Context) (all []status.ClusterNode, problems 
 
 // summary copies what matters of a Node, so that the object can be freed.
 func summary(object *corev1.Node) (node status.ClusterNode, member mesh.Node, self mesh.Self) {
-	self, overrides := kube.ReadNode(object)
+	self, overrides := nodeobject.Read(object)
 	identity := mesh.Identity{Name: self.Name, UID: self.UID, Created: self.Created}
 	member = mesh.ParseNode(identity, self.Published, overrides)
 	self.PublicKey = member.PublicKey

@@ -45,7 +45,7 @@ var (
 			},
 		},
 		{dir: "cni"},
-		{dir: "mesh/linux/walls", tests: []string{"Support", "Policies", "UnknownPod", "SCTP"}},
+		{dir: "mesh/linux/walls", tests: []string{"Support", "Policies", "SCTP"}},
 	}
 	oldest = []selection{
 		{

@@ -1,4 +1,4 @@
-package kube
+package nodeobject
 
 import (
 	"strings"
@@ -28,8 +28,8 @@ func readAnnotations(all map[string]string) (mesh.Announcement, mesh.Overrides) 
 		}
 }
 
-// annotations returns the five annotations that a daemon writes on its own Node. Empty values are included.
-func annotations(a mesh.Announcement) map[string]string {
+// Annotations returns the five annotations that a daemon writes on its own Node. Empty values are included.
+func Annotations(a mesh.Announcement) map[string]string {
 	return map[string]string{
 		Annotation(mesh.FieldPublicKey): a.PublicKey,
 		Annotation(mesh.FieldProof):     a.Proof,
