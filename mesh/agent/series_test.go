@@ -30,10 +30,10 @@ func everything(s status.Snapshot, now time.Time) status.Snapshot {
 }
 
 // silence has every peer that is given sent something at two readings, and answer neither.
-func (a *machine) silence(peers ...int) {
+func (m *machine) silence(peers ...int) {
 	for sent := range uint64(2) {
 		for _, n := range peers {
-			a.host.Traffic(key(n), 1+sent, 0)
+			m.host.Traffic(key(n), 1+sent, 0)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()

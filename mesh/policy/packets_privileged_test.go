@@ -152,6 +152,7 @@ func (c numbered) frame(answer bool) []byte {
 	mac, _ := net.ParseMAC(nodeMAC)
 	f := packet.Frame{NextHop: mac, Protocol: packet.UDP, Source: from, Destination: to, Payload: []byte("x")}
 	switch c.Protocol {
+	case UDP:
 	case TCP:
 		f.Protocol, f.Payload = packet.TCP, nil
 	case SCTP:

@@ -76,7 +76,7 @@ func (r *Reader) execute(ctx context.Context, pod, container string, args []stri
 	switch {
 	case errors.As(err, &code) && stdout.Len() > 0, err == nil:
 		return stdout.Bytes(), nil // commands that find something, or could not tell, say so in what they write
-	case err != nil && strings.Contains(err.Error(), "forbidden"):
+	case strings.Contains(err.Error(), "forbidden"):
 		return nil, fmt.Errorf("%w: create pods/exec", ErrForbidden)
 	default:
 		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))

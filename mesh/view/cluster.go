@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"warren.mesh/mesh"
@@ -195,7 +196,7 @@ func writeClusterTable(w io.Writer, wide bool, d ClusterDocument) error {
 		if n.Daemon != nil {
 			daemon, image = cmp.Or(n.Daemon.Reason, "ready"), n.Daemon.Image
 		}
-		row := []string{n.Name, cmp.Or(n.Zone, "-"), fmt.Sprint(n.Ready), fmt.Sprint(n.Announced), daemon, image}
+		row := []string{n.Name, cmp.Or(n.Zone, "-"), strconv.FormatBool(n.Ready), strconv.FormatBool(n.Announced), daemon, image}
 		rows = append(rows, row)
 	}
 	return rows.writeTo(w)

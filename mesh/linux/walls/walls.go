@@ -141,7 +141,7 @@ func (w *Walls) PolicyCounters(ctx context.Context) (map[string]uint64, error) {
 func (w *Walls) PolicySupport(ctx context.Context) error {
 	if err := w.ports.Check(ctx, probePorts(w.bridge)); err != nil {
 		return fmt.Errorf("nftables cannot keep pods apart on a bridge; the kernel needs CONFIG_NF_TABLES_BRIDGE "+
-			"(or start with --network-policy=off): %w", err)
+			"and, where it has it as a module, nft_meta_bridge (or start with --network-policy=off): %w", err)
 	}
 	if err := w.policy.Check(ctx, probePolicy()); err != nil {
 		return fmt.Errorf("nftables cannot keep network policies; the kernel needs conntrack expressions and sets of "+
