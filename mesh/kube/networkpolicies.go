@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -132,17 +133,25 @@ func (m *PolicyMirror) Synced() bool { return m.mirror.Synced() && m.cluster.Syn
 func (m *PolicyMirror) Nodes() []mesh.Node { return m.cluster.Nodes() }
 
 // Waiting returns what the mirror waits for, as half a sentence, as Cluster.Waiting does. It is empty while everything
-// has been read and is being watched.
+// has been read and is being watched. What the Cluster waits for is not said a second time: one API server that is away
+// is one line for an operator.
 func (m *PolicyMirror) Waiting() string {
-	if trouble := m.mirror.Obstacle(); trouble != "" {
+	if m.cluster.Waiting() != "" {
+		return elsewhere
+	}
+	// A connection that failed is of the time before the Cluster was served: the next attempt comes within seconds.
+	if trouble := m.mirror.Obstacle(); trouble != "" && !strings.HasPrefix(trouble, "dial: ") {
 		return fmt.Sprintf("the API server at %s: %s", m.cluster.host, trouble)
 	}
 	if !m.mirror.Synced() {
 		return fmt.Sprintf("the first lists of pods, namespaces and NetworkPolicies from the API server at %s",
 			m.cluster.host)
 	}
-	return m.cluster.Waiting()
+	return ""
 }
+
+// elsewhere is what a PolicyMirror waits for while the Cluster waits.
+const elsewhere = `the API server, as the step "api server" says`
 
 // Problems returns what of the NetworkPolicies cannot be handed to the sink, in no order; see policies.Translate.
 func (m *PolicyMirror) Problems() []policy.Problem { return m.mirror.Problems() }

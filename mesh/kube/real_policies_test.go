@@ -125,7 +125,9 @@ func testPolicies(t *testing.T, s *apiServer) {
 	})
 
 	s.api.kill()
-	eventually(t, "the outage is known", func() bool { return strings.Contains(m.Waiting(), "connection refused") })
+	eventually(t, "the outage is known, and told by the Cluster", func() bool {
+		return m.Waiting() == elsewhere && strings.Contains(c.Waiting(), "connection refused")
+	})
 	if got := told.told(); got != "pod own, pod peer, policy a, policy b, policy c" {
 		t.Errorf("not frozen: %s", got)
 	}
