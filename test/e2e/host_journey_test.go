@@ -96,22 +96,32 @@ func firewallCounts(t *testing.T, l *lab.Lab) counts {
 	t.Helper()
 	all := counts{}
 	for _, n := range l.Nodes() {
-		var listing struct {
-			Objects []struct {
-				Counter *struct {
-					Name    string
-					Packets int
-				}
-			} `json:"nftables"`
+		for name, packets := range countersOf(t, n, "inet") {
+			all[n.Name+" "+name] = packets
 		}
-		text := n.MustExec(t, "nft", "-j", "list", "counters", "table", "inet", "warren")
-		if err := json.Unmarshal([]byte(text), &listing); err != nil {
-			t.Fatal(err)
-		}
-		for _, o := range listing.Objects {
-			if o.Counter != nil {
-				all[n.Name+" "+o.Counter.Name] = o.Counter.Packets
+	}
+	return all
+}
+
+// countersOf returns the counters of a node's table warren of that family.
+func countersOf(t *testing.T, n *lab.Node, family string) counts {
+	t.Helper()
+	all := counts{}
+	var listing struct {
+		Objects []struct {
+			Counter *struct {
+				Name    string
+				Packets int
 			}
+		} `json:"nftables"`
+	}
+	text := n.MustExec(t, "nft", "-j", "list", "counters", "table", family, "warren")
+	if err := json.Unmarshal([]byte(text), &listing); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range listing.Objects {
+		if o.Counter != nil {
+			all[o.Counter.Name] = o.Counter.Packets
 		}
 	}
 	return all
