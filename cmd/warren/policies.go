@@ -54,13 +54,8 @@ type policyCluster struct {
 // Synced reports whether all lists have been read, that of the Nodes among them.
 func (c *policyCluster) Synced() bool { return c.nodes.Synced() && c.mirror.Synced() }
 
-// Waiting says what is waited for. What becomes of the Nodes is told by the agent.
-func (c *policyCluster) Waiting() string {
-	if !c.nodes.Synced() {
-		return c.nodes.Waiting()
-	}
-	return c.mirror.Waiting()
-}
+// Waiting says what is waited for. What becomes of the Nodes is told by the agent, and only pointed to here.
+func (c *policyCluster) Waiting() string { return c.mirror.Waiting() }
 
 // Nodes returns all Nodes.
 func (c *policyCluster) Nodes() []mesh.Node { return c.nodes.Nodes() }
