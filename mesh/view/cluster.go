@@ -196,7 +196,8 @@ func writeClusterTable(w io.Writer, wide bool, d ClusterDocument) error {
 		if n.Daemon != nil {
 			daemon, image = cmp.Or(n.Daemon.Reason, "ready"), n.Daemon.Image
 		}
-		row := []string{n.Name, cmp.Or(n.Zone, "-"), strconv.FormatBool(n.Ready), strconv.FormatBool(n.Announced), daemon, image}
+		ready, announced := strconv.FormatBool(n.Ready), strconv.FormatBool(n.Announced)
+		row := []string{n.Name, cmp.Or(n.Zone, "-"), ready, announced, daemon, image}
 		rows = append(rows, row)
 	}
 	return rows.writeTo(w)

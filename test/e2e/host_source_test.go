@@ -109,7 +109,8 @@ func testSpoofedSource(t *testing.T, h *hosts) {
 			for _, target := range []*host.Host{h.far.Host, h.three.Host, h.Outside} {
 				if target.Addr(like) != source {
 					spoof{
-						from: h.a.Host, source: source, target: target, node: h.one, family: "bridge", counter: "spoofed",
+						from: h.a.Host, source: source, target: target,
+						node: h.one, family: "bridge", counter: "spoofed",
 					}.check(t, h.Lab)
 				}
 			}
@@ -128,8 +129,8 @@ type spoof struct {
 	from   *host.Host
 	source netip.Addr
 	target *host.Host
-	// counter is where they must be counted, in the node's table warren of this family. A port of the bridge counts what
-	// its pod sends otherwise, too: that may be more.
+	// counter is where they must be counted, in the node's table warren of this family. A port of the bridge counts
+	// what its pod sends otherwise, too: that may be more.
 	node            *lab.Node
 	family, counter string
 }
