@@ -96,8 +96,9 @@ func (c cluster) apiServer() found {
 	return well
 }
 
-// leastMinor is the minor version of Kubernetes in which ValidatingAdmissionPolicy became stable.
-const leastMinor = 30
+// leastMinor is the minor version of Kubernetes 1 that README requires: from there on the admission policies have what
+// they need.
+const leastMinor = 33
 
 func (c cluster) kubernetes() found {
 	if reason := c.Missing(status.PartVersion); reason != "" {
