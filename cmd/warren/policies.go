@@ -12,7 +12,6 @@ import (
 	"warren.mesh/cni"
 	"warren.mesh/cni/gate"
 	"warren.mesh/internal/atomicfile"
-	"warren.mesh/mesh"
 	"warren.mesh/mesh/agent"
 	"warren.mesh/mesh/enforce"
 	"warren.mesh/mesh/kube"
@@ -45,23 +44,9 @@ func onOff(target *bool) value[bool] {
 	return value[bool]{target, parse, text, "on|off"}
 }
 
-// policyCluster is the part of the cluster that decides about connections.
-type policyCluster struct {
-	nodes  *kube.Cluster
-	mirror *kube.PolicyMirror
-}
-
-// Synced reports whether all lists have been read, that of the Nodes among them.
-func (c *policyCluster) Synced() bool { return c.nodes.Synced() && c.mirror.Synced() }
-
-// Waiting says what is waited for. What becomes of the Nodes is told by the agent, and only pointed to here.
-func (c *policyCluster) Waiting() string { return c.mirror.Waiting() }
-
-// Nodes returns all Nodes.
-func (c *policyCluster) Nodes() []mesh.Node { return c.nodes.Nodes() }
-
-// Problems returns what of the policies could not be read.
-func (c *policyCluster) Problems() []policy.Problem { return c.mirror.Problems() }
+// policyCluster is the part of the cluster that decides about connections. The pass is made with it before the mirror
+// is, because the mirror tells the pass what it reads.
+type policyCluster struct{ *kube.PolicyMirror }
 
 // policies is the pass over network policies with what it needs.
 type policies struct {
@@ -94,18 +79,17 @@ func (p *policies) config(on bool, c agent.Config) agent.Config {
 
 // connect makes the pass once the agent is there, whose status it shares.
 func (p *policies) connect(d *daemon, cluster *kube.Cluster, a *agent.Agent) {
-	p.cluster.nodes = cluster
 	p.enforcer = enforce.New(enforce.Config{
 		Node: d.node.name, Bridge: d.mesh.Bridge, Cluster: &p.cluster, Host: p.walls, Index: policy.NewIndex(),
 		Records: p.records, Adopt: d.attachments.Attachments, Status: a.Status(), Changed: a.Poke, Log: p.log,
 		Resync: d.resync,
 	})
-	p.cluster.mirror = cluster.Policies(p.enforcer, p.enforcer.Poke)
+	p.cluster.PolicyMirror = cluster.Policies(p.enforcer, p.enforcer.Poke)
 }
 
 // run keeps the policies until ctx ends.
 func (p *policies) run(ctx context.Context, group *errgroup.Group) {
-	group.Go(func() error { return p.cluster.mirror.Run(ctx) })
+	group.Go(func() error { return p.cluster.Run(ctx) })
 	group.Go(func() error { p.enforcer.Run(ctx); return nil })
 	server := gate.Server{RunDir: p.runDir, Daemon: p.enforcer, Log: p.log}
 	group.Go(func() error { serveGate(ctx, server, p.enforcer.Serves); return nil })
