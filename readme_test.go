@@ -32,18 +32,20 @@ var runners = map[string]string{
 	// The command itself; TestPrivilegedManifests builds the image from the same Dockerfile.
 	"make image IMAGE=registry.example/warren:1": "TestMakeImage",
 	"wg show warren0 latest-handshakes":          "TestPrivilegedManifests",
-	"warren daemon":                              "TestPrivilegedManifests",
-	"warren wireguard":                           "TestPrivilegedManifests",
-	"warren install-cni":                         "TestPrivilegedManifests",
-	"warren uninstall":                           "TestPrivilegedLongUninstall",
-	"kubectl warren plan -f nodes.yaml":          "TestPlan",
-	"kubectl warren status":                      "TestStatus",
-	"kubectl warren peers":                       "TestFrom",
-	"kubectl warren doctor":                      "TestDoctor",
-	"warren version":                             "TestVersion",
-	"warren status":                              "TestPrivilegedDaemonsEndAndReturn",
-	"warren peers":                               "TestPrivilegedDaemonsEndAndReturn",
-	"warren doctor":                              "TestPrivilegedDaemonsEndAndReturn",
+	// On docs/network-policy.md, whose commands the test takes from there.
+	"nft list table inet warren-policy": "TestPrivilegedExamples",
+	"warren daemon":                     "TestPrivilegedManifests",
+	"warren wireguard":                  "TestPrivilegedManifests",
+	"warren install-cni":                "TestPrivilegedManifests",
+	"warren uninstall":                  "TestPrivilegedLongUninstall",
+	"kubectl warren plan -f nodes.yaml": "TestPlan",
+	"kubectl warren status":             "TestStatus",
+	"kubectl warren peers":              "TestFrom",
+	"kubectl warren doctor":             "TestDoctor",
+	"warren version":                    "TestVersion",
+	"warren status":                     "TestPrivilegedDaemonsEndAndReturn",
+	"warren peers":                      "TestPrivilegedDaemonsEndAndReturn",
+	"warren doctor":                     "TestPrivilegedDaemonsEndAndReturn",
 }
 
 // Every command of the README is run by a test that exists, or by CI itself.
