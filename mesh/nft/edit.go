@@ -7,7 +7,8 @@ import (
 	"sigs.k8s.io/knftables"
 )
 
-// Edit is a change of a table that is in force. All of it is one transaction, in the order of the fields.
+// Edit is a change of a table that is in force, carried out in the order of the fields. All of it is one transaction,
+// unless it adds chains: those come in one before it, with the new sets and maps.
 type Edit struct {
 	// Sets, Maps and Chains are added, the chains with their rules. None of these is there yet.
 	Sets   []Set
@@ -28,18 +29,53 @@ func (e Edit) Empty() bool {
 }
 
 // Apply carries out an edit, at a cost that depends on its size alone; an empty one is no transaction. Where the table
-// is not as the edit expects it, nothing of the edit is done: knftables.IsNotFound holds for the error where something
-// that it names is missing, and knftables.IsAlreadyExists where something that it adds is there.
+// is not as the edit expects it, nothing of the edit is done, but new chains, sets and maps to which nothing refers may
+// be left: knftables.IsNotFound holds for the error where something that it names is missing, and
+// knftables.IsAlreadyExists where something that it adds is there.
 func (t *Table) Apply(ctx context.Context, e Edit) error {
-	if e.Empty() {
-		return nil
-	}
-	tx := t.nft.NewTransaction()
-	e.write(tx)
-	if err := t.run(ctx, tx); err != nil {
-		return fmt.Errorf("edit nftables table %v: %w", t.ID, err)
+	first, rest := e.beforehand()
+	for _, part := range []Edit{first, rest} {
+		if part.Empty() {
+			continue
+		}
+		tx := t.nft.NewTransaction()
+		part.write(tx)
+		if err := t.run(ctx, tx); err != nil {
+			return fmt.Errorf("edit nftables table %v: %w", t.ID, err)
+		}
 	}
 	return nil
+}
+
+// beforehand splits an edit into two that follow each other: the new chains, with the new sets and maps that they name,
+// and the rest. Without new chains, the first is empty.
+//
+// To a packet that is on its way, a transaction is not atomic: elements are found as they are now, but the rules of a
+// chain as they were when the packet entered the hook (nft_do_chain of Linux reads the generation once, each lookup
+// reads it anew). A packet that finds a new element, which jumps to a chain of the same transaction, would find no
+// rules there, and return from it as if a rule had let it through.
+func (e Edit) beforehand() (first, rest Edit) {
+	if len(e.Chains) == 0 {
+		return Edit{}, e
+	}
+	fresh := map[string]bool{}
+	for _, s := range e.Sets {
+		fresh[s.Name] = true
+	}
+	for _, m := range e.Maps {
+		fresh[m.Name] = true
+	}
+	first = Edit{Sets: e.Sets, Maps: e.Maps, Chains: e.Chains}
+	rest = e
+	rest.Sets, rest.Maps, rest.Chains, rest.Add = nil, nil, nil, nil
+	for _, element := range e.Add {
+		if fresh[element.Set] || fresh[element.Map] {
+			first.Add = append(first.Add, element)
+		} else {
+			rest.Add = append(rest.Add, element)
+		}
+	}
+	return first, rest
 }
 
 func (e Edit) write(tx *knftables.Transaction) {

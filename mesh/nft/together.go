@@ -18,7 +18,31 @@ type Change struct {
 }
 
 // Together makes changes of several tables in one transaction: all are made or none. What changes nothing is left out.
+// Chains that edits add come in a transaction before it, as in Table.Apply.
 func Together(ctx context.Context, changes ...Change) error {
+	var first, rest []Change
+	for _, c := range changes {
+		before, after := c.beforehand()
+		first, rest = append(first, before), append(rest, after)
+	}
+	if err := inOne(ctx, first); err != nil {
+		return err
+	}
+	return inOne(ctx, rest)
+}
+
+// beforehand splits a change as Edit.beforehand does; a layout comes whole.
+func (c Change) beforehand() (first, rest Change) {
+	if c.Layout != nil {
+		return Change{Table: c.Table}, c
+	}
+	first, rest = c, c
+	first.Edit, rest.Edit = c.Edit.beforehand()
+	return first, rest
+}
+
+// inOne makes the changes in one transaction, or none.
+func inOne(ctx context.Context, changes []Change) error {
 	var names []string
 	var transactions []*knftables.Transaction
 	var tables []*Table

@@ -40,7 +40,8 @@ func Open(bridge string, written func(kind string)) (*Walls, error) {
 	return &Walls{bridge: bridge, ports: portsTable, policy: policy}, nil
 }
 
-// SyncTables makes the tables as the layouts have them, in one transaction for both, and reports whether that took one.
+// SyncTables makes the tables as the layouts have them, in one transaction for both (see nft.Together), and reports
+// whether that took one.
 // It writes the difference where an edit does, and else the whole table: none at all where nothing differs. What was
 // let through before is asked again wherever something has changed.
 func (w *Walls) SyncTables(ctx context.Context, ports, policy nft.Layout) (changed bool, err error) {
@@ -82,9 +83,9 @@ func difference(ctx context.Context, t *nft.Table, want nft.Layout) (nft.Change,
 	return nft.Change{Table: t, Layout: &want}, nil
 }
 
-// EditTables carries out edits of both tables in one transaction. Where the policies let something through no longer,
-// tightens says so: then what was let through before is asked again. Where a table is not as an edit expects it, it
-// fails and does nothing, and SyncTables mends the table.
+// EditTables carries out edits of both tables in one transaction (see nft.Together). Where the policies let something
+// through no longer, tightens says so: then what was let through before is asked again. Where a table is not as an edit
+// expects it, it fails and does nothing that a packet could tell, and SyncTables mends the table.
 func (w *Walls) EditTables(ctx context.Context, ports, policy nft.Edit, tightens bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
