@@ -38,7 +38,12 @@ const (
 )
 
 // keepaliveSize is what WireGuard's empty packet counts in PeerStatus.Sent, in bytes: header 16, authentication tag 16.
-const keepaliveSize = 32
+// passiveKeepalive is how long after a packet from the peer the device sends one, if it has sent nothing since
+// (KeepaliveTimeout of the WireGuard paper).
+const (
+	keepaliveSize    = 32
+	passiveKeepalive = 10 * time.Second
+)
 
 // Next returns the Answers after a reading of the device at a time, and the endpoints to set: a peer to which something
 // has gone and which has been silent for 16 seconds since then gets its announced endpoint again if the device uses
@@ -108,11 +113,16 @@ func (s PeerStatus) heard(before PeerStatus) bool {
 }
 
 // asks reports whether more has gone to the peer between two readings than keepalives, which nobody answers. A device
-// without a session sends none.
+// without a session sends none. One with a session sends them whether asked to or not: each packet from the peer that
+// this node has nothing to say to gets one, so a peer that had the last word is not taken for silent.
 func (s PeerStatus) asks(before PeerStatus, keepalive time.Duration, then, now time.Time) bool {
 	var idle uint64
-	if keepalive > 0 && s.connected(now) {
-		idle = keepaliveSize * uint64(now.Sub(then)/keepalive+1)
+	if s.connected(now) {
+		interval := passiveKeepalive
+		if keepalive > 0 {
+			interval = min(interval, keepalive)
+		}
+		idle = keepaliveSize * uint64(now.Sub(then)/interval+1)
 	}
 	return s.Sent > before.Sent+idle
 }

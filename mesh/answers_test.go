@@ -96,6 +96,12 @@ func TestAnswers(t *testing.T) {
 		"only keepalives":  {one, learnt, 25 * time.Second, time.Second, keepalives(25, 150), "", false},
 		"keepalives, and the handshake that follows": {one, learnt, 25 * time.Second, time.Second,
 			joined(keepalives(25, 125), initiations(20)), "142s first", true},
+		"it had the last word": {both, first, 0, time.Second,
+			joined(repeat(1, 0, 1000), silence(9), repeat(1, 32, 0), silence(100)), "", false},
+		"it had, and readings are rare": {both, first, 0, time.Second,
+			[]traffic{{seconds: 25, received: 1000}, {seconds: 25, sent: 96}, {seconds: 100}}, "", false},
+		"it had, then something went": {both, first, 0, time.Second,
+			joined(repeat(1, 0, 1000), silence(9), repeat(1, 32, 0), repeat(30, 64, 0)), "28s second", true},
 		"keepalives often, and packets": {one, learnt, time.Second, time.Second, repeat(30, 132, 0), "17s first", true},
 	} {
 		t.Run(name, func(t *testing.T) {

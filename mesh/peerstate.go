@@ -13,7 +13,8 @@ type PeerState string
 const (
 	// PeerConnected has a session: a handshake within the last 180 seconds (Reject-After-Time of the WireGuard paper).
 	PeerConnected PeerState = "connected"
-	// PeerUnanswered has none, although something went to the peer within the last 180 seconds.
+	// PeerUnanswered has none, although something that it should have answered went to the peer within the last 180
+	// seconds: no keepalive, and nothing that a packet within a session has followed.
 	PeerUnanswered PeerState = "unanswered"
 	// PeerIdle has neither.
 	PeerIdle PeerState = "idle"
@@ -24,31 +25,44 @@ const (
 // PeerStates are all states of a peer.
 var PeerStates = []PeerState{PeerConnected, PeerUnanswered, PeerIdle, PeerMissing}
 
-// Traffic follows when something last went to each peer, from one reading of the device to the next. The zero value
-// knows nothing. No method changes its receiver.
+// Traffic follows when something last went to each peer that has not answered it, from one reading of the device to the
+// next. The zero value knows nothing. No method changes its receiver.
 type Traffic struct {
-	// sent is what had gone to each peer at the last reading, and asked when that last grew: the time of the reading
-	// that showed it. Peers to which nothing has gone for 180 seconds are not in asked.
-	sent  map[keys.Public]uint64
+	// last is the last reading, sorted by key, and at its time.
+	last []PeerStatus
+	at   time.Time
+	// asked is when what had gone to each peer last grew: the time of the reading that showed it. Peers that have
+	// answered, and those to which nothing has gone for 180 seconds, are not in it.
 	asked map[keys.Public]time.Time
 }
 
-// Next returns the Traffic after a reading of the device at a time. Bytes that went before the first reading do not
-// count: nobody knows when.
+// Next returns the Traffic after a reading of the device at a time, which is sorted by key. Bytes that went before the
+// first reading do not count: nobody knows when.
 func (t Traffic) Next(statuses []PeerStatus, now time.Time) Traffic {
-	next := Traffic{sent: make(map[keys.Public]uint64, len(statuses)), asked: map[keys.Public]time.Time{}}
+	next := Traffic{last: statuses, at: now, asked: map[keys.Public]time.Time{}}
+	last := t.last
 	for _, s := range statuses {
-		key := s.PublicKey
-		next.sent[key] = s.Sent
-		before, known := t.sent[key]
-		switch asked, ok := t.asked[key]; {
-		case known && s.Sent > before:
-			next.asked[key] = now
-		case ok && s.Sent == before && now.Sub(asked) < sessionLife:
-			next.asked[key] = asked
+		var before PeerStatus
+		before, last = lookUp(last, s)
+		known := before.PublicKey == s.PublicKey && s.Sent >= before.Sent
+		if !known || s.answers(before, now) {
+			continue
+		}
+		asked, ok := t.asked[s.PublicKey]
+		if s.asks(before, 0, t.at, now) {
+			asked, ok = now, true
+		}
+		if ok && now.Sub(asked) < sessionLife {
+			next.asked[s.PublicKey] = asked
 		}
 	}
 	return next
+}
+
+// answers reports whether something came from the peer between two readings that shows a session. Without one, what
+// comes is the peer's own attempts to begin one, and this node's answers to them may be what is lost.
+func (s PeerStatus) answers(before PeerStatus, now time.Time) bool {
+	return s.LastHandshake.After(before.LastHandshake) || s.connected(now) && s.Received > before.Received
 }
 
 // State returns how a peer of the device fares at a time.

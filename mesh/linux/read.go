@@ -28,7 +28,9 @@ func ReadPeers(link string) ([]mesh.Peer, []mesh.PeerStatus, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return wg.Peers(device), wg.Statuses(device), nil
+	seen := mesh.Observation{State: mesh.State{Peers: wg.Peers(device)}, Statuses: wg.Statuses(device)}
+	seen.Sort()
+	return seen.Peers, seen.Statuses, nil
 }
 
 // ReadLink returns an interface's MTU and the bytes that it has received and sent. It needs no Host either.

@@ -44,6 +44,12 @@ func TestPrivilegedScale(t *testing.T) {
 		t.Errorf("what events cost (-among few nodes +among many):\n%s", diff)
 	}
 	wantNoLoss(t, flows)
+	for _, n := range l.Nodes() {
+		// The crowd has one endpoint each, and those that answer keep theirs, though they may be idle.
+		if set := n.Metrics(t)["warren_endpoints_set_total"]; set != 0 {
+			t.Errorf("%s has set %v other endpoints, want none", n.Name, set)
+		}
+	}
 }
 
 // crowdOf are so many nodes.
