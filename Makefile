@@ -55,7 +55,7 @@ test-privileged: ## tests that need root, in network namespaces of their own
 test-lab: ## tests on clusters on this machine, with a real API server
 	@test/install
 	@$(LAB) build
-	@WARREN_PRIVILEGED=1 test/lane lab -timeout=30m -count=1 -p=1 -parallel=3 -run='^TestPrivileged' -skip='^TestPrivilegedLong' $$(go list ./test/... | grep -v -e /test/cluster -e /test/vm)
+	@WARREN_PRIVILEGED=1 test/lane lab -timeout=30m -count=1 -p=2 -parallel=3 -run='^TestPrivileged' -skip='^TestPrivilegedLong' $$(go list ./test/... | grep -v -e /test/cluster -e /test/vm)
 
 test-lab-long: ## a mesh of 5,000 nodes on this machine, and what it costs; a quarter of an hour
 	@test/install
