@@ -18,15 +18,8 @@ type Edit struct {
 
 // Commit returns what has changed since the last commit, and counts it as done.
 func (ix *Index) Commit() Edit {
-	c := committer{
-		ix: ix, profiles: map[string]int{}, sets: map[string]int{}, found: map[string]*set{},
-		listed: map[string]*profile{}, written: map[string]*profile{},
-	}
-	ix.move()
-	c.readProfiles()
-	c.commitStandings()
-	c.commitProfiles()
-	c.commitSets()
+	c := ix.commit()
+	c.commitElements()
 	sortElements(c.edit.Remove)
 	sortElements(c.edit.Add)
 	sortByName(c.edit.Sets, func(s nft.Set) string { return s.Name })
@@ -35,6 +28,20 @@ func (ix *Index) Commit() Edit {
 	slices.Sort(c.edit.DropSets)
 	ix.changes = newChanges()
 	return c.edit
+}
+
+// commit commits all but the elements of the sets that the rules name.
+func (ix *Index) commit() *committer {
+	c := &committer{
+		ix: ix, profiles: map[string]int{}, sets: map[string]int{}, found: map[string]*set{},
+		listed: map[string]*profile{}, written: map[string]*profile{}, fresh: map[string]*set{},
+	}
+	ix.move()
+	c.readProfiles()
+	c.commitStandings()
+	c.commitProfiles()
+	c.commitSets()
+	return c
 }
 
 // committer makes one edit.
@@ -46,6 +53,8 @@ type committer struct {
 	found          map[string]*set
 	// listed are the profiles by their lists of policies, written those that are used, by name.
 	listed, written map[string]*profile
+	// fresh are sets that this edit adds.
+	fresh map[string]*set
 }
 
 // readProfiles writes the profiles of pods whose policies have changed. Pods of one workload share the work.
@@ -134,22 +143,20 @@ func (c *committer) uses(p *profile, n int) {
 	}
 }
 
-// commitSets adds the sets that are used now, drops those that are not used any more, and brings the elements of the
-// others up to date.
+// commitSets adds the sets that are used now, without elements, and drops those that are not used any more.
 func (c *committer) commitSets() {
-	fresh := map[string]bool{}
 	for name, n := range c.sets {
 		known := c.ix.sets[name]
 		switch {
 		case known == nil && n > 0:
 			s := c.found[name]
 			c.ix.sets[name] = &counted[*set]{s, n}
-			fresh[name] = true
+			c.fresh[name] = s
 			c.edit.Sets = append(c.edit.Sets, s.layouts()...)
-			c.edit.Add = append(c.edit.Add, c.ix.all(s)...)
 		case known == nil:
 		case known.uses+n == 0:
 			delete(c.ix.sets, name)
+			c.ix.catalog.remove(known.of)
 			for _, s := range known.of.layouts() {
 				c.edit.DropSets = append(c.edit.DropSets, s.Name)
 			}
@@ -157,20 +164,22 @@ func (c *committer) commitSets() {
 			known.uses += n
 		}
 	}
-	c.commitRanges(fresh[podRanges.name])
+}
+
+// commitElements brings the elements of the sets that stay up to date, and fills those that are new.
+func (c *committer) commitElements() {
 	before, now := byHome(c.ix.owners), c.now()
-	for name, s := range c.ix.sets {
-		if fresh[name] {
-			continue
-		}
-		switch s.of.kind {
-		case podSet, portSet:
-			c.update(before.of(s.of), now.of(s.of))
-		case blockSet, gatewaySet:
-			c.update(c.gateways(s.of))
-		case rangeSet:
+	c.update(slices.Collect(before.elements(c.ix.catalog)), slices.Collect(now.elements(c.ix.catalog)))
+	c.commitRanges()
+	if len(c.ix.byGateway) > 0 {
+		for name, s := range c.ix.sets {
+			if c.fresh[name] == nil && (s.of.kind == blockSet || s.of.kind == gatewaySet) {
+				c.update(c.gateways(s.of))
+			}
 		}
 	}
+	c.edit.Add = append(c.edit.Add, c.ix.all(c.fresh)...)
+	c.ix.list(c.fresh)
 }
 
 // update replaces elements of a set; removing one tightens, but for those of podGateways, which rules exclude.
@@ -190,19 +199,16 @@ func (c *committer) replace(before, now []nft.Element) (removed, added []nft.Ele
 	return removed, added
 }
 
-func (c *committer) commitRanges(fresh bool) {
-	if c.ix.sets[podRanges.name] == nil {
+func (c *committer) commitRanges() {
+	switch before := c.ix.ranges; {
+	case c.ix.sets[podRanges.name] == nil:
 		c.ix.ranges = nil
-		return
+	case c.fresh[podRanges.name] != nil:
+		c.ix.ranges = c.ix.allRanges()
+	case len(c.ix.moved) > 0:
+		c.ix.ranges = c.ix.allRanges()
+		c.update(before, c.ix.ranges)
 	}
-	if !fresh && len(c.ix.moved) == 0 {
-		return
-	}
-	now := c.ix.all(podRanges)
-	if !fresh {
-		c.update(c.ix.ranges, now)
-	}
-	c.ix.ranges = now
 }
 
 // gateways returns the elements that a set had and has because of the gateways that changed.
@@ -221,34 +227,4 @@ func (c *committer) now() homes {
 		owners[ip] = c.ix.owner(ip)
 	}
 	return byHome(owners)
-}
-
-// homes are addresses and their owners by namespace: a set whose group admits none of a namespace asks for none.
-type homes map[home][]held
-
-type held struct {
-	ip netip.Addr
-	owner
-}
-
-func byHome(owners map[netip.Addr]owner) homes {
-	all := homes{}
-	for ip, o := range owners {
-		if o.Pod != nil {
-			all[o.home] = append(all[o.home], held{ip, o})
-		}
-	}
-	return all
-}
-
-func (h homes) of(s *set) (elements []nft.Element) {
-	for home, owners := range h {
-		if !s.group.admits(home) {
-			continue
-		}
-		for _, o := range owners {
-			elements = append(elements, s.ofPod(o.owner, o.ip)...)
-		}
-	}
-	return elements
 }

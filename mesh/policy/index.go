@@ -40,6 +40,8 @@ type committed struct {
 	profiles  map[string]*counted[*profile]
 	sets      map[string]*counted[*set]
 	ranges    []nft.Element
+	// catalog has the sets of pods and of named ports.
+	catalog catalog
 }
 
 // changes is what has changed since the last commit, as it was then.
@@ -87,7 +89,7 @@ func NewIndex() *Index {
 		astray: map[*pod]bool{}, faulty: map[*statute]bool{},
 		committed: committed{
 			standings: map[netip.Addr]standing{}, profiles: map[string]*counted[*profile]{},
-			sets: map[string]*counted[*set]{},
+			sets: map[string]*counted[*set]{}, catalog: catalog{},
 		},
 		changes: newChanges(),
 	}

@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"iter"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"warren.mesh/mesh/nft"
@@ -9,48 +12,66 @@ import (
 
 // State commits, and returns the whole table: an edit of the next Commit begins there.
 func (ix *Index) State() State {
-	ix.Commit()
-	state, _ := Compile(ix.input())
+	ix.list(ix.commit().fresh)
+	ix.changes = newChanges()
+	state := State{Table: fixedLayout()}
+	state.Pods, state.Isolated, state.Policies = ix.counts()
+	profiles, sets := make([]*profile, 0, len(ix.profiles)), make(map[string]*set, len(ix.sets))
+	for _, p := range ix.profiles {
+		profiles = append(profiles, p.of)
+	}
+	for name, s := range ix.sets {
+		sets[name] = s.of
+	}
+	add(&state.Table, slices.Collect(maps.Values(sets)), profiles)
+	ix.ranges = nil
+	if sets[podRanges.name] != nil {
+		ix.ranges = ix.allRanges()
+	}
+	state.Table.Elements = ix.all(sets)
+	for ip, s := range ix.standings {
+		state.Table.Elements = append(state.Table.Elements, s.elements(ip)...)
+	}
+	sortElements(state.Table.Elements)
 	return state
 }
 
-// Isolated returns the number of attached pods that a policy isolates, in either direction.
-func (ix *Index) Isolated() (count int) {
+// list puts sets that are new into the catalog.
+func (ix *Index) list(fresh map[string]*set) {
+	for _, s := range fresh {
+		ix.catalog.add(s)
+	}
+}
+
+// Isolated returns the number of attached and known pods that a policy isolates, in either direction.
+func (ix *Index) Isolated() int {
+	_, isolated, _ := ix.counts()
+	return isolated
+}
+
+// counts returns what State tells of them.
+func (ix *Index) counts() (pods, isolated, policies int) {
+	seen, used := map[*pod]bool{}, map[*statute]bool{}
 	for _, of := range ix.locals {
 		for _, l := range of {
+			if l.pod == nil || seen[l.pod] || !slices.ContainsFunc(l.Addrs, ix.alone) {
+				continue
+			}
+			seen[l.pod] = true
 			if l.egress != nil || l.ingress != nil {
-				count++
+				isolated++
+			}
+			for _, s := range l.selecting {
+				used[s] = s.IsolatesEgress || s.IsolatesIngress
 			}
 		}
 	}
-	return count
+	maps.DeleteFunc(used, func(_ *statute, isolates bool) bool { return !isolates })
+	return len(seen), isolated, len(used)
 }
 
-// input returns all that was set.
-func (ix *Index) input() (in Input) {
-	for _, of := range ix.locals {
-		for _, l := range of {
-			in.Attached = append(in.Attached, l.Attached)
-		}
-	}
-	for _, of := range ix.pods {
-		for _, p := range of {
-			in.Pods = append(in.Pods, p.Pod)
-		}
-	}
-	for name, labels := range ix.namespaces {
-		in.Namespaces = append(in.Namespaces, Namespace{name, labels})
-	}
-	for _, of := range ix.statutes {
-		for _, s := range of {
-			in.Policies = append(in.Policies, s.Policy)
-		}
-	}
-	for _, n := range ix.nodes {
-		in.Nodes = append(in.Nodes, *n)
-	}
-	return in
-}
+// alone reports whether one attached pod has the address.
+func (ix *Index) alone(ip netip.Addr) bool { return len(ix.here[ip]) == 1 }
 
 // Problems returns what is not kept, or waits, of all that was set; sorted.
 func (ix *Index) Problems() (all []Problem) {
@@ -98,49 +119,67 @@ func (ix *Index) contests() (all []Problem) {
 	return all
 }
 
-// all returns all elements of a set.
-func (ix *Index) all(s *set) (elements []nft.Element) {
-	switch s.kind {
-	case rangeSet:
-		nodes := make([]Node, 0, len(ix.nodes))
-		for _, n := range ix.nodes {
-			nodes = append(nodes, *n)
-		}
-		return rangeElements(nodes)
-	case blockSet, gatewaySet:
-		elements = s.fixed()
-		for ip, nodes := range ix.gateways {
-			elements = append(elements, s.ofGateway(ip, nodes)...)
-		}
-		return elements
-	case podSet, portSet:
-	}
-	for ip := range ix.here {
-		elements = append(elements, ix.ofAddress(s, ip)...)
-	}
-	if s.group.kind == attached {
-		return elements
-	}
-	for namespace, of := range ix.pods {
-		if !s.group.admits(ix.home(namespace)) {
-			continue
-		}
-		for _, p := range of {
-			for _, ip := range p.claimed {
-				if ix.here[ip] == nil {
-					elements = append(elements, ix.ofAddress(s, ip)...)
-				}
+// all returns all elements of the sets. It asks each pod once, whatever the number of sets.
+func (ix *Index) all(sets map[string]*set) (elements []nft.Element) {
+	ofPods := catalog{}
+	for _, s := range sets {
+		ofPods.add(s)
+		switch s.kind {
+		case podSet, portSet:
+		case rangeSet:
+			elements = append(elements, ix.ranges...)
+		case blockSet, gatewaySet:
+			elements = append(elements, s.fixed()...)
+			for ip, nodes := range ix.gateways {
+				elements = append(elements, s.ofGateway(ip, nodes)...)
 			}
 		}
+	}
+	if len(ofPods) > 0 {
+		elements = slices.AppendSeq(elements, ix.ofPods(ofPods))
 	}
 	return elements
 }
 
-func (ix *Index) ofAddress(s *set, ip netip.Addr) []nft.Element {
-	if o := ix.owner(ip); o.Pod != nil && s.group.admits(o.home) {
-		return s.ofPod(o, ip)
+// ofPods returns all elements of a catalog's sets.
+func (ix *Index) ofPods(c catalog) iter.Seq[nft.Element] {
+	return func(yield func(nft.Element) bool) {
+		ask := func(shelves []shelf, ip netip.Addr) bool {
+			for e := range c.elements(shelves, held{ip, ix.owner(ip)}) {
+				if !yield(e) {
+					return false
+				}
+			}
+			return true
+		}
+		for ip, of := range ix.here {
+			if !ask(c.of(ix.home(of[0].Namespace)), ip) {
+				return
+			}
+		}
+		for namespace, of := range ix.pods {
+			shelves := c.of(ix.home(namespace))
+			if len(shelves) == 0 {
+				continue
+			}
+			for _, p := range of {
+				for _, ip := range p.claimed {
+					if ix.here[ip] == nil && !ask(shelves, ip) {
+						return
+					}
+				}
+			}
+		}
 	}
-	return nil
+}
+
+// allRanges returns what podRanges has.
+func (ix *Index) allRanges() []nft.Element {
+	nodes := make([]Node, 0, len(ix.nodes))
+	for _, n := range ix.nodes {
+		nodes = append(nodes, *n)
+	}
+	return rangeElements(nodes)
 }
 
 // difference returns the elements of a that are not in b.

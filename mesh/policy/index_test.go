@@ -155,8 +155,9 @@ func FuzzIndex(f *testing.F) {
 				}
 			}
 		}
-		if diff := cmp.Diff(m.layout(), ix.State().Table); diff != "" {
-			t.Fatalf("State (-edits +State):\n%s", diff)
+		want, _ := Compile(w.Input)
+		if diff := cmp.Diff(want, ix.State()); diff != "" {
+			t.Fatalf("State (-Compile +State):\n%s", diff)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ func NewLabels(labels map[string]string) Labels {
 	}
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		b.WriteString(key + "=" + labels[key] + "\x00")
+		b.WriteString(label(key, labels[key]) + "\x00")
 	}
 	return Labels{unique.Make(b.String())}
 }
@@ -28,10 +29,30 @@ func (l Labels) Get(key string) (value string, ok bool) {
 	if l == (Labels{}) {
 		return "", false
 	}
-	for pair := range strings.SplitSeq(l.sorted.Value(), "\x00") {
-		if k, v, found := strings.Cut(pair, "="); found && k == key {
-			return v, true
+	for pair := range l.all() {
+		if v, found := strings.CutPrefix(pair, key); found && strings.HasPrefix(v, "=") {
+			return v[1:], true
 		}
 	}
 	return "", false
+}
+
+// label returns one label as a text.
+func label(key, value string) string { return key + "=" + value }
+
+// all returns the labels one by one, as label writes them.
+func (l Labels) all() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if l == (Labels{}) {
+			return
+		}
+		rest := l.sorted.Value()
+		for {
+			pair, after, found := strings.Cut(rest, "\x00")
+			if !found || !yield(pair) {
+				return
+			}
+			rest = after
+		}
+	}
 }
