@@ -33,8 +33,8 @@ func (ix *Index) Commit() Edit {
 // commit commits all but the elements of the sets that the rules name.
 func (ix *Index) commit() *committer {
 	c := &committer{
-		ix: ix, profiles: map[string]int{}, sets: map[string]int{}, found: map[string]*set{},
-		listed: map[string]*profile{}, written: map[string]*profile{}, fresh: map[string]*set{},
+		ix: ix, uses: map[string]int{}, sets: map[string]int{}, found: map[string]*set{},
+		listed: map[string][2]*profile{}, written: map[string]*profile{}, fresh: map[string]*set{},
 	}
 	ix.move()
 	c.readProfiles()
@@ -48,11 +48,12 @@ func (ix *Index) commit() *committer {
 type committer struct {
 	ix   *Index
 	edit Edit
-	// profiles and sets are by how much their uses change; found are the sets that are new.
-	profiles, sets map[string]int
-	found          map[string]*set
+	// uses and sets are by how much the uses of profiles and sets change; found are the sets that are new.
+	uses, sets map[string]int
+	found      map[string]*set
 	// listed are the profiles by their lists of policies, written those that are used, by name.
-	listed, written map[string]*profile
+	listed  map[string][2]*profile
+	written map[string]*profile
 	// fresh are sets that this edit adds.
 	fresh map[string]*set
 }
@@ -61,23 +62,26 @@ type committer struct {
 func (c *committer) readProfiles() {
 	for l := range c.ix.rules {
 		c.ix.touch(l.Addrs...)
-		l.egress, l.ingress = c.profile(egressDirection, l), c.profile(ingressDirection, l)
+		l.egress, l.ingress = c.profiles(egressDirection, l), c.profiles(ingressDirection, l)
 	}
 }
 
-func (c *committer) profile(d direction, l *local) *profile {
+func (c *committer) profiles(d direction, l *local) [2]*profile {
 	key := d.listed(l.selecting)
 	if l.pod == nil || key == "" {
-		return nil
+		return [2]*profile{}
 	}
-	if c.listed[key] == nil {
-		p := d.of(l.selecting)
-		if known := c.ix.profiles[p.name]; known != nil {
-			p = known.of
+	both, known := c.listed[key]
+	if !known {
+		both = d.profiles(l.selecting)
+		for f, p := range both {
+			if known := c.ix.profiles[p.chain.Name]; known != nil {
+				both[f] = known.of
+			}
 		}
-		c.listed[key] = p
+		c.listed[key] = both
 	}
-	return c.listed[key]
+	return both
 }
 
 // commitStandings brings the elements of this node's pods up to date.
@@ -85,7 +89,8 @@ func (c *committer) commitStandings() {
 	for ip := range c.ix.owners {
 		before, now := c.ix.standings[ip], standing{}
 		if here := c.ix.here[ip]; len(here) == 1 && here[0].pod != nil {
-			now = standing{true, here[0].egress, here[0].ingress}
+			f := familyOf(ip)
+			now = standing{true, here[0].egress[f], here[0].ingress[f]}
 		}
 		if before == now {
 			continue
@@ -105,38 +110,36 @@ func (c *committer) commitStandings() {
 // change counts the uses of two profiles of which one takes the other's place.
 func (c *committer) change(before, now *profile) {
 	if now != nil {
-		c.profiles[now.name]++
-		c.written[now.name] = now
+		c.uses[now.chain.Name]++
+		c.written[now.chain.Name] = now
 	}
 	if before != nil {
-		c.profiles[before.name]--
+		c.uses[before.chain.Name]--
 	}
 }
 
 // commitProfiles adds the profiles that are used now and drops those that are not used any more.
 func (c *committer) commitProfiles() {
-	for name, n := range c.profiles {
+	for name, n := range c.uses {
 		known := c.ix.profiles[name]
 		switch {
 		case known == nil && n > 0:
 			p := c.written[name]
 			c.ix.profiles[name] = &counted[*profile]{p, n}
-			c.edit.Chains = append(c.edit.Chains, p.chains...)
-			c.uses(p, 1)
+			c.edit.Chains = append(c.edit.Chains, p.chain)
+			c.use(p, 1)
 		case known == nil:
 		case known.uses+n == 0:
 			delete(c.ix.profiles, name)
-			for _, chain := range known.of.chains {
-				c.edit.DropChains = append(c.edit.DropChains, chain.Name)
-			}
-			c.uses(known.of, -1)
+			c.edit.DropChains = append(c.edit.DropChains, name)
+			c.use(known.of, -1)
 		default:
 			known.uses += n
 		}
 	}
 }
 
-func (c *committer) uses(p *profile, n int) {
+func (c *committer) use(p *profile, n int) {
 	for _, s := range p.sets {
 		c.sets[s.name] += n
 		c.found[s.name] = s
@@ -152,14 +155,12 @@ func (c *committer) commitSets() {
 			s := c.found[name]
 			c.ix.sets[name] = &counted[*set]{s, n}
 			c.fresh[name] = s
-			c.edit.Sets = append(c.edit.Sets, s.layouts()...)
+			c.edit.Sets = append(c.edit.Sets, s.layout())
 		case known == nil:
 		case known.uses+n == 0:
 			delete(c.ix.sets, name)
 			c.ix.catalog.remove(known.of)
-			for _, s := range known.of.layouts() {
-				c.edit.DropSets = append(c.edit.DropSets, s.Name)
-			}
+			c.edit.DropSets = append(c.edit.DropSets, name)
 		default:
 			known.uses += n
 		}
@@ -186,7 +187,7 @@ func (c *committer) commitElements() {
 func (c *committer) update(before, now []nft.Element) {
 	removed, added := c.replace(before, now)
 	excluded := slices.ContainsFunc(added, func(e nft.Element) bool {
-		return e.Set == podGateways.name+"-4" || e.Set == podGateways.name+"-6"
+		return e.Set == podGateways[0].name || e.Set == podGateways[1].name
 	})
 	c.edit.Tightens = c.edit.Tightens || len(removed) > 0 || excluded
 }
@@ -200,14 +201,16 @@ func (c *committer) replace(before, now []nft.Element) (removed, added []nft.Ele
 }
 
 func (c *committer) commitRanges() {
-	switch before := c.ix.ranges; {
-	case c.ix.sets[podRanges.name] == nil:
-		c.ix.ranges = nil
-	case c.fresh[podRanges.name] != nil:
-		c.ix.ranges = c.ix.allRanges()
-	case len(c.ix.moved) > 0:
-		c.ix.ranges = c.ix.allRanges()
-		c.update(before, c.ix.ranges)
+	for f, s := range podRanges {
+		switch before := c.ix.ranges[f]; {
+		case c.ix.sets[s.name] == nil:
+			c.ix.ranges[f] = nil
+		case c.fresh[s.name] != nil:
+			c.ix.ranges[f] = c.ix.allRanges(s)
+		case len(c.ix.moved) > 0:
+			c.ix.ranges[f] = c.ix.allRanges(s)
+			c.update(before, c.ix.ranges[f])
+		}
 	}
 }
 

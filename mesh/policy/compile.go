@@ -124,7 +124,9 @@ func (c *compiler) here() {
 			}
 		}
 		local.known = true
-		local.egress, local.ingress = c.use(egressDirection.of(selecting)), c.use(ingressDirection.of(selecting))
+		f := familyOf(ip)
+		local.egress = c.use(egressDirection.profiles(selecting)[f])
+		local.ingress = c.use(ingressDirection.profiles(selecting)[f])
 		c.state.Table.Elements = append(c.state.Table.Elements, local.elements(ip)...)
 		if !seen[o.Pod] {
 			seen[o.Pod] = true
@@ -150,10 +152,10 @@ func (c *compiler) use(p *profile) *profile {
 	if p == nil {
 		return nil
 	}
-	if known := c.profiles[p.name]; known != nil {
+	if known := c.profiles[p.chain.Name]; known != nil {
 		return known
 	}
-	c.profiles[p.name] = p
+	c.profiles[p.chain.Name] = p
 	for _, s := range p.sets {
 		if c.sets[s.name] == nil {
 			c.sets[s.name] = s
@@ -173,7 +175,7 @@ func (c *compiler) elements(s *set, nodes map[netip.Addr][]*Node, pods homes) {
 			*elements = append(*elements, s.ofGateway(ip, of)...)
 		}
 	case rangeSet:
-		*elements = append(*elements, rangeElements(c.Nodes)...)
+		*elements = append(*elements, rangeElements(s, c.Nodes)...)
 	case gatewaySet:
 		for ip, of := range nodes {
 			*elements = append(*elements, s.ofGateway(ip, of)...)
@@ -191,14 +193,16 @@ func nodesByGateway(nodes []Node) map[netip.Addr][]*Node {
 	return all
 }
 
-// rangeElements returns what is in podRanges.
-func rangeElements(nodes []Node) (elements []nft.Element) {
+// rangeElements returns what is in one of podRanges.
+func rangeElements(s *set, nodes []Node) (elements []nft.Element) {
 	var all []netip.Prefix
 	for _, n := range nodes {
 		all = append(all, n.PodCIDRs...)
 	}
 	for _, p := range outermost(all) {
-		elements = append(elements, podRanges.element(p.Addr(), prefixText(p)))
+		if familyOf(p.Addr()) == s.family {
+			elements = append(elements, s.element(prefixText(p)))
+		}
 	}
 	return elements
 }

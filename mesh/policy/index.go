@@ -39,7 +39,7 @@ type committed struct {
 	standings map[netip.Addr]standing
 	profiles  map[string]*counted[*profile]
 	sets      map[string]*counted[*set]
-	ranges    []nft.Element
+	ranges    [2][]nft.Element
 	// catalog has the sets of pods and of named ports.
 	catalog catalog
 }
@@ -76,8 +76,8 @@ type local struct {
 	pod *pod
 	// selecting are the policies that select it, sorted. They say nothing without a pod.
 	selecting []*statute
-	// egress and ingress are what follows from them.
-	egress, ingress *profile
+	// egress and ingress are what follows from them for addresses of each family; nil where nothing isolates the pod.
+	egress, ingress [2]*profile
 }
 
 // NewIndex returns an Index of nothing.

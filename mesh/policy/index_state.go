@@ -24,9 +24,11 @@ func (ix *Index) State() State {
 		sets[name] = s.of
 	}
 	add(&state.Table, slices.Collect(maps.Values(sets)), profiles)
-	ix.ranges = nil
-	if sets[podRanges.name] != nil {
-		ix.ranges = ix.allRanges()
+	for f, s := range podRanges {
+		ix.ranges[f] = nil
+		if sets[s.name] != nil {
+			ix.ranges[f] = ix.allRanges(s)
+		}
 	}
 	state.Table.Elements = ix.all(sets)
 	for ip, s := range ix.standings {
@@ -58,7 +60,7 @@ func (ix *Index) counts() (pods, isolated, policies int) {
 				continue
 			}
 			seen[l.pod] = true
-			if l.egress != nil || l.ingress != nil {
+			if l.egress[0] != nil || l.ingress[0] != nil {
 				isolated++
 			}
 			for _, s := range l.selecting {
@@ -127,7 +129,7 @@ func (ix *Index) all(sets map[string]*set) (elements []nft.Element) {
 		switch s.kind {
 		case podSet, portSet:
 		case rangeSet:
-			elements = append(elements, ix.ranges...)
+			elements = append(elements, ix.ranges[s.family]...)
 		case blockSet, gatewaySet:
 			elements = append(elements, s.fixed()...)
 			for ip, nodes := range ix.gateways {
@@ -173,13 +175,13 @@ func (ix *Index) ofPods(c catalog) iter.Seq[nft.Element] {
 	}
 }
 
-// allRanges returns what podRanges has.
-func (ix *Index) allRanges() []nft.Element {
+// allRanges returns what one of podRanges has.
+func (ix *Index) allRanges(s *set) []nft.Element {
 	nodes := make([]Node, 0, len(ix.nodes))
 	for _, n := range ix.nodes {
 		nodes = append(nodes, *n)
 	}
-	return rangeElements(nodes)
+	return rangeElements(s, nodes)
 }
 
 // difference returns the elements of a that are not in b.

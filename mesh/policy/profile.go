@@ -11,8 +11,8 @@ import (
 type side struct {
 	// rules are those of each family.
 	rules [2][]nft.Rule
-	// sets are those that the rules name, some of them twice.
-	sets []*set
+	// sets are those that each family's rules name, some of them twice.
+	sets [2][]*set
 }
 
 // direction is that of ingress or egress: how rules say who the other end is.
@@ -43,7 +43,7 @@ func (d direction) isolates(p Policy) bool {
 // match is a condition of a rule in each family, empty where none of the family meets it.
 type match struct {
 	texts [2]string
-	sets  []*set
+	sets  [2][]*set
 }
 
 // side writes the policy's rules of one direction: each peer with each port.
@@ -52,11 +52,11 @@ func (d direction) side(p Policy) (s side) {
 		reason := comment(fmt.Sprintf("%s/%s %d", p.Namespace, p.Name, i))
 		for _, peer := range d.peers(r, p.Namespace) {
 			for _, port := range d.ports(r, peer.group) {
-				s.sets = append(append(s.sets, peer.sets...), port.sets...)
 				for f := range families {
 					if peer.none[f] {
 						continue
 					}
+					s.sets[f] = append(append(s.sets[f], peer.sets[f]...), port.sets[f]...)
 					text := strings.TrimSpace(port.before + " " + peer.texts[f] + " " + port.texts[f])
 					s.rules[f] = append(s.rules[f], nft.Rule{
 						Text: strings.TrimSpace(strings.Join(strings.Fields(text), " ") + " return"), Reason: reason,
@@ -81,33 +81,34 @@ func (d direction) peers(r Rule, namespace string) (all []peerMatch) {
 		return []peerMatch{{group: every}}
 	}
 	for _, p := range r.Peers {
-		m := peerMatch{group: every}
-		switch {
-		case p.Block != nil:
-			blk := newBlockSet(*p.Block)
-			m.sets = []*set{blk}
-			m.none = [2]bool{!p.Block.CIDR.Addr().Is4(), p.Block.CIDR.Addr().Is4()}
-		case p.everybody():
-			m.sets = []*set{podRanges, podGateways}
-		default:
-			m.group = groupOf(p, namespace)
-			m.sets = []*set{newPodSet(m.group)}
-		}
-		for f, family := range families {
-			m.texts[f] = fmt.Sprintf("%s %s saddr @%s-%s", d.tuple, family.word, m.sets[0].name, family.suffix)
-			if p.everybody() {
-				m.texts[f] += fmt.Sprintf(
-					" %s %s saddr != @%s-%s",
-					d.tuple,
-					family.word,
-					podGateways.name,
-					family.suffix,
-				)
-			}
-		}
-		all = append(all, m)
+		all = append(all, d.peer(p, namespace))
 	}
 	return all
+}
+
+func (d direction) peer(p Peer, namespace string) peerMatch {
+	m := peerMatch{group: group{kind: everyPod}}
+	if p.Block == nil && !p.everybody() {
+		m.group = groupOf(p, namespace)
+	}
+	for f, family := range families {
+		of := func(s *set, but string) string { return d.tuple + " " + family.word + " saddr " + but + "@" + s.name }
+		switch {
+		case p.Block != nil:
+			if m.none[f] = familyOf(p.Block.CIDR.Addr()) != f; m.none[f] {
+				continue
+			}
+			m.sets[f] = []*set{newBlockSet(*p.Block)}
+			m.texts[f] = of(m.sets[f][0], "")
+		case p.everybody():
+			m.sets[f] = []*set{podRanges[f], podGateways[f]}
+			m.texts[f] = of(podRanges[f], "") + " " + of(podGateways[f], "!= ")
+		default:
+			m.sets[f] = []*set{newPodSet(f, m.group)}
+			m.texts[f] = of(m.sets[f][0], "")
+		}
+	}
+	return m
 }
 
 // portMatch is a match of the server's port; before is what is cheapest, and says nothing of addresses.
@@ -128,11 +129,11 @@ func (d direction) ports(r Rule, peers group) (all []portMatch) {
 		m := portMatch{before: "meta l4proto " + string(p.Protocol)}
 		switch {
 		case p.Name != "":
-			named := newPortSet(peers, p)
-			m.sets = []*set{named}
 			for f, family := range families {
-				m.texts[f] = fmt.Sprintf("ct reply %s saddr . meta l4proto . ct reply proto-src @%s-%s",
-					family.word, named.name, family.suffix)
+				named := newPortSet(f, peers, p)
+				m.sets[f] = []*set{named}
+				m.texts[f] = fmt.Sprintf("ct reply %s saddr . meta l4proto . ct reply proto-src @%s", family.word,
+					named.name)
 			}
 		case p.Number == 0:
 		case p.End > p.Number:
@@ -145,39 +146,43 @@ func (d direction) ports(r Rule, peers group) (all []portMatch) {
 	return all
 }
 
-// profile is what applies to pods with the same list of policies, in one direction.
+// profile is what applies to the addresses of one family of pods with the same list of policies, in one direction.
 type profile struct {
-	// name is without the family's suffix; it follows from all the rest.
-	name string
+	// chain is named after all that follows from the policies, in both families.
+	chain nft.Chain
+	// sets are those that the rules name, some of them twice.
 	sets []*set
-	// chains are those of the two families.
-	chains []nft.Chain
 }
 
-// profile returns what the policies let through together.
-func (d direction) profile(policies []*statute) *profile {
+// profiles returns what the policies let through together, for each family; nil where none isolates in the direction.
+func (d direction) profiles(policies []*statute) (both [2]*profile) {
 	var names []string
 	var content strings.Builder
-	p := &profile{}
-	rules := [2][]nft.Rule{}
+	for f := range families {
+		both[f] = &profile{}
+	}
 	for _, s := range policies {
+		if !d.isolates(s.Policy) {
+			continue
+		}
 		names = append(names, s.Namespace+"/"+s.Name)
 		of := s.side(d)
-		p.sets = append(p.sets, of.sets...)
-		for f := range families {
-			rules[f] = append(rules[f], of.rules[f]...)
+		for f, p := range both {
+			p.sets = append(p.sets, of.sets[f]...)
+			p.chain.Rules = append(p.chain.Rules, of.rules[f]...)
 			fmt.Fprintf(&content, "%q %q\n", s.Namespace+"/"+s.Name, of.rules[f])
 		}
 	}
-	p.name = contentName(d.prefix, content.String())
-	for f, family := range families {
-		last := nft.Rule{Text: d.verdict + family.suffix, Reason: "nothing lets it through"}
-		p.chains = append(p.chains, nft.Chain{
-			Name: p.name + "-" + family.suffix, Comment: comment(strings.Join(names, ", ")),
-			Rules: append(rules[f], last),
-		})
+	if names == nil {
+		return [2]*profile{}
 	}
-	return p
+	name := contentName(d.prefix, content.String())
+	for f, p := range both {
+		last := nft.Rule{Text: d.verdict + families[f].suffix, Reason: "nothing lets it through"}
+		p.chain.Name, p.chain.Comment = inFamily(name, f), comment(strings.Join(names, ", "))
+		p.chain.Rules = append(p.chain.Rules, last)
+	}
+	return both
 }
 
 // statute is a policy as it is kept, with its rules in nft's words once they are needed.
@@ -228,30 +233,14 @@ func (p *profile) includes(other *profile) bool {
 	if other == nil {
 		return false
 	}
-	for f := range families {
-		texts := map[string]bool{}
-		for _, r := range p.chains[f].Rules {
-			texts[r.Text] = true
-		}
-		for _, r := range other.chains[f].Rules {
-			if !texts[r.Text] {
-				return false
-			}
+	texts := map[string]bool{}
+	for _, r := range p.chain.Rules {
+		texts[r.Text] = true
+	}
+	for _, r := range other.chain.Rules {
+		if !texts[r.Text] {
+			return false
 		}
 	}
 	return true
-}
-
-// of returns the profile of those policies that isolate in the direction; nil where none does.
-func (d direction) of(policies []*statute) *profile {
-	var isolating []*statute
-	for _, s := range policies {
-		if d.isolates(s.Policy) {
-			isolating = append(isolating, s)
-		}
-	}
-	if isolating == nil {
-		return nil
-	}
-	return d.profile(isolating)
 }

@@ -8,9 +8,10 @@ import (
 	"warren.mesh/mesh/nft"
 )
 
-// set is a pair of sets of the table, one of each family: their names end in -4 and -6.
+// set is one of the table's sets. Its name ends in that of its family.
 type set struct {
 	name, comment string
+	family        int // in families
 	kind          setKind
 	group         group
 	block         Block
@@ -28,74 +29,75 @@ const (
 	gatewaySet                // the gateways of all nodes, which are within these
 )
 
-func newPodSet(g group) *set {
-	return &set{name: contentName("sel", g.content()), comment: comment(g.String()), kind: podSet, group: g}
+func newPodSet(f int, g group) *set {
+	return &set{
+		name: inFamily(contentName("sel", g.content()), f), comment: comment(g.String()), family: f, kind: podSet, group: g,
+	}
 }
 
-func newPortSet(g group, p Port) *set {
+func newPortSet(f int, g group, p Port) *set {
 	return &set{
-		name: contentName("port", p.Name+" "+string(p.Protocol)+" "+g.content()), kind: portSet, group: g, port: p,
-		comment: comment(g.String() + ": port " + p.Name),
+		name:    inFamily(contentName("port", p.Name+" "+string(p.Protocol)+" "+g.content()), f),
+		comment: comment(g.String() + ": port " + p.Name), family: f, kind: portSet, group: g, port: p,
 	}
 }
 
 func newBlockSet(b Block) *set {
+	f := familyOf(b.CIDR.Addr())
 	return &set{
-		name: contentName("blk", b.String()), comment: comment(b.String()), kind: blockSet, block: b,
-		prefixes: b.prefixes(),
+		name: inFamily(contentName("blk", b.String()), f), comment: comment(b.String()), family: f, kind: blockSet,
+		block: b, prefixes: b.prefixes(),
 	}
 }
 
-var (
-	podRanges   = &set{name: "pod-ranges", kind: rangeSet, comment: "pod CIDRs of all nodes"}
-	podGateways = &set{name: "pod-gateways", kind: gatewaySet, comment: "nodes' own addresses in their pod CIDRs"}
-)
+var podRanges, podGateways = newFixed("pod-ranges", rangeSet, "pod CIDRs of all nodes"),
+	newFixed("pod-gateways", gatewaySet, "nodes' own addresses in their pod CIDRs")
+
+// newFixed returns a set for each family that does not depend on policies.
+func newFixed(name string, kind setKind, comment string) (both [2]*set) {
+	for f := range families {
+		both[f] = &set{name: inFamily(name, f), comment: comment, family: f, kind: kind}
+	}
+	return both
+}
 
 // families are the address families' suffixes of names, with their types of addresses and their words in rules.
-var families = []struct {
-	suffix, kind, word string
-	v4                 bool
-}{{"4", "ipv4_addr", "ip", true}, {"6", "ipv6_addr", "ip6", false}}
+var families = [2]struct{ suffix, kind, word string }{{"4", "ipv4_addr", "ip"}, {"6", "ipv6_addr", "ip6"}}
 
-// layouts returns the sets as they are in the table. A block is of one family.
-func (s *set) layouts() (all []nft.Set) {
-	for _, f := range families {
-		if s.kind == blockSet && s.block.CIDR.Addr().Is4() != f.v4 {
-			continue
-		}
-		of := nft.Set{
-			Name: s.name + "-" + f.suffix, Comment: s.comment, Type: f.kind,
-			Interval: s.kind == blockSet || s.kind == rangeSet,
-		}
-		if s.kind == portSet {
-			of.Type += " . inet_proto . inet_service"
-		}
-		all = append(all, of)
-	}
-	return all
-}
-
-func (s *set) element(ip netip.Addr, key ...string) nft.Element {
-	return nft.Element{Set: s.name + "-" + family(ip), Key: key}
-}
-
-func family(ip netip.Addr) string {
+// familyOf returns the address's place in families.
+func familyOf(ip netip.Addr) int {
 	if ip.Is4() {
-		return "4"
+		return 0
 	}
-	return "6"
+	return 1
 }
+
+// inFamily returns the name of something of a family.
+func inFamily(name string, f int) string { return name + "-" + families[f].suffix }
+
+// layout returns the set as it is in the table.
+func (s *set) layout() nft.Set {
+	of := nft.Set{
+		Name: s.name, Comment: s.comment, Type: families[s.family].kind,
+		Interval: s.kind == blockSet || s.kind == rangeSet,
+	}
+	if s.kind == portSet {
+		of.Type += " . inet_proto . inet_service"
+	}
+	return of
+}
+
+func (s *set) element(key ...string) nft.Element { return nft.Element{Set: s.name, Key: key} }
 
 // ofPod returns the elements that a set of pods has because of a pod that has the address.
 func (s *set) ofPod(o owner, ip netip.Addr) (elements []nft.Element) {
 	switch {
-	case o.Pod == nil || !s.group.has(o):
+	case o.Pod == nil || familyOf(ip) != s.family || !s.group.has(o):
 	case s.kind == podSet:
-		return []nft.Element{s.element(ip, ip.String())}
+		return []nft.Element{s.element(ip.String())}
 	case s.kind == portSet:
 		for _, number := range namedPorts(o.Ports, s.port.Name, s.port.Protocol) {
-			key := []string{ip.String(), string(s.port.Protocol), strconv.Itoa(int(number))}
-			elements = append(elements, s.element(ip, key...))
+			elements = append(elements, s.element(ip.String(), string(s.port.Protocol), strconv.Itoa(int(number))))
 		}
 	}
 	return elements
@@ -104,22 +106,25 @@ func (s *set) ofPod(o owner, ip netip.Addr) (elements []nft.Element) {
 // fixed returns a block's own elements, without its gateways.
 func (s *set) fixed() (elements []nft.Element) {
 	for _, p := range s.prefixes {
-		elements = append(elements, s.element(p.Addr(), prefixText(p)))
+		elements = append(elements, s.element(prefixText(p)))
 	}
 	return elements
 }
 
 // ofGateway returns the element that a set has because nodes have the gateway.
 func (s *set) ofGateway(gateway netip.Addr, nodes []*Node) []nft.Element {
+	if familyOf(gateway) != s.family {
+		return nil
+	}
 	if s.kind == gatewaySet && len(nodes) > 0 || s.kind == blockSet && s.wants(gateway, nodes) {
-		return []nft.Element{s.element(gateway, gateway.String())}
+		return []nft.Element{s.element(gateway.String())}
 	}
 	return nil
 }
 
 // wants reports whether a block's set has a gateway of the nodes as an element of its own.
 func (s *set) wants(gateway netip.Addr, nodes []*Node) bool {
-	return gateway.Is4() == s.block.CIDR.Addr().Is4() && !s.block.contains(gateway) &&
+	return !s.block.contains(gateway) &&
 		slices.ContainsFunc(nodes, func(n *Node) bool { return slices.ContainsFunc(n.InternalIPs, s.block.contains) })
 }
 

@@ -19,7 +19,7 @@ func (s standing) elements(ip netip.Addr) (all []nft.Element) {
 	if !s.known {
 		return nil
 	}
-	f, key := family(ip), ip.String()
+	f, key := families[familyOf(ip)].suffix, ip.String()
 	all = append(
 		all,
 		nft.Element{Set: "pods" + f, Key: []string{key}},
@@ -27,11 +27,11 @@ func (s standing) elements(ip netip.Addr) (all []nft.Element) {
 	)
 	if s.egress != nil {
 		all = append(all, nft.Element{Set: "clients" + f, Key: []string{key}},
-			nft.Element{Map: "from" + f, Key: []string{key}, Value: []string{"jump " + s.egress.name + "-" + f}})
+			nft.Element{Map: "from" + f, Key: []string{key}, Value: []string{"jump " + s.egress.chain.Name}})
 	}
 	if s.ingress != nil {
 		all = append(all, nft.Element{Set: "servers" + f, Key: []string{key}},
-			nft.Element{Map: "to" + f, Key: []string{key}, Value: []string{"jump " + s.ingress.name + "-" + f}})
+			nft.Element{Map: "to" + f, Key: []string{key}, Value: []string{"jump " + s.ingress.chain.Name}})
 	}
 	return all
 }

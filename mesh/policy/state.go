@@ -32,7 +32,7 @@ func sortElements(all []nft.Element) {
 func add(l *nft.Layout, sets []*set, profiles []*profile) {
 	var of []nft.Set
 	for _, s := range sets {
-		of = append(of, s.layouts()...)
+		of = append(of, s.layout())
 	}
 	sortByName(of, func(s nft.Set) string { return s.Name })
 	l.Sets = append(l.Sets, of...)
@@ -41,7 +41,7 @@ func add(l *nft.Layout, sets []*set, profiles []*profile) {
 
 func chainsOf(profiles []*profile) (chains []nft.Chain) {
 	for _, p := range profiles {
-		chains = append(chains, p.chains...)
+		chains = append(chains, p.chain)
 	}
 	sortByName(chains, func(c nft.Chain) string { return c.Name })
 	return chains
