@@ -21,6 +21,7 @@ type kernelListing struct {
 	Listing
 	ID
 	family byte
+	conn   *netlink.Conn
 	sets   []kernelSet
 }
 
@@ -34,11 +35,11 @@ type kernelSet struct {
 // listKernel reads the table of the calling thread's network namespace from the kernel. The nft command would do as
 // well, but 1.0.6 reads everybody's tables anew for each set, and does not understand all that it has written.
 func listKernel(id ID) (Listing, error) {
-	family, err := familyNumber(id.Family)
+	k, err := openListing(id)
 	if err != nil {
 		return Listing{}, err
 	}
-	k := kernelListing{ID: id, family: family, Listing: newListing()}
+	defer k.close()
 	there := false
 	for _, step := range []struct {
 		kind int
@@ -65,6 +66,21 @@ func listKernel(id ID) (Listing, error) {
 	return k.Listing, nil
 }
 
+// openListing returns a listing of nothing, on a socket of its own: there may be thousands of sets to read.
+func openListing(id ID) (*kernelListing, error) {
+	family, err := familyNumber(id.Family)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := dial()
+	if err != nil {
+		return nil, err
+	}
+	return &kernelListing{ID: id, family: family, conn: conn, Listing: newListing()}, nil
+}
+
+func (k *kernelListing) close() { _ = k.conn.Close() }
+
 // each reads all objects of a kind that are the table's. Attribute 1 is the table's name in all of them, and narrows
 // down what the kernel dumps, where it knows how.
 func (k *kernelListing) each(kind int, read func(netlink.Message)) error {
@@ -72,7 +88,7 @@ func (k *kernelListing) each(kind int, read func(netlink.Message)) error {
 	if err != nil {
 		return err
 	}
-	replies, err := dump(kind, k.family, of)
+	replies, err := dumpOn(k.conn, kind, k.family, of)
 	if err != nil {
 		return err
 	}
@@ -166,7 +182,7 @@ func (k *kernelListing) elements(set string) ([]kernelElement, error) {
 	if err != nil {
 		return nil, err
 	}
-	replies, err := dump(unix.NFT_MSG_GETSETELEM, k.family, of)
+	replies, err := dumpOn(k.conn, unix.NFT_MSG_GETSETELEM, k.family, of)
 	if err != nil {
 		return nil, err
 	}
@@ -186,11 +202,11 @@ func raw(m netlink.Message) values {
 
 // Exists reports whether the table is there.
 func (t *Table) Exists() (there bool, err error) {
-	family, err := familyNumber(t.Family)
+	k, err := openListing(t.ID)
 	if err != nil {
 		return false, err
 	}
-	k := kernelListing{ID: t.ID, family: family}
+	defer k.close()
 	err = k.each(unix.NFT_MSG_GETTABLE, func(netlink.Message) { there = true })
 	if err != nil {
 		return false, fmt.Errorf("look up nftables table %v: %w", t.ID, err)

@@ -16,11 +16,11 @@ type Member struct {
 // Members returns the elements of a set in the calling thread's network namespace, sorted by their keys; none where
 // there is no such set.
 func (t *Table) Members(set string) ([]Member, error) {
-	family, err := familyNumber(t.Family)
+	k, err := openListing(t.ID)
 	if err != nil {
 		return nil, err
 	}
-	k := kernelListing{ID: t.ID, family: family, Listing: newListing()}
+	defer k.close()
 	if err := k.each(unix.NFT_MSG_GETSET, k.addSet); err != nil {
 		return nil, fmt.Errorf("list sets of nftables table %v: %w", t.ID, err)
 	}

@@ -20,10 +20,23 @@ const (
 const dumpAttempts = 10
 
 // dump asks the kernel for all objects of a kind in the calling thread's network namespace, narrowed down by
-// attributes. None is no error. A dump may lack something when a transaction came in between, and is made again.
-func dump(kind int, family byte, attributes []byte) (replies []netlink.Message, err error) {
+// attributes. None is no error.
+func dump(kind int, family byte, attributes []byte) ([]netlink.Message, error) {
+	conn, err := dial()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
+	return dumpOn(conn, kind, family, attributes)
+}
+
+// dumpOn is dump on a socket. A dump may lack something when a transaction came in between, and is made again.
+func dumpOn(conn *netlink.Conn, kind int, family byte, attributes []byte) (replies []netlink.Message, err error) {
 	for range dumpAttempts {
-		replies, err = dumpOnce(kind, family, attributes)
+		replies, err = conn.Execute(message(kind, family, netlink.Request|netlink.Dump, attributes))
+		if errors.Is(err, unix.ENOENT) {
+			return nil, nil
+		}
 		if err != nil || !slices.ContainsFunc(replies, interrupted) {
 			return replies, err
 		}
@@ -32,19 +45,6 @@ func dump(kind int, family byte, attributes []byte) (replies []netlink.Message, 
 }
 
 func interrupted(m netlink.Message) bool { return m.Header.Flags&netlink.DumpInterrupted != 0 }
-
-func dumpOnce(kind int, family byte, attributes []byte) ([]netlink.Message, error) {
-	conn, err := dial()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = conn.Close() }()
-	replies, err := conn.Execute(message(kind, family, netlink.Request|netlink.Dump, attributes))
-	if errors.Is(err, unix.ENOENT) {
-		return nil, nil
-	}
-	return replies, err
-}
 
 // transact makes the changes, all or none.
 func transact(changes ...netlink.Message) error {
