@@ -31,7 +31,8 @@ const (
 
 func newPodSet(f int, g group) *set {
 	return &set{
-		name: inFamily(contentName("sel", g.content()), f), comment: comment(g.String()), family: f, kind: podSet, group: g,
+		name: inFamily(contentName("sel", g.content()), f), comment: comment(g.String()), family: f, kind: podSet,
+		group: g,
 	}
 }
 
