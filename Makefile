@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build plugins test test-unit test-cyclonus test-privileged test-lab test-lab-long test-race test-cluster test-cluster-long test-vm test-vm-long test-mutants lint demo demo-down cluster cluster-down bench image image-local manifests clean
+.PHONY: help build plugins test test-unit test-cyclonus test-helm test-privileged test-lab test-lab-long test-race test-cluster test-cluster-long test-vm test-vm-long test-mutants lint demo demo-down cluster cluster-down bench image image-local manifests clean
 
 # Debian has nft, tcpdump and conntrack there; not every caller's PATH includes it.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -10,7 +10,7 @@ GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 GO_RUN   := CGO_ENABLED=0 GOGC=800 go run -buildvcs=false -trimpath
 LAB      := $(GO_RUN) ./test/lab/cmd/lab
 CLUSTER  := $(GO_RUN) ./test/cluster/cmd/cluster
-LANES    := unit cyclonus privileged lab cluster vm
+LANES    := unit cyclonus helm privileged lab cluster vm
 IMAGE    ?= warren.mesh/warren:dev
 # docker, podman or buildah: whichever builds images here.
 BUILDER  ?= $(firstword $(foreach b,docker podman buildah,$(if $(shell command -v $(b)),$(b))) docker)
@@ -46,6 +46,9 @@ test-unit: ## tests that run anywhere, without root
 
 test-cyclonus: ## network policies compared with cyclonus, which judges them too, on random clusters
 	@FORMAT=pkgname MODULE=test/cyclonus test/lane cyclonus -timeout=5m ./...
+
+test-helm: ## the Helm chart renders what the kustomization does, and refuses values that it does not know
+	@FORMAT=pkgname MODULE=test/helm test/lane helm -timeout=5m -count=1 ./...
 
 test-privileged: ## tests that need root, in network namespaces of their own
 	@test/install

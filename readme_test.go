@@ -46,6 +46,9 @@ var runners = map[string]string{
 	"warren status":                     "TestPrivilegedDaemonsEndAndReturn",
 	"warren peers":                      "TestPrivilegedDaemonsEndAndReturn",
 	"warren doctor":                     "TestPrivilegedDaemonsEndAndReturn",
+
+	// The values, which it takes from the README.
+	"helm install warren manifests/chart --namespace kube-system --values site/values.yaml": "TestReadmesValues",
 }
 
 // Every command of the README is run by a test that exists, or by CI itself.

@@ -1,0 +1,3 @@
+// Package helm holds the chart in manifests/chart to the kustomization in manifests/: it renders the same objects. It
+// is a module of its own, because the product does not depend on Helm.
+package helm
