@@ -46,6 +46,7 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/plan", "keys mesh", "the core says what a mesh would be, whoever reads the Nodes"},
 	{"mesh/view", "mesh mesh/plan mesh/status", "what is said of a node or a cluster does not depend on who read it"},
 	{"mesh/doctor", "mesh mesh/status mesh/view", "what a check means does not depend on who made it"},
+	{"mesh/explain", "mesh mesh/doctor mesh/status mesh/view", "a packet's way is told from answers alone"},
 	{"mesh/agent", "keys mesh mesh/loop mesh/status", "the passes consume interfaces; cmd/warren says whose"},
 	{"mesh/meshtest", "keys mesh", "fakes model the interfaces, not their implementations"},
 	{"mesh/userspace", "mesh/loop mesh/userspace/iface mesh/userspace/limit mesh/userspace/udp internal/atomicfile",
@@ -57,11 +58,12 @@ var inside = []struct{ From, To, Reason string }{
 	{"cni/gate", "internal/atomicfile", "it is in the plugin too, which is small"},
 	{"cmd/warren-cni", "cni/gate", "the runtime executes it for every pod"},
 	{"mesh/survey", "mesh mesh/kube/nodeobject mesh/status", "a cluster is read by anybody, whatever follows from it"},
-	{"cmd/kubectl-warren", "mesh mesh/doctor mesh/kube/nodeobject mesh/plan mesh/status mesh/survey mesh/view",
+	{"cmd/kubectl-warren", "mesh mesh/doctor mesh/explain mesh/kube/nodeobject mesh/plan mesh/status mesh/survey " +
+		"mesh/view",
 		"it runs where no node is"},
 	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/linux/lookup mesh/linux/walls mesh/agent mesh/enforce " +
-		"mesh/policy mesh/loop mesh/status mesh/userspace mesh/doctor mesh/view cni cni/gate internal/atomicfile",
-		"no fakes, no lab"},
+		"mesh/policy mesh/loop mesh/status mesh/userspace mesh/doctor mesh/explain mesh/view " +
+		"cni cni/gate internal/atomicfile", "no fakes, no lab"},
 }
 
 // arrow forbids a package (not its tests) to depend on modules or packages below To, through however many others.
@@ -116,6 +118,8 @@ var outside = []arrow{
 	{"mesh/view", "k8s.io", "a view is written the same whoever read it"},
 	{"mesh/view", "github.com", "a view is written on every operating system"},
 	{"mesh/view", "golang.zx2c4.com", "a view is written on every operating system"},
+	{"mesh/explain", "k8s.io", "a node explains itself without a cluster"},
+	{"mesh/explain", "github.com", "what the kernel answers is an argument; it runs on every operating system"},
 	{"mesh/doctor", "k8s.io", "a check means the same whoever read the cluster"},
 	{"mesh/doctor", "github.com", "a check is made on every operating system"},
 	{"mesh/enforce", "k8s.io", "the pass is tested without a cluster"},
@@ -195,14 +199,15 @@ func TestPureImports(t *testing.T) {
 		"os", "os/exec", "log", "log/slog", "net", "net/http", "io/fs", "syscall", "math/rand", "math/rand/v2",
 	}
 	for pattern, more := range map[string][]string{
-		"./mesh":        nil,
-		"./mesh/status": nil, // its times are arguments
-		"./mesh/view":   nil,
-		"./mesh/doctor": nil, // its times are arguments
-		"./mesh/plan":   {"time"},
-		"./mesh/guard":  {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},
-		"./mesh/policy": {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},
-		"./mesh/ports":  {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},
+		"./mesh":         nil,
+		"./mesh/status":  nil, // its times are arguments
+		"./mesh/view":    nil,
+		"./mesh/doctor":  nil, // its times are arguments
+		"./mesh/explain": nil, // so are its
+		"./mesh/plan":    {"time"},
+		"./mesh/guard":   {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},
+		"./mesh/policy":  {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},
+		"./mesh/ports":   {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},
 	} {
 		for _, line := range list(t, `{{join .Imports "\n"}}`, pattern) {
 			if slices.Contains(forbidden, line) || slices.Contains(more, line) {

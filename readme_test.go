@@ -42,10 +42,14 @@ var runners = map[string]string{
 	"kubectl warren status":             "TestStatus",
 	"kubectl warren peers":              "TestFrom",
 	"kubectl warren doctor":             "TestDoctor",
+	"warren explain":                    "TestPrivilegedExplain",
+	"warren explain FROM TO PORT":       "TestPrivilegedExplain",
 	"warren version":                    "TestVersion",
 	"warren status":                     "TestPrivilegedDaemonsEndAndReturn",
 	"warren peers":                      "TestPrivilegedDaemonsEndAndReturn",
 	"warren doctor":                     "TestPrivilegedDaemonsEndAndReturn",
+
+	"kubectl warren explain shop/web-0 shop/db-0 5432": "TestExplain",
 
 	// The values, which it takes from the README.
 	"helm install warren manifests/chart --namespace kube-system --values site/values.yaml": "TestReadmesValues",

@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -41,6 +42,9 @@ type fakeAPI struct {
 	// forbidden are resources that the caller may not read, "pods/exec" among them.
 	forbidden map[string]bool
 	execs     atomic.Int32
+	// objects are what is read by name, by "pods/NAMESPACE/NAME" and "services/NAMESPACE/NAME".
+	objects map[string]runtime.Object
+	slices  []discoveryv1.EndpointSlice
 }
 
 var began = time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
@@ -128,14 +132,15 @@ func (f *fakeAPI) start(t *testing.T) (kubeconfig string) {
 func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(r.URL.Path, "/")
 	resource := parts[len(parts)-1]
+	if len(parts) == 7 && parts[1] == "api" { // /api/v1/namespaces/NAMESPACE/RESOURCE/NAME
+		f.serveObject(w, parts[5], parts[5]+"/"+parts[4]+"/"+parts[6])
+		return
+	}
 	if resource == "exec" {
 		resource = "pods/exec"
 	}
 	if f.forbidden[resource] {
-		writeJSON(w, http.StatusForbidden, metav1.Status{
-			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
-			Reason: metav1.StatusReasonForbidden, Code: http.StatusForbidden, Message: resource + " is forbidden",
-		})
+		writeStatus(w, http.StatusForbidden, metav1.StatusReasonForbidden)
 		return
 	}
 	switch resource {
@@ -169,11 +174,33 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			{Spec: networkingv1.ServiceCIDRSpec{CIDRs: []string{"10.96.0.0/12"}}},
 		}}
 		writeObject(w, "networking.k8s.io/v1", "ServiceCIDRList", list)
+	case "endpointslices":
+		writeObject(w, "discovery.k8s.io/v1", "EndpointSliceList", &discoveryv1.EndpointSliceList{Items: f.slices})
 	case "pods/exec":
 		f.execute(w, r, parts[len(parts)-2])
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// serveObject answers a request for one object.
+func (f *fakeAPI) serveObject(w http.ResponseWriter, resource, key string) {
+	switch object := f.objects[key]; {
+	case f.forbidden[resource]:
+		writeStatus(w, http.StatusForbidden, metav1.StatusReasonForbidden)
+	case object == nil:
+		writeStatus(w, http.StatusNotFound, metav1.StatusReasonNotFound)
+	default:
+		kind := map[string]string{"pods": "Pod", "services": "Service"}[resource]
+		writeObject(w, "v1", kind, object)
+	}
+}
+
+func writeStatus(w http.ResponseWriter, code int32, reason metav1.StatusReason) {
+	writeJSON(w, int(code), metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Reason: reason,
+		Code: code, Message: strings.ToLower(string(reason)),
+	})
 }
 
 // paged returns the page of a list that a request asks for.
@@ -196,7 +223,7 @@ func writeJSON(w http.ResponseWriter, code int, object any) {
 func writeObject(w http.ResponseWriter, apiVersion, kind string, object runtime.Object) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		corev1.AddToScheme, admissionv1.AddToScheme, networkingv1.AddToScheme,
+		corev1.AddToScheme, admissionv1.AddToScheme, networkingv1.AddToScheme, discoveryv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			panic(err)
@@ -220,13 +247,19 @@ const (
 // execute answers an exec: output, and then the exit status of success.
 func (f *fakeAPI) execute(w http.ResponseWriter, r *http.Request, pod string) {
 	f.execs.Add(1)
+	query := r.URL.Query()
+	if command := query["command"]; len(command) < 2 || command[0] != "warren" || query.Get("container") == "" ||
+		query.Get("stdout") != "true" {
+		http.Error(w, fmt.Sprintf("no command of warren's: %q", r.URL), http.StatusBadRequest)
+		return
+	}
 	upgrader := websocket.Upgrader{Subprotocols: []string{"v5.channel.k8s.io"}}
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	text := f.answer(pod, r.URL.Query()["command"])
+	text := f.answer(pod, query["command"])
 	if text == nil {
 		_, _, _ = conn.ReadMessage() // the client gives up
 		return

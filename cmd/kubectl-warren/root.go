@@ -30,6 +30,6 @@ func newRoot(code *int) *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	root.AddCommand(newStatus(code), newPeers(code), newDoctor(code), newPlan(code))
+	root.AddCommand(newStatus(code), newPeers(code), newDoctor(code), newExplain(code), newPlan(code))
 	return root
 }

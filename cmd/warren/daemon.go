@@ -155,7 +155,7 @@ func (d *daemon) work(
 	ctx context.Context, cluster *kube.Cluster, a *agent.Agent, policies *policies, log *slog.Logger,
 ) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, s := range d.servers(a) {
+	for _, s := range d.servers(a, policies) {
 		group.Go(func() error { s.run(ctx); return nil })
 	}
 	group.Go(func() error { return cluster.Run(ctx) })
@@ -191,11 +191,11 @@ const (
 )
 
 // servers returns what serves the agent's endpoints.
-func (d *daemon) servers(a *agent.Agent) []server {
+func (d *daemon) servers(a *agent.Agent, p *policies) []server {
 	return []server{
 		{d.metrics, metricsFlag, a.Metrics(), func(err error) { a.Serves(agent.Metrics, err) }},
 		{d.health, healthFlag, a.Health(), func(err error) { a.Serves(agent.Health, err) }},
-		{stateSocket(d.attachments), runDirFlag, a.State(), func(err error) { a.Serves(agent.State, err) }},
+		{stateSocket(d.attachments), runDirFlag, d.stateHandler(a, p), func(err error) { a.Serves(agent.State, err) }},
 	}
 }
 

@@ -22,29 +22,34 @@ const mostReport = 64 << 20
 
 // askDaemon returns what the daemon behind the socket tells of its node.
 func askDaemon(ctx context.Context, socket string) (r status.Report, err error) {
+	err = askSocket(ctx, socket, "/v1/state", &r)
+	if err == nil && r.APIVersion != status.APIVersion {
+		err = fmt.Errorf("ask the daemon: it answers in version %q, want %q", r.APIVersion, status.APIVersion)
+	}
+	return r, err
+}
+
+// askSocket decodes what the daemon behind the socket answers at a path.
+func askSocket(ctx context.Context, socket, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}}
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://warren/v1/state", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://warren"+path, nil)
 	if err != nil {
-		return r, err
+		return err
 	}
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
-		return r, err
+		return err
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return r, fmt.Errorf("ask the daemon: it answers %s", response.Status)
+		return fmt.Errorf("ask the daemon: it answers %s", response.Status)
 	}
-	err = json.NewDecoder(io.LimitReader(response.Body, mostReport)).Decode(&r)
-	if err == nil && r.APIVersion != status.APIVersion {
-		err = fmt.Errorf("ask the daemon: it answers in version %q, want %q", r.APIVersion, status.APIVersion)
-	}
-	return r, err
+	return json.NewDecoder(io.LimitReader(response.Body, mostReport)).Decode(into)
 }
 
 // sampling is how long the kernel is watched where no daemon was: a device tries a handshake anew every five seconds

@@ -72,6 +72,8 @@ type Index interface {
 	Commit() policy.Edit
 	// Problems returns what is asked for and cannot be kept, sorted.
 	Problems() []policy.Problem
+	// Input returns all that was set, for policy.Judge on the node of that name.
+	Input(self string) policy.Input
 	// Isolated returns how many attached pods a policy isolates, in either direction.
 	Isolated() int
 }

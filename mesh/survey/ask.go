@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/util/exec"
@@ -64,7 +63,7 @@ func (r *Reader) execute(ctx context.Context, pod, container string, args []stri
 		Container: container, Command: append([]string{"warren"}, args...), Stdout: true, Stderr: true,
 	}
 	url := r.groups[corev1.SchemeGroupVersion].Post().Namespace(r.cfg.Namespace).Resource("pods").Name(pod).
-		SubResource("exec").VersionedParams(options, metav1.ParameterCodec).URL()
+		SubResource("exec").VersionedParams(options, r.params).URL()
 	config := rest.CopyConfig(r.cfg.REST)
 	executor, err := remotecommand.NewWebSocketExecutor(config, "GET", url.String())
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,6 +34,8 @@ type Config struct {
 type Reader struct {
 	cfg    Config
 	groups map[schema.GroupVersion]*rest.RESTClient
+	// params writes what is asked of an exec, which metav1's codec does not know and leaves out without an error.
+	params runtime.ParameterCodec
 }
 
 // selector is of everything that belongs to warren; the manifests set it.
@@ -52,16 +55,19 @@ func New(cfg Config) (*Reader, error) {
 	scheme := runtime.NewScheme()
 	groups := map[schema.GroupVersion]string{
 		corev1.SchemeGroupVersion: "/api", appsv1.SchemeGroupVersion: "/apis", admissionv1.SchemeGroupVersion: "/apis",
-		networkingv1.SchemeGroupVersion: "/apis",
+		networkingv1.SchemeGroupVersion: "/apis", discoveryv1.SchemeGroupVersion: "/apis",
 	}
 	for _, add := range []func(*runtime.Scheme) error{
 		corev1.AddToScheme, appsv1.AddToScheme, admissionv1.AddToScheme, networkingv1.AddToScheme,
+		discoveryv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
 	}
-	r := &Reader{cfg: cfg, groups: map[schema.GroupVersion]*rest.RESTClient{}}
+	r := &Reader{
+		cfg: cfg, groups: map[schema.GroupVersion]*rest.RESTClient{}, params: runtime.NewParameterCodec(scheme),
+	}
 	for group, path := range groups {
 		c := rest.CopyConfig(config)
 		c.APIPath, c.GroupVersion = path, &group

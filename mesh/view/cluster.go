@@ -122,7 +122,7 @@ func (d ClusterDocument) reachable() Check {
 	bad, idle, peers := map[string][]string{}, map[string]bool{}, map[string]bool{}
 	for _, from := range slices.Sorted(maps.Keys(d.Reports)) {
 		for _, p := range d.Reports[from].Peers {
-			name := nameOf(p)
+			name := NameOf(p)
 			peers[name] = true
 			switch p.State {
 			case mesh.PeerUnanswered, mesh.PeerMissing:
@@ -167,7 +167,7 @@ func (d ClusterDocument) guards() Check {
 func WriteCluster(w io.Writer, f Format, d ClusterDocument) error {
 	switch f {
 	case JSON, YAML:
-		return writeDocument(w, f, d)
+		return WriteDocument(w, f, d)
 	case Name:
 		for _, n := range d.Nodes {
 			if _, err := fmt.Fprintln(w, n.Name); err != nil {

@@ -36,8 +36,8 @@ func ParseFormat(text string) (Format, error) {
 	return "", fmt.Errorf("output format %q: want one of %s", text, strings.Join(names, ", "))
 }
 
-// writeDocument writes a document in JSON or YAML. They have the same fields.
-func writeDocument(w io.Writer, f Format, document any) error {
+// WriteDocument writes a document in JSON or YAML. They have the same fields.
+func WriteDocument(w io.Writer, f Format, document any) error {
 	text, err := json.MarshalIndent(document, "", "  ")
 	if err != nil {
 		return err

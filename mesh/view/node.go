@@ -52,7 +52,7 @@ func CheckPeers(r status.Report) Check {
 	}
 	bad := map[mesh.PeerState][]string{}
 	for _, p := range r.Peers {
-		bad[p.State] = append(bad[p.State], nameOf(p))
+		bad[p.State] = append(bad[p.State], NameOf(p))
 	}
 	var details []string
 	well := len(r.Peers)
@@ -112,7 +112,7 @@ type NodeDocument struct {
 func WriteNode(w io.Writer, f Format, r status.Report, checks []Check) error {
 	switch f {
 	case JSON, YAML:
-		return writeDocument(w, f, NodeDocument{r, checks})
+		return WriteDocument(w, f, NodeDocument{r, checks})
 	case Name:
 		_, err := fmt.Fprintln(w, nodeName(r))
 		return err

@@ -57,10 +57,10 @@ func Sort(peers []status.Peer, by Order) []status.Peer {
 func WritePeers(w io.Writer, f Format, r status.Report) error {
 	switch f {
 	case JSON, YAML:
-		return writeDocument(w, f, r)
+		return WriteDocument(w, f, r)
 	case Name:
 		for _, p := range r.Peers {
-			if _, err := fmt.Fprintln(w, nameOf(p)); err != nil {
+			if _, err := fmt.Fprintln(w, NameOf(p)); err != nil {
 				return err
 			}
 		}
@@ -78,7 +78,7 @@ func writePeerTable(w io.Writer, wide bool, r status.Report) error {
 	rows := table{head}
 	for _, p := range r.Peers {
 		row := []string{
-			nameOf(p), string(p.State), ago(p.LastHandshake, r.ObservedAt), endpoint(p.Endpoint),
+			NameOf(p), string(p.State), ago(p.LastHandshake, r.ObservedAt), endpoint(p.Endpoint),
 			bytes(p.ReceivedBytes), bytes(p.SentBytes),
 		}
 		if wide {
@@ -90,8 +90,8 @@ func writePeerTable(w io.Writer, wide bool, r status.Report) error {
 	return rows.writeTo(w)
 }
 
-// nameOf returns the Node, or the public key where nothing tells it.
-func nameOf(p status.Peer) string { return cmp.Or(p.Node, p.PublicKey.String()) }
+// NameOf returns the Node, or the public key where nothing tells it.
+func NameOf(p status.Peer) string { return cmp.Or(p.Node, p.PublicKey.String()) }
 
 func endpoint(e netip.AddrPort) string {
 	if !e.IsValid() {
@@ -118,7 +118,7 @@ func prefixes(all []netip.Prefix) string {
 // WriteAllPeers writes the peers of all nodes that have answered. JSON and YAML have the whole document.
 func WriteAllPeers(w io.Writer, f Format, d ClusterDocument) error {
 	if f == JSON || f == YAML {
-		return writeDocument(w, f, d)
+		return WriteDocument(w, f, d)
 	}
 	for i, name := range slices.Sorted(maps.Keys(d.Reports)) {
 		if f != Name && len(d.Reports) > 1 {

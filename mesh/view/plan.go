@@ -39,7 +39,7 @@ func WritePlan(w io.Writer, f Format, hosts []plan.Host) error {
 		for _, h := range hosts {
 			document.Nodes = append(document.Nodes, planNode{h, stateLines(h)})
 		}
-		return writeDocument(w, f, document)
+		return WriteDocument(w, f, document)
 	case Name:
 		for _, h := range hosts {
 			if _, err := fmt.Fprintln(w, h.Node); err != nil {

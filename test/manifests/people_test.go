@@ -52,7 +52,7 @@ func testPeople(t *testing.T, l *lab.Lab) {
 	for _, account := range []types.NamespacedName{viewer, debugger} {
 		for _, namespace := range []string{"kube-system", "default"} {
 			for _, resource := range []string{
-				"nodes", "pods", "pods/exec", "pods/proxy", "nodes/proxy", "secrets", "events",
+				"nodes", "pods", "pods/exec", "pods/proxy", "nodes/proxy", "secrets", "events", "services",
 			} {
 				for _, verb := range []string{"get", "list", "watch", "create", "update", "patch", "delete"} {
 					if permitted(t, l, account, verb, resource, namespace) {
@@ -63,7 +63,8 @@ func testPeople(t *testing.T, l *lab.Lab) {
 			}
 		}
 	}
-	view := []string{"get nodes", "list nodes", "get pods", "list pods", "get events", "list events"}
+	view := []string{"get nodes", "list nodes", "get pods", "list pods", "get events", "list events",
+		"get services", "list services"}
 	want := map[string][]string{
 		"viewer in kube-system": view, "viewer in default": view,
 		"debugger in kube-system": {"get pods", "list pods", "get pods/exec", "create pods/exec"},

@@ -74,7 +74,7 @@ func (k Kernel) Route(q Query) (Answer, error) {
 	routes, err := k.conn.Handle.RouteGetWithOptions(q.To.AsSlice(), options)
 	for _, refusal := range refusals {
 		if errors.Is(err, refusal) {
-			return Answer{Unreachable: true, Reason: err.Error()}, nil
+			return Answer{Unreachable: true, Reason: reason(refusal)}, nil
 		}
 	}
 	if err != nil || len(routes) == 0 {
@@ -90,6 +90,14 @@ func (k Kernel) Route(q Query) (Answer, error) {
 		answer.Link = link.Attrs().Name
 	}
 	return answer, err
+}
+
+// reason returns the kernel's word for a refusal, but where it has none for what it means.
+func reason(refusal error) string {
+	if errors.Is(refusal, unix.EINVAL) || errors.Is(refusal, unix.EXDEV) {
+		return "the source has no way back by the interface that it comes in by"
+	}
+	return refusal.Error()
 }
 
 func drops(kind int) bool {
@@ -189,4 +197,13 @@ func Guard(ctx context.Context) (f mesh.Firewall, there bool, err error) {
 	}
 	listing, err := table.List(ctx)
 	return guard.Parse(listing), true, err
+}
+
+// There says whether there is an nftables table.
+func There(id nft.ID) (bool, error) {
+	table, err := nft.Open(id, func() {})
+	if err != nil {
+		return false, err
+	}
+	return table.Exists()
 }
