@@ -1,3 +1,3 @@
 // Package monitoring tests what is shipped for Prometheus and Grafana: that alerts and dashboard ask for metrics which
-// exist, and that each alert and each check of the doctor has a runbook.
+// exist, that each alert and each check of the doctor has a runbook, and when each alert fires.
 package monitoring

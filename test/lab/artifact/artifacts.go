@@ -78,6 +78,15 @@ func Plugins(root string) Artifact {
 	}.in(root, "cni/plugins")
 }
 
+// Promtool tests alerts. It is built without the discovery of what to scrape, which is most of Prometheus.
+func Promtool(root string) Artifact {
+	return Artifact{
+		Name: "promtool", Args: append([]string{"-tags", "remove_all_sd"},
+			stripped("github.com/prometheus/prometheus/cmd/promtool")...),
+		Cost: "Prometheus' tool, some minutes on two cores",
+	}.in(root, "test/prometheus")
+}
+
 // in is a with its module, by the directory below root.
 func (a Artifact) in(root, dir string) Artifact {
 	a.Module = filepath.Join(root, dir)
