@@ -38,6 +38,15 @@ func (s PeerStatus) connected(now time.Time) bool {
 	return !s.LastHandshake.IsZero() && now.Sub(s.LastHandshake) < sessionLife
 }
 
+// Ahead returns by how much the latest of the handshakes lies ahead of the clock; zero if none does. The device dates
+// them by the clock of its own node, so that clock has been set back since.
+func Ahead(statuses []PeerStatus, now time.Time) (ahead time.Duration) {
+	for _, s := range statuses {
+		ahead = max(ahead, s.LastHandshake.Sub(now))
+	}
+	return ahead
+}
+
 // NeverAsked returns those of peers that the device has, and to which it has never sent anything: not even the 148
 // bytes with which a handshake begins, after which the device tries again by itself.
 func NeverAsked(peers []Peer, statuses []PeerStatus) []Peer {

@@ -30,6 +30,7 @@ const (
 	stepOthers                 = status.StepOthers
 	stepHostPorts  status.Step = "host ports"
 	stepAddresses  status.Step = "stale addresses"
+	stepClock      status.Step = "clock"
 )
 
 // report notes how a step went.

@@ -8,9 +8,10 @@ import (
 	"warren.mesh/mesh/status"
 )
 
-// seen sets other endpoints for peers that do not answer, after each reading of the device. It skips a reading while a
-// pass changes the host, which may take minutes: the next one tells as much.
+// seen sets other endpoints for peers that do not answer, after each reading of the device, and warns of a clock that
+// was set back. It skips a reading while a pass changes the host, which may take minutes: the next one tells as much.
 func (a *Agent) seen(ctx context.Context, statuses []mesh.PeerStatus) {
+	a.compareClock(mesh.Ahead(statuses, time.Now()))
 	if !a.host.mu.TryLock() {
 		return
 	}

@@ -112,3 +112,40 @@ func TestSilentPeerDuringALongPass(t *testing.T) {
 		}
 	})
 }
+
+// A handshake of the own device that lies in the future tells that the clock was set back: the node says it until a
+// later handshake with that peer, or the clock, ends it.
+func TestClockSetBackIsAWarning(t *testing.T) {
+	cluster(t, 2, func(t *testing.T, _ *meshtest.API, machines []*machine) {
+		a, b := machines[0], machines[1]
+		endpoint := a.host.Traffic(b.key, 0, 0)
+		for _, step := range []struct {
+			at   time.Duration
+			want bool
+		}{{0, false}, {5 * time.Second, false}, {time.Hour, true}, {0, false}} {
+			a.host.Handshake(b.key, endpoint, time.Now().Add(step.at))
+			time.Sleep(2 * time.Second)
+			code, body := a.get("/readyz")
+			const warning = "warning: clock: this node's clock was set back by "
+			if got := strings.Contains(body, warning); got != step.want || code != 200 {
+				t.Errorf("a handshake in %v: /readyz %d: %s", step.at, code, body)
+			}
+		}
+		a.host.Handshake(b.key, endpoint, time.Now().Add(time.Hour))
+		time.Sleep(59 * time.Minute)
+		wantMetrics(t, a, `warren_warning{step="clock"} 1`)
+		time.Sleep(time.Minute)
+		if _, body := a.get("/readyz"); strings.Contains(body, "clock") {
+			t.Errorf("the clock has caught up: %s", body)
+		}
+		said := 0
+		for _, line := range a.log.read() {
+			if strings.Contains(line, "clock") {
+				said++
+			}
+		}
+		if said != 4 {
+			t.Errorf("%d lines in the log, want one for each beginning and end: %q", said, a.log.read())
+		}
+	})
+}

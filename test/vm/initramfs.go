@@ -104,6 +104,8 @@ var sysctls = map[string]string{"net/core/netdev_max_backlog": "20000"}
 var environment = []string{
 	"PATH=/usr/bin", "HOME=/root", "LANG=C.UTF-8", "WARREN_PRIVILEGED=1", "WARREN_WIREGUARD=kernel",
 	"WARREN_SCTP=1", // the modules have it, so tests of it must not do without
+	"WARREN_IPVS=1",
+	"WARREN_CLOCK=1", // nobody else reads the guest's clock, so a test may set it
 	"WARREN_CNI_PLUGINS=" + programHome + "/plugins", programs.Env + "=" + programHome,
 }
 

@@ -37,7 +37,7 @@ var modules = []string{
 	"wireguard", "tun", "veth", "bridge", "br_netfilter", "dummy",
 	"nft_chain_nat", "nft_masq", "nft_nat", "nft_redir", "nft_ct", "nft_fib_inet", "nft_limit",
 	"nft_log", "nft_numgen", "nft_reject_inet",
-	"nf_conntrack_netlink", "sch_tbf", "sctp", "nft_meta_bridge",
+	"nf_conntrack_netlink", "sch_tbf", "sctp", "nft_meta_bridge", "ip_vs", "ip_vs_rr",
 }
 
 // Files of a kernel's directory.

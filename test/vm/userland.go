@@ -12,7 +12,8 @@ import (
 
 // commands are the host's programs that tests and warren execute. test/install has them installed.
 var commands = []string{
-	"ip", "bridge", "nft", "wg", "conntrack", "tcpdump", "ping", "sysctl", "tc", // what is tested, and what looks at it
+	// What is tested, and what looks at it.
+	"ip", "bridge", "nft", "wg", "conntrack", "ipvsadm", "tcpdump", "ping", "sysctl", "tc",
 	"sh", "cat", "chrt", "cp", "hostname", "ls", "rm", "sleep", "stat", "true", "truncate",
 }
 

@@ -49,7 +49,7 @@ var (
 	}
 	oldest = []selection{
 		{
-			dir: "mesh/linux", tests: device,
+			dir: "mesh/linux", tests: append([]string{"ClockSetBack"}, device...),
 			without: []string{"InitiateHandshakesMany", "InitiateHandshakesWhileBusy", "ChooseTriesNothingTwice"},
 			subtests: []string{
 				"an empty host", "a second application", "a restart", "the mesh changes", "the node gets",
@@ -58,6 +58,7 @@ var (
 		},
 		{dir: "cni"},
 		{dir: "mesh/linux/walls", tests: []string{"Support", "SCTP"}},
+		{dir: "mesh/guard", tests: []string{"IPVS"}},
 	}
 )
 
