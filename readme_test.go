@@ -50,6 +50,7 @@ var runners = map[string]string{
 	"warren doctor":                     "TestPrivilegedDaemonsEndAndReturn",
 
 	"kubectl warren explain shop/web-0 shop/db-0 5432": "TestExplain",
+	"kubectl warren graph --all -o svg > mesh.svg":     "TestGraph",
 
 	// The values, which it takes from the README.
 	"helm install warren manifests/chart --namespace kube-system --values site/values.yaml": "TestReadmesValues",

@@ -30,6 +30,7 @@ func newRoot(code *int) *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	root.AddCommand(newStatus(code), newPeers(code), newDoctor(code), newExplain(code), newPlan(code))
+	root.AddCommand(newStatus(code), newPeers(code), newDoctor(code), newExplain(code), newGraph(code),
+		newPlan(code))
 	return root
 }

@@ -35,6 +35,8 @@ type target struct {
 	timeout                            time.Duration
 	output                             string
 	strict                             bool
+	// parseOutput checks --output of a command with formats of its own; nil for view's.
+	parseOutput func(string) error
 
 	reader *survey.Reader
 }
@@ -52,8 +54,12 @@ func (o *target) addFlags(flags *pflag.FlagSet) {
 }
 
 // parse reads what cobra has not, and finds the cluster. No request is sent.
-func (o *target) parse() (view.Format, error) {
-	format, err := view.ParseFormat(o.output)
+func (o *target) parse() (format view.Format, err error) {
+	if o.parseOutput != nil {
+		err = o.parseOutput(o.output)
+	} else {
+		format, err = view.ParseFormat(o.output)
+	}
 	if err != nil {
 		return "", err
 	}
