@@ -12,6 +12,7 @@ func (s *scene) accept(t *testing.T) {
 	t.Run("services", s.services)
 	t.Run("hosts", s.hostNetwork)
 	t.Run("kubectl", s.kubectl)
+	t.Run("plugin", s.plugin)
 	t.Run("mesh", s.mesh)
 	t.Run("readme", s.readme)
 	t.Run("re-key", s.rekey)
