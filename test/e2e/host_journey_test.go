@@ -106,6 +106,12 @@ func firewallCounts(t *testing.T, l *lab.Lab) counts {
 // countersOf returns the counters of a node's table warren of that family.
 func countersOf(t *testing.T, n *lab.Node, family string) counts {
 	t.Helper()
+	return countersIn(t, n.Host, family, "warren")
+}
+
+// countersIn returns the counters of a host's table.
+func countersIn(t *testing.T, at *host.Host, family, table string) counts {
+	t.Helper()
 	all := counts{}
 	var listing struct {
 		Objects []struct {
@@ -115,7 +121,7 @@ func countersOf(t *testing.T, n *lab.Node, family string) counts {
 			}
 		} `json:"nftables"`
 	}
-	text := n.MustExec(t, "nft", "-j", "list", "counters", "table", family, "warren")
+	text := at.MustExec(t, "nft", "-j", "list", "counters", "table", family, table)
 	if err := json.Unmarshal([]byte(text), &listing); err != nil {
 		t.Fatal(err)
 	}

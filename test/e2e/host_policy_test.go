@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -50,6 +51,12 @@ func apply(t *testing.T, l *lab.Lab, n *lab.Node, policies ...string) {
 	})
 }
 
+// withdraw deletes a policy and waits until the node has written that.
+func withdraw(t *testing.T, l *lab.Lab, n *lab.Node, name string) {
+	t.Helper()
+	committed(t, n, func() { l.Kubectl(t, "", "delete", "networkpolicy", name) })
+}
+
 // committed waits until the node's tables of policies have been written because of a change.
 func committed(t *testing.T, n *lab.Node, change func()) {
 	t.Helper()
@@ -68,6 +75,51 @@ func forgetPolicies(t *testing.T, l *lab.Lab) {
 		if _, err := l.TryKubectl(context.Background(), "", "delete", "networkpolicy", "--all"); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// testPoliciesChange has policies come and go above streams of one node and between nodes, some through a Service.
+func testPoliciesChange(t *testing.T, h *hosts) {
+	h.families(t, func(t *testing.T, like netip.Addr) {
+		forgetPolicies(t, h.Lab)
+		server, here, there := h.a, h.b.Object(), h.near.Object()
+		both := lettingIn(server, "clients", "pod", here, there)
+		apply(t, h.Lab, h.one, isolating(server, "Ingress"), both)
+
+		station := newStation(t, server.Host)
+		open := func(client *host.Host) (udp, all streams) {
+			for _, to := range []netip.Addr{server.Addr(like), h.own.clusterAddr(h.Lab, like).Addr()} {
+				udp = append(udp, station.start(t, client, "udp", netip.AddrPortFrom(to, streamPort)))
+				all = append(all, station.start(t, client, "tcp", netip.AddrPortFrom(to, streamPort)))
+			}
+			return udp, append(all, udp...)
+		}
+		udpHere, allHere := open(h.b.Host)
+		udpThere, allThere := open(h.near.Host)
+		udp := append(udpHere[:2:2], udpThere...)
+
+		t.Log("what is only added disturbs nothing")
+		marks := udp.mark()
+		apply(t, h.Lab, h.one, lettingIn(server, "more", "pod", "nobody"))
+		var extra *lab.Pod
+		committed(t, h.one, func() { extra = h.one.AddPod(t, "extra") })
+		udp.wantAll(t, marks, 500)
+		extra.Delete(t)
+
+		t.Log("a policy that is narrowed")
+		apply(t, h.Lab, h.one, lettingIn(server, "clients", "pod", there))
+		marks, kept := allHere.mark(), udpThere.mark()
+		allHere.wantNone(t, marks, 1000)
+		udpThere.wantAll(t, kept, 1)
+
+		t.Log("a policy that is withdrawn")
+		withdraw(t, h.Lab, h.one, server.Object()+"-clients")
+		all := append(allHere, allThere...)
+		all.wantNone(t, all.mark(), 1000)
+
+		t.Log("and made anew: connections go on")
+		apply(t, h.Lab, h.one, both)
+		all.wantBoth(t)
 	})
 }
 

@@ -90,6 +90,15 @@ func (h *hosts) families(t *testing.T, f func(t *testing.T, like netip.Addr)) {
 	}
 }
 
+// only is a case of one variant: what it tries does not depend on them, and it sends much.
+func only(variant string, test func(*testing.T, *hosts)) func(*testing.T, *hosts) {
+	return func(t *testing.T, h *hosts) {
+		if h.name == variant {
+			test(t, h)
+		}
+	}
+}
+
 // TestPrivilegedHost is about nodes as hosts: what they, their addresses and kube-proxy's translations need of the mesh
 // beyond pod to pod.
 func TestPrivilegedHost(t *testing.T) {
@@ -101,6 +110,8 @@ func TestPrivilegedHost(t *testing.T) {
 	}{
 		{"services", testServices},
 		{"services-flows", testServiceFlows},
+		{"first-packets", only("strict", testFirstPackets)},
+		{"policies-change", only("loose", testPoliciesChange)},
 		{"identities", testIdentities},
 		{"gateway", testGateway},
 		{"foreign-source", testForeignSource},

@@ -13,15 +13,17 @@ import (
 // outage is how long the API server is away.
 const outage = time.Minute
 
-// An outage of the API server freezes the mesh, for the daemons that it finds running and for those that start
+// An outage of the API server freezes mesh and policies, for the daemons that it finds running and for those that start
 // meanwhile.
 func TestPrivilegedAPIOutage(t *testing.T) {
 	meshtest.Privileged(t)
 	// It waits for most of its time.
 	t.Parallel()
 	s := newScene(t, lab.Options{Family: lab.Dual})
-	flows, paths, before := s.crossing(t), s.paths(t), s.record(t)
+	paths, guarded := s.paths(t), s.guard(t)
+	flows := append(s.crossing(t), guarded.let...)
 	s.Node(3).Schedule(t, scheduled)
+	before := s.record(t)
 
 	s.StopAPI(t)
 	back := time.Now().Add(outage)
@@ -61,6 +63,7 @@ func TestPrivilegedAPIOutage(t *testing.T) {
 	before.wantSameObjects(t)
 	wantNoLoss(t, flows)
 	t.Run("an empty store", s.emptyStore)
+	guarded.wantRefused(t)
 }
 
 // emptyStore has the API server return knowing nobody, and then with the store that it had. Each daemon says that it

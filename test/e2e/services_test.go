@@ -26,7 +26,7 @@ type service struct {
 }
 
 // servicePorts are those that every Service has.
-var servicePorts = []uint16{traffic.EchoPort, traffic.FlowPort}
+var servicePorts = []uint16{traffic.EchoPort, streamPort, traffic.FlowPort}
 
 // clusterIP is the Service's address in the range cidr.
 func (s service) clusterIP(cidr netip.Prefix) netip.Addr {

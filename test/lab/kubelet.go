@@ -171,8 +171,9 @@ func (n *Node) deletePodObjects(t TB) {
 // deletion returns what deletes a Pod object at once.
 func (l *Lab) deletion(object *corev1.Pod) func(context.Context) error {
 	now := int64(0)
-	options := metav1.DeleteOptions{
-		GracePeriodSeconds: &now, Preconditions: metav1.NewUIDPreconditions(string(object.UID)),
+	options := metav1.DeleteOptions{GracePeriodSeconds: &now}
+	if object.UID != "" {
+		options.Preconditions = metav1.NewUIDPreconditions(string(object.UID))
 	}
 	return func(ctx context.Context) error {
 		err := l.core.Pods(object.Namespace).Delete(ctx, object.Name, options)

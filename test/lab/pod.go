@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"warren.mesh/test/lab/host"
 	"warren.mesh/test/lab/inside"
@@ -88,18 +89,43 @@ func (n *Node) Schedule(t TB, o PodOptions) *Pod {
 }
 
 func (n *Node) schedule(ctx context.Context, o PodOptions) (*Pod, error) {
-	o.Namespace = cmp.Or(o.Namespace, corev1.NamespaceDefault)
-	o.Object = cmp.Or(o.Object, o.Name+"-"+n.Name)
+	o = o.complete(n)
 	object, err := n.podObject(ctx, o)
 	if err != nil {
 		return nil, err
 	}
+	return n.podOf(o, object), nil
+}
+
+// Unseen is Schedule of a pod of which the API server tells later than the runtime attaches it, once create is called:
+// until then it has no Pod object. The runtime does not know its UID.
+func (n *Node) Unseen(t TB, o PodOptions) (pod *Pod, create func()) {
+	t.Helper()
+	o = o.complete(n)
+	object := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: o.Object}}
+	return n.podOf(o, object), func() {
+		t.Helper()
+		if _, err := n.podObject(t.Context(), o); err != nil {
+			t.Fatalf("%v", err)
+		}
+	}
+}
+
+// complete returns the options with what they leave to defaults.
+func (o PodOptions) complete(n *Node) PodOptions {
+	o.Namespace = cmp.Or(o.Namespace, corev1.NamespaceDefault)
+	o.Object = cmp.Or(o.Object, o.Name+"-"+n.Name)
+	return o
+}
+
+// podOf returns the pod of a Pod object.
+func (n *Node) podOf(o PodOptions, object *corev1.Pod) *Pod {
 	spec := inside.Pod{Name: o.Name, Namespace: o.Namespace, Object: o.Object, UID: string(object.UID)}
 	for _, p := range o.HostPorts {
 		spec.Ports = append(spec.Ports, inside.Port{HostPort: p.Host, ContainerPort: p.Container,
 			Protocol: cmp.Or(p.Protocol, "tcp")})
 	}
-	return &Pod{Host: host.New(n.Name+"/"+o.Name, nil), Node: n, spec: spec, object: object}, nil
+	return &Pod{Host: host.New(n.Name+"/"+o.Name, nil), Node: n, spec: spec, object: object}
 }
 
 // Make makes the pod's network namespace, in which programs and sockets can be before the pod has a network.
