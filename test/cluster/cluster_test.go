@@ -14,6 +14,7 @@ import (
 // One cluster of both families sees everything that CI asks of the manifests, in the order of a cluster's life.
 func TestPrivilegedManifests(t *testing.T) {
 	meshtest.Privileged(t)
+	t.Parallel() // TestPrivilegedKept is over before anything here counts packets
 	c := cluster.Start(t, cluster.Options{Family: lab.Dual})
 	before := allTraces(t, c)
 	setScene(t, c).accept(t)

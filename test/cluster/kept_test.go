@@ -15,6 +15,7 @@ import (
 // not fit.
 func TestPrivilegedKept(t *testing.T) {
 	meshtest.Privileged(t)
+	t.Parallel() // it waits for much of its time
 	program := filepath.Join(t.TempDir(), "cluster")
 	command(t, "go", "build", "-o", program, "./cmd/cluster")
 	name := "--name=kept"
