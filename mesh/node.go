@@ -90,10 +90,10 @@ const (
 // exceptions.
 type Problem struct {
 	// Node is the Node at fault, Field the annotation.
-	Node  string
-	Field Field
+	Node  string `json:"node"`
+	Field Field  `json:"field"`
 	// Reason says what is wrong with which value, and what to do, in one sentence for an operator.
-	Reason string
+	Reason string `json:"reason"`
 }
 
 // String returns text like "node b: warren.mesh/public-key: REASON".

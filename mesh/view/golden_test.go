@@ -1,0 +1,123 @@
+package view_test
+
+import (
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/status"
+	"warren.mesh/mesh/view"
+)
+
+var update = flag.Bool("update", false, "write the goldens anew")
+
+// diagnosis are the checks of a doctor, one of each result.
+func diagnosis() []view.Check {
+	return []view.Check{
+		{ID: "W01", Name: "API server answers", Result: view.OK},
+		{
+			ID: "W07", Name: "peers answer", Result: view.Fail, Figure: "2/4", Detail: "missing: node-d",
+			Remedy: "let the port through", Runbook: "docs/runbooks.md#W07",
+		},
+		{ID: "W12", Name: "path MTU", Result: view.Warn, Figure: "1280 of 1420", Detail: "node-a to node-9",
+			Remedy: "set --mtu", Runbook: "docs/runbooks.md#W12"},
+		{ID: "W14", Name: "guard's table is in force", Result: view.Unknown, Detail: "no answer"},
+	}
+}
+
+// document is of a cluster of three nodes: one that answers, one that does not, and one without a daemon.
+func document() view.ClusterDocument {
+	r := report()
+	return view.ClusterDocument{
+		Cluster: status.Cluster{
+			APIVersion: status.APIVersion, Kind: status.ClusterKind, Source: status.SourceAPI, ObservedAt: now,
+			Kubernetes: "v1.37.2",
+			Nodes: []status.ClusterNode{
+				{
+					Name: "node-a", Zone: "one", Ready: true, Announced: true,
+					PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")},
+					NodeIPs:  []netip.Addr{netip.MustParseAddr("192.0.2.1")},
+					Daemon:   &status.DaemonPod{Name: "warren-x", Ready: true, Image: "warren.mesh/warren:v1.4.0"},
+				},
+				{
+					Name: "node-b", Ready: true, Announced: true,
+					PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.244.2.0/24")},
+					Daemon:   &status.DaemonPod{Name: "warren-y", Reason: "ImagePullBackOff", Image: "warren.mesh/warren:v1.4.1"},
+				},
+				{Name: "node-c"},
+			},
+			Problems:     []mesh.Problem{{Node: "node-c", Field: "proof", Reason: "is missing"}},
+			Admission:    []string{"warren-annotations", "warren-kubelet", "warren-own-node"},
+			ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")},
+		},
+		Reports: map[string]view.NodeDocument{"node-a": {Report: r, Checks: view.CheckNode(r)}},
+		Silent:  map[string]string{"node-b": "no answer within 5s"},
+	}
+}
+
+// What the commands write is a golden for each format, and of -o yaml and json every one parses.
+func TestGoldens(t *testing.T) {
+	r, d := report(), document()
+	for name, write := range map[string]func(b *strings.Builder, f view.Format) error{
+		"status": func(b *strings.Builder, f view.Format) error { return view.WriteNode(b, f, r, view.CheckNode(r)) },
+		"peers":  func(b *strings.Builder, f view.Format) error { return view.WritePeers(b, f, r) },
+		"doctor": func(b *strings.Builder, f view.Format) error { return view.WriteNode(b, f, r, diagnosis()) },
+		"cluster-status": func(b *strings.Builder, f view.Format) error {
+			d := d
+			d.Checks = view.CheckCluster(d)
+			return view.WriteCluster(b, f, d)
+		},
+		"cluster-peers": func(b *strings.Builder, f view.Format) error { return view.WriteAllPeers(b, f, d) },
+		"cluster-doctor": func(b *strings.Builder, f view.Format) error {
+			d := d
+			d.Checks = diagnosis()
+			return view.WriteCluster(b, f, d)
+		},
+	} {
+		for _, format := range []view.Format{view.Text, view.Wide, view.JSON, view.YAML} {
+			t.Run(name+"/"+string(format), func(t *testing.T) {
+				got := written(t, func(b *strings.Builder) error { return write(b, format) })
+				golden(t, filepath.Join("testdata", name+"."+string(format)), got)
+				if strings.Contains(got, "\x1b") {
+					t.Error("it is coloured, and this is no terminal")
+				}
+				if format == view.JSON || format == view.YAML {
+					wantParsed(t, got)
+				}
+			})
+		}
+	}
+}
+
+// wantParsed wants a document with its version; JSON is YAML too.
+func wantParsed(t *testing.T, text string) {
+	t.Helper()
+	var document struct{ APIVersion, Kind string }
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil || document.APIVersion != status.APIVersion ||
+		document.Kind == "" {
+		t.Errorf("%v: %+v of\n%s", err, document, text)
+	}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v: go test -update writes it", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
