@@ -49,7 +49,9 @@ func document() view.ClusterDocument {
 				{
 					Name: "node-b", Ready: true, Announced: true,
 					PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.244.2.0/24")},
-					Daemon:   &status.DaemonPod{Name: "warren-y", Reason: "ImagePullBackOff", Image: "warren.mesh/warren:v1.4.1"},
+					Daemon: &status.DaemonPod{
+						Name: "warren-y", Reason: "ImagePullBackOff", Image: "warren.mesh/warren:v1.4.1",
+					},
 				},
 				{Name: "node-c"},
 			},
