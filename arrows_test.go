@@ -46,6 +46,7 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/plan", "keys mesh", "the core says what a mesh would be, whoever reads the Nodes"},
 	{"mesh/view", "mesh mesh/plan mesh/status", "what is said of a node or a cluster does not depend on who read it"},
 	{"mesh/doctor", "mesh mesh/status mesh/view", "what a check means does not depend on who made it"},
+	{"mesh/bundle", "", "an archive holds whatever is put into it"},
 	{"mesh/graph", "mesh mesh/status mesh/view", "a drawing does not depend on who read the cluster"},
 	{"mesh/explain", "mesh mesh/doctor mesh/status mesh/view", "a packet's way is told from answers alone"},
 	{"mesh/agent", "keys mesh mesh/loop mesh/status", "the passes consume interfaces; cmd/warren says whose"},
@@ -59,11 +60,11 @@ var inside = []struct{ From, To, Reason string }{
 	{"cni/gate", "internal/atomicfile", "it is in the plugin too, which is small"},
 	{"cmd/warren-cni", "cni/gate", "the runtime executes it for every pod"},
 	{"mesh/survey", "mesh mesh/kube/nodeobject mesh/status", "a cluster is read by anybody, whatever follows from it"},
-	{"cmd/kubectl-warren", "mesh mesh/doctor mesh/explain mesh/graph mesh/kube/nodeobject " +
+	{"cmd/kubectl-warren", "mesh mesh/bundle mesh/doctor mesh/explain mesh/graph mesh/kube/nodeobject " +
 		"mesh/plan mesh/status mesh/survey mesh/view",
 		"it runs where no node is"},
 	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/linux/lookup mesh/linux/walls mesh/agent mesh/enforce " +
-		"mesh/policy mesh/loop mesh/status mesh/userspace mesh/doctor mesh/explain mesh/view " +
+		"mesh/policy mesh/loop mesh/status mesh/userspace mesh/bundle mesh/doctor mesh/explain mesh/view " +
 		"cni cni/gate internal/atomicfile", "no fakes, no lab"},
 }
 
@@ -119,6 +120,8 @@ var outside = []arrow{
 	{"mesh/view", "k8s.io", "a view is written the same whoever read it"},
 	{"mesh/view", "github.com", "a view is written on every operating system"},
 	{"mesh/view", "golang.zx2c4.com", "a view is written on every operating system"},
+	{"mesh/bundle", "github.com", "an archive is made on every operating system"},
+	{"mesh/bundle", "k8s.io", "an archive is made without a cluster"},
 	{"mesh/graph", "k8s.io", "a drawing is made the same whoever read the cluster"},
 	{"mesh/graph", "github.com", "drawings are written by hand, on every operating system"},
 	{"mesh/explain", "k8s.io", "a node explains itself without a cluster"},
@@ -207,6 +210,7 @@ func TestPureImports(t *testing.T) {
 		"./mesh/view":    nil,
 		"./mesh/doctor":  nil, // its times are arguments
 		"./mesh/explain": nil, // so are its
+		"./mesh/bundle":  nil, // its times are arguments
 		"./mesh/graph":   {"time"},
 		"./mesh/plan":    {"time"},
 		"./mesh/guard":   {"time", "context", "github.com/mdlayher/netlink", "sigs.k8s.io/knftables"},

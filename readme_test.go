@@ -52,6 +52,9 @@ var runners = map[string]string{
 	"kubectl warren explain shop/web-0 shop/db-0 5432": "TestExplain",
 	"kubectl warren graph --all -o svg > mesh.svg":     "TestGraph",
 
+	"kubectl warren bugreport --all --redact > report.tar.gz": "TestBugReport",
+	"warren bugreport": "TestPrivilegedExplain",
+
 	// The values, which it takes from the README.
 	"helm install warren manifests/chart --namespace kube-system --values site/values.yaml": "TestReadmesValues",
 }

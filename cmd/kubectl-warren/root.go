@@ -31,6 +31,6 @@ func newRoot(code *int) *cobra.Command {
 		},
 	}
 	root.AddCommand(newStatus(code), newPeers(code), newDoctor(code), newExplain(code), newGraph(code),
-		newPlan(code))
+		newBugReport(code), newPlan(code))
 	return root
 }

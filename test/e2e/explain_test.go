@@ -2,13 +2,17 @@ package e2e
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"warren.mesh/mesh/bundle"
 	"warren.mesh/mesh/explain"
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/mesh/status"
@@ -43,6 +47,7 @@ func TestPrivilegedExplain(t *testing.T) {
 	t.Run("policy", d.policy)
 	t.Run("destinations", d.destinations)
 	t.Run("usage", d.usage)
+	t.Run("bugreport", d.bugReport)
 }
 
 // arrives asks the server at an address over TCP, for two seconds at most.
@@ -184,6 +189,52 @@ func (d dialogue) usage(t *testing.T) {
 	} {
 		if out, code := d.a.Warren(t, append([]string{"explain"}, args...)...); code != views.ExitUsage {
 			t.Errorf("%q: exit status %d\n%s", args, code, out)
+		}
+	}
+}
+
+// bugReport wants the node's own tables in its report, with and without a daemon, and its private key in no form.
+func (d dialogue) bugReport(t *testing.T) {
+	d.wantReport(t)
+	d.a.StopDaemon(t)
+	d.wantReport(t)
+	d.a.StartDaemon(t)
+	d.a.WaitReady(t)
+}
+
+func (d dialogue) wantReport(t *testing.T) {
+	t.Helper()
+	out, code := d.a.Warren(t, "bugreport")
+	files, err := bundle.Read([]byte(out))
+	if err != nil || code != views.ExitWell {
+		t.Fatalf("warren bugreport exits with %d: %v", code, err)
+	}
+	content := map[string]string{}
+	all := out
+	for _, f := range files {
+		content[f.Name] = string(f.Content)
+		all += string(f.Content)
+	}
+	for name, want := range map[string]string{
+		"routing.txt": "lookup 8787", "nftables inet warren.txt": "chain guard-forward",
+		"nftables bridge warren.txt":      "table bridge warren",
+		"nftables inet warren-policy.txt": "table inet warren-policy",
+		"10-warren.conflist":              `"warren"`, "pods.json": d.client.Object(), "doctor.json": publicKey(t, d.b),
+		"version": "Linux",
+	} {
+		if !strings.Contains(content[name], want) {
+			t.Errorf("%s lacks %q; errors are %q:\n%s", name, want, content["errors.txt"], content[name])
+		}
+	}
+	text := strings.TrimSpace(d.a.MustExec(t, "wg", "show", "warren0", "private-key"))
+	secret, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(secret) != 32 {
+		t.Fatalf("the private key has %d bytes: %v", len(secret), err)
+	}
+	digits := hex.EncodeToString(secret)
+	for _, form := range []string{text, string(secret), digits, strings.ToUpper(digits)} {
+		if strings.Contains(all, form) {
+			t.Error("the private key is in the report")
 		}
 	}
 }

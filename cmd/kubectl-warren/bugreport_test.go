@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"warren.mesh/mesh/bundle"
+	"warren.mesh/mesh/view"
+)
+
+// reporting are three nodes, of which node-1 hangs and node-2 answers with what is no archive.
+func reporting(t *testing.T) (kubeconfig string) {
+	t.Helper()
+	f := newFakeAPI(t, 3)
+	f.answer = func(pod string, command []string) []byte {
+		node := strings.TrimPrefix(pod, "warren-")
+		switch {
+		case node == "node-1":
+			return nil
+		case node == "node-2" || !slices.Equal(command, []string{"warren", "bugreport"}):
+			return []byte("no archive")
+		}
+		var b bytes.Buffer
+		err := bundle.Write(&b, began, []bundle.File{
+			{Name: "doctor.json", Content: wellAnswer(t, node)},
+			{Name: "pods.json", Content: []byte(`[{"namespace":"shop","name":"web-0","addrs":["10.128.0.7"]}]`)},
+			{Name: "../routing.txt", Content: []byte("10.128.0.7 dev warren0")},
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return b.Bytes()
+	}
+	return f.start(t)
+}
+
+func report(t *testing.T, wantCode int, args ...string) map[string]string {
+	t.Helper()
+	out, code, err := execute(t, "", append([]string{"bugreport"}, args...)...)
+	if err != nil || code != wantCode {
+		t.Fatalf("exit status %d, %v", code, err)
+	}
+	files, err := bundle.Read([]byte(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, f := range files {
+		all[f.Name] = string(f.Content)
+	}
+	return all
+}
+
+// A node that hangs, and one whose answer cannot be read, are recorded; the others' files are there.
+func TestBugReport(t *testing.T) {
+	kubeconfig := reporting(t)
+	files := report(t, view.ExitUnknown, "--kubeconfig", kubeconfig, "--timeout", "2s")
+	for name, want := range map[string]string{
+		"cluster.json":             `"name": "node-2"`,
+		"nodes/node-0/doctor.json": `"apiVersion":"warren.mesh/v1"`,
+		"nodes/node-0/routing.txt": "10.128.0.7 dev warren0",
+		"nodes/node-1/failed.txt":  "no answer within 2s",
+		"nodes/node-2/failed.txt":  "gzip",
+	} {
+		if !strings.Contains(files[name], want) {
+			t.Errorf("%s lacks %q:\n%s", name, want, files[name])
+		}
+	}
+	files = report(t, view.ExitWell, "--kubeconfig", kubeconfig, "--from", "node-0")
+	if len(files) != 4 || !strings.Contains(files["cluster.json"], `"W07"`) {
+		t.Errorf("%d files; the cluster's is\n%s", len(files), files["cluster.json"])
+	}
+}
+
+func TestBugReportRedacts(t *testing.T) {
+	files := report(t, view.ExitWell, "--kubeconfig", reporting(t), "--from", "node-0", "--redact")
+	for name, content := range files {
+		for _, secret := range []string{"node-", "web-0", "shop", "10.128.", "192.168.", "zone-0"} {
+			if strings.Contains(name+content, secret) {
+				t.Errorf("%s has %q", name, secret)
+			}
+		}
+	}
+	if len(files) != 4 {
+		t.Errorf("%d files", len(files))
+	}
+}
