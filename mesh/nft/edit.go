@@ -35,7 +35,7 @@ func (e Edit) Empty() bool {
 func (t *Table) Apply(ctx context.Context, e Edit) error {
 	first, rest := e.beforehand()
 	for _, part := range []Edit{first, rest} {
-		if part.Empty() {
+		if part.Empty() || quick([]*Table{t}, []Edit{part}) == nil {
 			continue
 		}
 		tx := t.nft.NewTransaction()

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,6 +42,57 @@ func keyText(number uint32, key []byte) []string {
 		parts = append(parts, "0x"+hex.EncodeToString(key))
 	}
 	return parts
+}
+
+// keyBytes is the way back from keyText; ok is false where there is none.
+func keyBytes(number uint32, parts []string) (key []byte, ok bool) {
+	rest := number
+	var types []uint32
+	for ; rest > 0; rest >>= typeBits {
+		types = append([]uint32{rest & (1<<typeBits - 1)}, types...)
+	}
+	for i, part := range parts {
+		of := uint32(0)
+		if i < len(types) {
+			of = types[i]
+		}
+		b := partBytes(of, part)
+		key = append(key, b...)
+		if len(types) > 1 {
+			key = append(key, make([]byte, -len(b)&3)...)
+		}
+	}
+	return key, slices.Equal(keyText(number, key), parts)
+}
+
+// partBytes is the way back from partText; nil where there is none.
+func partBytes(number uint32, text string) []byte {
+	switch number {
+	case dataTypes["ipv4_addr"].number, dataTypes["ipv6_addr"].number:
+		ip, _ := netip.ParseAddr(text)
+		return ip.AsSlice()
+	case dataTypes["ether_addr"].number:
+		mac, _ := net.ParseMAC(text)
+		return mac
+	case dataTypes["inet_proto"].number:
+		for number := range 256 {
+			if protocolText(byte(number)) == text {
+				return []byte{byte(number)}
+			}
+		}
+	case dataTypes["inet_service"].number:
+		if port, err := strconv.ParseUint(text, 10, 16); err == nil {
+			return binary.BigEndian.AppendUint16(nil, uint16(port))
+		}
+	case dataTypes["ifname"].number:
+		if len(text) < nameSize {
+			return append([]byte(text), make([]byte, nameSize-len(text))...)
+		}
+	default:
+		b, _ := hex.DecodeString(strings.TrimPrefix(text, "0x"))
+		return b
+	}
+	return nil
 }
 
 func sizeOf(number uint32) int {

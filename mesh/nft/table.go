@@ -16,6 +16,8 @@ type Table struct {
 	written func()
 	own     ownWrites
 	list    func(context.Context) (Listing, error)
+	// quick says that this is a table of the kernel's.
+	quick bool
 }
 
 // Open returns access to a table, which need not exist. It fails where the nft command is missing or older than 1.0.1.
@@ -30,10 +32,10 @@ func Open(id ID, written func()) (*Table, error) {
 
 // New returns a Table that uses nft, which is for this table; tests pass knftables' fake.
 func New(id ID, nft knftables.Interface, written func()) *Table {
-	t := &Table{ID: id, nft: nft, written: written, own: ownWrites{generation: rulesetGeneration}}
+	t := &Table{ID: id, nft: nft, written: written, own: ownWrites{generation: rulesetGeneration}, quick: true}
 	t.list = func(context.Context) (Listing, error) { return listKernel(id) }
 	if _, fake := nft.(interface{ Dump() string }); fake {
-		t.list = t.listFake
+		t.list, t.quick = t.listFake, false
 	}
 	return t
 }

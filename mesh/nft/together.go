@@ -46,19 +46,24 @@ func inOne(ctx context.Context, changes []Change) error {
 	var names []string
 	var transactions []*knftables.Transaction
 	var tables []*Table
+	var edits []Edit
 	for _, c := range changes {
-		if tx := c.transaction(); tx.NumOperations() > 0 {
-			names = append(names, c.String())
-			transactions, tables = append(transactions, tx), append(tables, c.Table)
+		if c.Empty() {
+			continue
+		}
+		names, tables = append(names, c.String()), append(tables, c.Table)
+		transactions = append(transactions, c.transaction())
+		if c.Layout == nil {
+			edits = append(edits, c.Edit)
 		}
 	}
-	var err error
-	switch len(tables) {
-	case 0:
+	if len(tables) == 0 || len(edits) == len(tables) && quick(tables, edits) == nil {
 		return nil
-	case 1:
+	}
+	var err error
+	if len(tables) == 1 {
 		err = tables[0].run(ctx, transactions[0])
-	default:
+	} else {
 		err = runTogether(ctx, tables, transactions)
 	}
 	if err != nil {
@@ -80,7 +85,7 @@ func (c Change) transaction() *knftables.Transaction {
 
 // runTogether has the nft command run the transactions as one: a transaction of knftables is one table's.
 func runTogether(ctx context.Context, tables []*Table, transactions []*knftables.Transaction) error {
-	run := func() error {
+	return recorded(tables, func() error {
 		tables[0].written()
 		var input, complaints bytes.Buffer
 		for _, tx := range transactions {
@@ -92,7 +97,11 @@ func runTogether(ctx context.Context, tables []*Table, transactions []*knftables
 			return fmt.Errorf("nft: %w: %s", err, complaints.String())
 		}
 		return nil
-	}
+	})
+}
+
+// recorded runs one transaction of several tables.
+func recorded(tables []*Table, run func() error) error {
 	for _, t := range tables {
 		next := run
 		run = func() error { return t.own.record(next) }
