@@ -71,6 +71,7 @@ func TestPrivilegedNotQuick(t *testing.T) {
 	}
 	present := Element{Set: "ports", Key: []string{"veth1"}}
 	absent := Element{Set: "ports", Key: []string{"veth7"}}
+	none := Element{Set: "none", Key: []string{"veth1"}}
 	value := Element{Map: "numbers4", Key: []string{"10.0.0.2"}, Value: []string{"81"}}
 	nowhere := Element{Map: "verdicts", Key: []string{"fd00::9"}, Value: []string{"jump nowhere"}}
 	for name, c := range map[string]struct {
@@ -83,7 +84,7 @@ func TestPrivilegedNotQuick(t *testing.T) {
 			Edit{Add: []Element{{Set: "ports", Key: []string{"new"}}}, Remove: []Element{absent}}, knftables.IsNotFound,
 		},
 		"an element that is there":  {Edit{Add: []Element{absent, present}}, knftables.IsAlreadyExists},
-		"an absent set":             {Edit{Add: []Element{{Set: "none", Key: []string{"veth1"}}}}, knftables.IsNotFound},
+		"an absent set":             {Edit{Add: []Element{none}}, knftables.IsNotFound},
 		"a chain that is not there": {Edit{Add: []Element{nowhere}}, knftables.IsNotFound},
 	} {
 		before := listed(t, table)

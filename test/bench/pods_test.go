@@ -22,9 +22,9 @@ import (
 	"warren.mesh/test/lab"
 )
 
-// BenchmarkDaemonPods tells the most memory that a daemon's process has had after it has started in a cluster of so many
-// pods, which it reads through a real API server, and how long that took. The pods are written to etcd as the API server
-// would write them: one by one they would take it an hour.
+// BenchmarkDaemonPods tells the most memory that a daemon's process has had after it has started in a cluster of so
+// many pods, which it reads through a real API server, and how long that took. The pods are written to etcd as the API
+// server would write them: one by one they would take it an hour.
 func BenchmarkDaemonPods(b *testing.B) {
 	meshtest.Privileged(b)
 	l := lab.Start(b, lab.Options{Nodes: 1})
@@ -149,7 +149,9 @@ func storedPod(i int) *corev1.Pod {
 			ManagedFields: []metav1.ManagedFieldsEntry{{
 				Manager: "kubelet", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1",
 				FieldsType: "FieldsV1",
-				FieldsV1:   &metav1.FieldsV1{Raw: []byte(`{"f:status":{` + strings.Repeat(`"f:x":{},`, 200) + `"f:y":{}}}`)},
+				FieldsV1: &metav1.FieldsV1{
+					Raw: []byte(`{"f:status":{` + strings.Repeat(`"f:x":{},`, 200) + `"f:y":{}}}`),
+				},
 			}},
 		},
 		Spec: corev1.PodSpec{
