@@ -13,8 +13,8 @@ import (
 const attached = 100
 
 // BenchmarkAttachPod compares a pod's attachment, by CNI's ADD and all its plugins, on a node that keeps
-// NetworkPolicies with one on a node that does not, one pod after another, in turns: with the daemon's part in it, which
-// has been told of the pod before.
+// NetworkPolicies with one on a node that does not, one pod after another, in turns: with the daemon's part in it,
+// which has been told of the pod before.
 func BenchmarkAttachPod(b *testing.B) {
 	meshtest.Privileged(b)
 	l := lab.Start(b, lab.Options{Nodes: 2, Family: lab.Dual})
