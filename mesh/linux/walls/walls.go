@@ -41,9 +41,8 @@ func Open(bridge string, written func(kind string)) (*Walls, error) {
 }
 
 // SyncTables makes the tables as the layouts have them, in one transaction for both (see nft.Together), and reports
-// whether that took one.
-// It writes the difference where an edit does, and else the whole table: none at all where nothing differs. What was
-// let through before is asked again wherever something has changed.
+// whether that took one. It writes the difference where an edit does, and else the whole table: none at all where
+// nothing differs. What was let through before is asked again wherever something has changed.
 func (w *Walls) SyncTables(ctx context.Context, ports, policy nft.Layout) (changed bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
