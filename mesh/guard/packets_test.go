@@ -244,7 +244,7 @@ func TestPrivilegedIPVS(t *testing.T) {
 	w.replace(t, dualFirewall())
 	w.exchange(t)
 	tracked := w.node.run(t, "conntrack -L -p udp --orig-port-dst 8080")
-	if n := strings.Count(tracked, " mark=0 "); n != len(exchanges()) {
+	if n := strings.Count(tracked, " mark=0 "); n != len(families())*len(exchanges()) {
 		t.Errorf("%d connections are not marked, want all:\n%s", n, tracked)
 	}
 
