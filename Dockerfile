@@ -10,9 +10,11 @@ COPY go.mod go.sum ./
 COPY cni/plugins/go.mod cni/plugins/go.sum cni/plugins/
 RUN --mount=type=cache,target=/go/pkg/mod go mod download && go mod download -C cni/plugins
 COPY . .
+# A release's; empty for others.
+ARG VERSION=
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    go build -ldflags='-s -w' -o /out/ ./cmd/warren && \
-    go build -ldflags='-s -w' -o /out/cni/ ./cmd/warren-cni && \
+    go build -ldflags="-s -w -X main.release=$VERSION" -o /out/ ./cmd/warren && \
+    go build -ldflags="-s -w -X main.release=$VERSION" -o /out/cni/ ./cmd/warren-cni && \
     go build -C cni/plugins -ldflags='-s -w' -o /out/cni/ tool
 
 FROM debian:bookworm-slim

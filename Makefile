@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build plugins test test-unit test-cyclonus test-helm test-privileged test-lab test-lab-long test-race test-cluster test-cluster-long test-vm test-vm-long test-mutants lint demo demo-down cluster cluster-down bench image image-local manifests clean
+.PHONY: help build plugins test test-unit test-cyclonus test-helm test-privileged test-lab test-lab-long test-race test-cluster test-cluster-long test-vm test-vm-long test-release test-mutants lint demo demo-down cluster cluster-down bench image image-local release manifests clean
 
 # Debian has nft, tcpdump and conntrack there; not every caller's PATH includes it.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -20,6 +20,10 @@ FAMILY   ?= ipv4
 PROXY    ?= nftables
 # For make bench.
 BENCH    ?= .
+# For make release: the version, where its image will be pushed to, and where its files will be downloaded from.
+VERSION    ?=
+REPOSITORY ?= warren.mesh/warren
+URL        ?= https://warren.mesh/releases/$(VERSION)
 # KEEP=1 leaves the demonstration's cluster running.
 KEEP     ?=
 
@@ -84,6 +88,10 @@ test-vm-long: ## the same with all tests of the host's network, and with whole m
 	@test/install vm
 	@WARREN_PRIVILEGED=1 test/lane vm-long -timeout=2h -count=1 -p=1 -run='^TestPrivilegedLong' ./test/vm/...
 
+test-release: ## make a release and see that it is whole; a quarter of an hour
+	@test/install release
+	@WARREN_PRIVILEGED=1 test/lane release -timeout=1h -count=1 -run='^TestPrivilegedLong' ./test/release
+
 test-mutants: ## break the code at each claim and see its test fail; half an hour, as root
 	@test/install
 	@$(LAB) build --links=bin/servers
@@ -123,6 +131,10 @@ image: ## build the container image, IMAGE=name:tag
 image-local: ## the same without a registry: buildah, on base images made by debootstrap; lists the contents
 	@test/install cluster
 	@$(CLUSTER) image
+
+release: ## archives, image and manifest of VERSION=v1.4.0 with SBOMs and checksums, in bin/release/
+	@test/install cluster
+	@REPOSITORY=$(REPOSITORY) URL=$(URL) tools/release/release $(VERSION)
 
 clean: ## remove what the targets above left in the tree
 	rm -rf bin

@@ -14,6 +14,9 @@ type streams struct {
 	out, err io.Writer
 }
 
+// release is the version that the linker writes into the programs of a release (-X main.release=…); else it is empty.
+var release string
+
 // newRoot returns the command line. Commands set code to their exit status.
 func newRoot(code *int) *cobra.Command {
 	root := &cobra.Command{
@@ -21,7 +24,9 @@ func newRoot(code *int) *cobra.Command {
 		Short: "Look at an encrypted mesh of nodes",
 		Long: "Look at an encrypted mesh of nodes.\n\nExit status: 0 all is well, 1 a finding, 2 wrong usage, " +
 			"3 something could not be told.",
-		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl warren"},
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl warren"},
+		// cobra adds --version if there is one.
+		Version:       release,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

@@ -12,11 +12,17 @@ import (
 
 func main() {
 	skel.PluginMainFuncs(skel.CNIFuncs{Add: add, Del: del, Check: check, Status: status, GC: gc},
-		version.PluginSupports("1.0.0", "1.1.0"), "warren-cni "+release())
+		version.PluginSupports("1.0.0", "1.1.0"), "warren-cni "+builtAs())
 }
 
-// release returns the version that the Go command wrote into the binary.
-func release() string {
+// release is the version that the linker writes into the programs of a release (-X main.release=…); else it is empty.
+var release string
+
+// builtAs returns the version of a release, or else what the Go command wrote into the binary.
+func builtAs() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

@@ -19,8 +19,15 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// version returns the version that the Go command wrote into the binary: a tag, or a pseudo-version of the commit.
+// release is the version that the linker writes into the programs of a release (-X main.release=…); else it is empty.
+var release string
+
+// version returns the version of a release, or else what the Go command wrote into the binary: a tag, or a
+// pseudo-version of the commit.
 func version() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

@@ -38,6 +38,18 @@ func DescribeImage(ctx context.Context, out io.Writer, progress func(format stri
 	return warren.Describe(out)
 }
 
+// ReleaseImage builds warren's image as that of a version, writes it to output and returns its digest: see
+// image.Builder's Release.
+func ReleaseImage(
+	ctx context.Context, version, output string, progress func(string, ...any),
+) (digest string, err error) {
+	b, err := builder(ctx, progress)
+	if err != nil {
+		return "", err
+	}
+	return b.Release(ctx, version, output)
+}
+
 // Build builds what clusters and upstream's tests need and the cache does not have.
 func Build(ctx context.Context, progress func(format string, args ...any)) error {
 	c := &Cluster{options: Options{}.complete()}

@@ -55,6 +55,8 @@ type recipe struct {
 	files []string
 	// beside returns the directory that the Dockerfile knows as the build context "beside"; nil: there is none.
 	beside func(ctx context.Context) (string, error)
+	// version is the Dockerfile's argument VERSION.
+	version string
 }
 
 // NewBuilder prepares a storage with base images, and makes them if the cache has none.
@@ -127,6 +129,17 @@ func (b Builder) make(ctx context.Context, r recipe, output string) error {
 		return err
 	}
 	defer unlock()
+	if err := b.buildLocked(ctx, r); err != nil {
+		return err
+	}
+	if _, err := b.buildah.run(ctx, "push", "--quiet", r.name, "docker-archive:"+output+":"+r.name); err != nil {
+		return err
+	}
+	return b.prune(ctx)
+}
+
+// buildLocked builds the image into the storage, which the caller has locked.
+func (b Builder) buildLocked(ctx context.Context, r recipe) error {
 	cache, err := exec.CommandContext(ctx, "go", "env", "GOMODCACHE").Output()
 	if err != nil {
 		return fmt.Errorf("ask go for its module cache: %w", err)
@@ -135,6 +148,9 @@ func (b Builder) make(ctx context.Context, r recipe, output string) error {
 	// With --force-rm a build that fails leaves no container, whose image could not be pruned after the next one.
 	arguments := []string{"build", "--pull-never", "--layers", "--force-rm", "--network=host", "--volume=" + volume,
 		"--tag=" + r.name, "--file=" + r.file}
+	if r.version != "" {
+		arguments = append(arguments, "--build-arg=VERSION="+r.version)
+	}
 	if r.beside != nil {
 		dir, err := r.beside(ctx)
 		if err != nil {
@@ -142,13 +158,12 @@ func (b Builder) make(ctx context.Context, r recipe, output string) error {
 		}
 		arguments = append(arguments, "--build-context=beside="+dir)
 	}
-	if _, err := b.buildah.run(ctx, append(arguments, r.context)...); err != nil {
-		return err
-	}
-	if _, err := b.buildah.run(ctx, "push", "--quiet", r.name, "docker-archive:"+output+":"+r.name); err != nil {
-		return err
-	}
-	// Remove the image that had the name before, and the layers that only it used.
-	_, err = b.buildah.run(ctx, "rmi", "--prune")
+	_, err = b.buildah.run(ctx, append(arguments, r.context)...)
+	return err
+}
+
+// prune removes the image that had the name before, and the layers that only it used.
+func (b Builder) prune(ctx context.Context) error {
+	_, err := b.buildah.run(ctx, "rmi", "--prune")
 	return err
 }

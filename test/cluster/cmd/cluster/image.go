@@ -18,6 +18,23 @@ func newImage() *cobra.Command {
 	}
 }
 
+func newReleaseImage() *cobra.Command {
+	return &cobra.Command{
+		Use:   "release-image VERSION FILE",
+		Short: "Write warren's image of a version as an OCI archive, and print its digest",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			digest, err := cluster.ReleaseImage(cmd.Context(), args[0], args[1], func(format string, args ...any) {
+				fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
+			})
+			if err == nil {
+				fmt.Fprintln(cmd.OutOrStdout(), digest)
+			}
+			return err
+		},
+	}
+}
+
 func newBuild() *cobra.Command {
 	return &cobra.Command{
 		Use: "build", Short: "Build what a cluster and its tests need and the cache does not have",

@@ -20,7 +20,8 @@ func main() {
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	name := root.PersistentFlags().String("name", defaultName, "tells clusters apart")
-	root.AddCommand(newUp(name), newDown(name), newExec(name), newConform(name), newImage(), newBuild())
+	root.AddCommand(newUp(name), newDown(name), newExec(name), newConform(name), newImage(),
+		newReleaseImage(), newBuild())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		stop()
