@@ -129,7 +129,7 @@ func TestPolicyOutages(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				ended := make(chan error, 1)
 				go func() { ended <- m.Run(ctx) }()
-				defer func() { cancel(); _ = <-ended; stopCluster() }()
+				defer func() { cancel(); <-ended; stopCluster() }()
 				time.Sleep(time.Minute)
 				if diff := cmp.Diff(all, told.told()); diff != "" || !m.Synced() || m.Waiting() != "" {
 					t.Fatalf("synced %t, waiting for %q; (-want +got):\n%s", m.Synced(), m.Waiting(), diff)
