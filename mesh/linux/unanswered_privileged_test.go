@@ -63,7 +63,7 @@ func (m *machine) tend(peers []mesh.Peer) {
 			var updates []mesh.PeerUpdate
 			answers, updates = answers.Next(peers, statuses, time.Now())
 			change := mesh.Change{Peers: mesh.PeerEdits{Update: updates}}
-			if err := m.Apply(m.Context(), change); err != nil {
+			if err := m.Apply(m.Context(), change); err != nil && m.Context().Err() == nil {
 				m.Error(err)
 			}
 		})

@@ -10,13 +10,20 @@ import (
 	"warren.mesh/mesh/view"
 )
 
-// plugin asks the daemons by exec, from outside of the cluster, with kubectl's plugin.
-func (s *scene) plugin(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "kubectl-warren")
+// buildPlugin builds kubectl's plugin where the cluster's kubectl finds it.
+func (s *scene) buildPlugin(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(s.Dir, "bin", "kubectl-warren")
 	build := exec.Command("go", "build", "-o", path, "warren.mesh/cmd/kubectl-warren")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	return path
+}
+
+// plugin asks the daemons by exec, from outside of the cluster, with kubectl's plugin.
+func (s *scene) plugin(t *testing.T) {
+	path := s.buildPlugin(t)
 	run := func(into any, args ...string) (code int) {
 		t.Helper()
 		cmd := exec.Command(path, append(args, "--kubeconfig", s.Kubeconfig, "-o", "json")...)

@@ -98,11 +98,22 @@ func (r *reader) section(t *testing.T, name string) []readme.Command {
 	return all
 }
 
+// explainPods begins the README's example of a packet that is dropped, between pods that are not here.
+const explainPods = "kubectl warren explain "
+
 // What the README tells people to look at says what it is said to.
 func (s *scene) readme(t *testing.T) {
 	r := newReader(t, s.Cluster)
+	s.buildPlugin(t)
 	for _, name := range []string{"Check that it works", "Inspect", "Debug"} {
 		for _, c := range r.section(t, name) {
+			if strings.HasPrefix(c.Text, explainPods) {
+				c.Text = explainPods + "default/" + s.web[0].Name + " default/" + s.web[1].Name
+				if out := r.run(t, c); !strings.Contains(out, "Would pass.") {
+					t.Errorf("%s: %s", c.Text, out)
+				}
+				continue
+			}
 			r.expect(t, c)
 		}
 	}
@@ -148,6 +159,13 @@ func (r *reader) expect(t *testing.T, c readme.Command) {
 		r.wantAnnotations(t, r.run(t, c))
 		return
 	}
+	if _, file, found := strings.Cut(c.Text, " > "); found {
+		show := "cat "
+		if strings.HasSuffix(file, ".tar.gz") {
+			show = "tar tzf "
+		}
+		c.Text += "; " + show + file
+	}
 	nodes := len(r.Nodes())
 	for _, e := range []struct {
 		command, text string
@@ -157,6 +175,8 @@ func (r *reader) expect(t *testing.T, c readme.Command) {
 		{"-- wg show warren0", "latest handshake: ", nodes - 1},
 		{"ping -c 3 $ip\ndone", " 0% packet loss", nodes},
 		{"grep warren_firewall_packets_total", `{counter="leak-pod"} `, 1},
+		{"graph --all -o svg > mesh.svg; cat mesh.svg", "</svg>", 1},
+		{"bugreport --all --redact > report.tar.gz; tar tzf report.tar.gz", "cluster.json\n", 1},
 		{"localhost:18788/readyz", "ok\nWireGuard: ", 1},
 		{"", "", 0},
 	} {
