@@ -14,7 +14,7 @@ const kubernetesVersion = "v1.37.2"
 func Control(root string) Artifact {
 	return Artifact{
 		Name: "control", Args: append(kubernetesFlags(), "./control"),
-		Cost: "kube-apiserver " + kubernetesVersion + ", about 2 minutes on two cores",
+		Cost: "kube-apiserver " + kubernetesVersion + ", 2 to 8 minutes on two cores",
 	}.in(root, "test/kube")
 }
 
