@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path"
@@ -82,13 +83,19 @@ func (o *target) bugReport(ctx context.Context) (files []bundle.File, names []st
 			own, err := o.nodeFiles(ctx, n)
 			mu.Lock()
 			defer mu.Unlock()
+			for _, f := range own {
+				if err == nil {
+					var in []string
+					in, err = taken(&d, n.Name, f)
+					names = append(names, in...)
+				}
+			}
 			if err != nil {
 				d.Silent[n.Name] = err.Error()
 				files = append(files, ofNode(n, "failed.txt", []byte(err.Error())))
 				return
 			}
 			for _, f := range own {
-				names = append(names, taken(&d, n.Name, f)...)
 				files = append(files, ofNode(n, path.Base(f.Name), f.Content))
 			}
 		})
@@ -114,21 +121,26 @@ func ofNode(n status.ClusterNode, name string, content []byte) bundle.File {
 	return bundle.File{Name: path.Join("nodes", n.Name, name), Content: content}
 }
 
-// taken gives the cluster's document what a node's file says of it, and returns the names in the file.
-func taken(d *view.ClusterDocument, node string, f bundle.File) (names []string) {
+// taken gives the cluster's document what a node's file says of it, and returns the names in the file. An error says
+// that they are not known, so that nothing of the node can be shown to others.
+func taken(d *view.ClusterDocument, node string, f bundle.File) (names []string, err error) {
 	switch f.Name {
 	case "doctor.json":
 		var report view.NodeDocument
-		if json.Unmarshal(f.Content, &report) == nil && report.APIVersion == status.APIVersion {
+		err = json.Unmarshal(f.Content, &report)
+		if err == nil && report.APIVersion == status.APIVersion {
 			d.Reports[node] = report
 		}
-		return report.Names()
+		names = report.Names()
 	case "pods.json":
 		var pods []struct{ Namespace, Name string }
-		_ = json.Unmarshal(f.Content, &pods)
+		err = json.Unmarshal(f.Content, &pods)
 		for _, p := range pods {
 			names = append(names, p.Namespace, p.Name)
 		}
 	}
-	return names
+	if err != nil {
+		return nil, fmt.Errorf("the node's report: %s: %w", f.Name, err)
+	}
+	return names, nil
 }

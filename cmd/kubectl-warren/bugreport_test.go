@@ -27,6 +27,7 @@ func reporting(t *testing.T) (kubeconfig string) {
 			{Name: "doctor.json", Content: wellAnswer(t, node)},
 			{Name: "pods.json", Content: []byte(`[{"namespace":"shop","name":"web-0","addrs":["10.128.0.7"]}]`)},
 			{Name: "../routing.txt", Content: []byte("10.128.0.7 dev warren0")},
+			{Name: "nftables inet warren-policy.txt", Content: []byte(`chain i-1-4 { comment "accounts/ledger"; }`)},
 		})
 		if err != nil {
 			t.Error(err)
@@ -69,7 +70,7 @@ func TestBugReport(t *testing.T) {
 		}
 	}
 	files = report(t, view.ExitWell, "--kubeconfig", kubeconfig, "--from", "node-0")
-	if len(files) != 4 || !strings.Contains(files["cluster.json"], `"W07"`) {
+	if len(files) != 5 || !strings.Contains(files["cluster.json"], `"W07"`) {
 		t.Errorf("%d files; the cluster's is\n%s", len(files), files["cluster.json"])
 	}
 }
@@ -77,13 +78,23 @@ func TestBugReport(t *testing.T) {
 func TestBugReportRedacts(t *testing.T) {
 	files := report(t, view.ExitWell, "--kubeconfig", reporting(t), "--from", "node-0", "--redact")
 	for name, content := range files {
-		for _, secret := range []string{"node-", "web-0", "shop", "10.128.", "192.168.", "zone-0"} {
+		for _, secret := range []string{"node-", "web-0", "shop", "ledger", "10.128.", "192.168.", "zone-0"} {
 			if strings.Contains(name+content, secret) {
 				t.Errorf("%s has %q", name, secret)
 			}
 		}
 	}
-	if len(files) != 4 {
+	if len(files) != 5 {
 		t.Errorf("%d files", len(files))
+	}
+}
+
+// A node's files whose names cannot be read are not shown: --redact would leave them as they are.
+func TestBugReportOfUnreadNames(t *testing.T) {
+	for _, name := range []string{"doctor.json", "pods.json"} {
+		d := view.ClusterDocument{Reports: map[string]view.NodeDocument{}}
+		if _, err := taken(&d, "node-0", bundle.File{Name: name, Content: []byte("{")}); err == nil || len(d.Reports) > 0 {
+			t.Errorf("%s: %v, %v", name, err, d.Reports)
+		}
 	}
 }

@@ -90,10 +90,22 @@ func letter(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// Files returns the files with their names and contents redacted.
+// policyTable ends the name of the file with the table of network policies, whose comments name policies, namespaces
+// and labels.
+const policyTable = "inet warren-policy.txt"
+
+var comments = regexp.MustCompile(`comment "[^"]*"`)
+
+// Files returns the files with their names and contents redacted, and the comments in the table of network policies
+// mapped whole: what they name stands in no list.
 func (r *Redactor) Files(files []File) []File {
 	redacted := make([]File, len(files))
 	for i, f := range files {
+		if strings.HasSuffix(f.Name, policyTable) {
+			f.Content = comments.ReplaceAllFunc(f.Content, func(found []byte) []byte {
+				return fmt.Appendf(nil, "comment %q", r.as("comment", string(found)))
+			})
+		}
 		redacted[i] = File{string(r.Redact([]byte(f.Name))), r.Redact(f.Content)}
 	}
 	return redacted

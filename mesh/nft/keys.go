@@ -17,10 +17,7 @@ import (
 // keyText returns an element's key, or a map's value, in the words in which a Layout has it. A type that is not known
 // is a hexadecimal number.
 func keyText(number uint32, key []byte) []string {
-	var types []uint32
-	for ; number > 0; number >>= typeBits {
-		types = append([]uint32{number & (1<<typeBits - 1)}, types...)
-	}
+	types := typesOf(number)
 	if len(types) == 1 {
 		return []string{partText(types[0], key)}
 	}
@@ -44,13 +41,17 @@ func keyText(number uint32, key []byte) []string {
 	return parts
 }
 
+// typesOf returns the types of a concatenation, or the one type that the number is.
+func typesOf(number uint32) (types []uint32) {
+	for ; number > 0; number >>= typeBits {
+		types = append([]uint32{number & (1<<typeBits - 1)}, types...)
+	}
+	return types
+}
+
 // keyBytes is the way back from keyText; ok is false where there is none.
 func keyBytes(number uint32, parts []string) (key []byte, ok bool) {
-	rest := number
-	var types []uint32
-	for ; rest > 0; rest >>= typeBits {
-		types = append([]uint32{rest & (1<<typeBits - 1)}, types...)
-	}
+	types := typesOf(number)
 	for i, part := range parts {
 		of := uint32(0)
 		if i < len(types) {

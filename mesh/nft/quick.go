@@ -19,8 +19,9 @@ const (
 var errNotQuick = errors.New("an edit for the nft command")
 
 // quick makes edits of elements alone by one netlink transaction: what a pod's event and a pod's attachment are. The
-// nft command would start a process, which reads all sets of the table first, and before nft 1.0.9 those of everybody's
-// tables. An error says that nothing has changed, not why: the command says that, or does it after all.
+// nft command would start a process, which reads all sets of the table first, and with nft 1.0.6 those of everybody's
+// tables. An error says that the kernel has not confirmed the edit, not why: the command says that, or does it after
+// all.
 func quick(tables []*Table, edits []Edit) error {
 	count := 0
 	for i, e := range edits {
