@@ -93,7 +93,8 @@ func TestBugReportRedacts(t *testing.T) {
 func TestBugReportOfUnreadNames(t *testing.T) {
 	for _, name := range []string{"doctor.json", "pods.json"} {
 		d := view.ClusterDocument{Reports: map[string]view.NodeDocument{}}
-		if _, err := taken(&d, "node-0", bundle.File{Name: name, Content: []byte("{")}); err == nil || len(d.Reports) > 0 {
+		_, err := taken(&d, "node-0", bundle.File{Name: name, Content: []byte("{")})
+		if err == nil || len(d.Reports) > 0 {
 			t.Errorf("%s: %v, %v", name, err, d.Reports)
 		}
 	}
