@@ -57,8 +57,9 @@ func portsLayout() Layout {
 	}
 }
 
-// TestPrivilegedElements reads elements of all types back in the words in which they were written.
-func TestPrivilegedElements(t *testing.T) {
+// portsTable writes portsLayout in a namespace of the test's own.
+func portsTable(t *testing.T) (*Table, Layout) {
+	t.Helper()
 	meshtest.Privileged(t)
 	namespace.Enter(t)
 	want := portsLayout()
@@ -69,6 +70,12 @@ func TestPrivilegedElements(t *testing.T) {
 	if err := table.Replace(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
+	return table, want
+}
+
+// TestPrivilegedElements reads elements of all types back in the words in which they were written.
+func TestPrivilegedElements(t *testing.T) {
+	table, want := portsTable(t)
 	l, err := table.List(t.Context())
 	if err != nil {
 		t.Fatal(err)

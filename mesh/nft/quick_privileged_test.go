@@ -7,24 +7,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/knftables"
-
-	"warren.mesh/mesh/meshtest"
-	"warren.mesh/test/lab/namespace"
 )
 
 // TestPrivilegedQuick takes elements of each type away and adds them again without the nft command: they are as the
 // command has written them.
 func TestPrivilegedQuick(t *testing.T) {
-	meshtest.Privileged(t)
-	namespace.Enter(t)
-	want := portsLayout()
-	table, err := Open(want.ID, noCount)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := table.Replace(t.Context(), want); err != nil {
-		t.Fatal(err)
-	}
+	table, want := portsTable(t)
 	var some []Element
 	for _, e := range want.Elements {
 		if !slices.Contains([]string{"blocks4", "blocks6", "numbers", "numbers4"}, e.Set+e.Map) {
@@ -59,16 +47,7 @@ func TestPrivilegedQuick(t *testing.T) {
 // TestPrivilegedNotQuick has the nft command make what only it can, and say why something fails, of which nothing is
 // done.
 func TestPrivilegedNotQuick(t *testing.T) {
-	meshtest.Privileged(t)
-	namespace.Enter(t)
-	want := portsLayout()
-	table, err := Open(want.ID, noCount)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := table.Replace(t.Context(), want); err != nil {
-		t.Fatal(err)
-	}
+	table, _ := portsTable(t)
 	present := Element{Set: "ports", Key: []string{"veth1"}}
 	absent := Element{Set: "ports", Key: []string{"veth7"}}
 	none := Element{Set: "none", Key: []string{"veth1"}}
