@@ -129,7 +129,13 @@ func TestPolicyOutages(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				ended := make(chan error, 1)
 				go func() { ended <- m.Run(ctx) }()
-				defer func() { cancel(); <-ended; stopCluster() }()
+				defer func() {
+					cancel()
+					if err := <-ended; err != nil {
+						t.Error(err)
+					}
+					stopCluster()
+				}()
 				time.Sleep(time.Minute)
 				if diff := cmp.Diff(all, told.told()); diff != "" || !m.Synced() || m.Waiting() != "" {
 					t.Fatalf("synced %t, waiting for %q; (-want +got):\n%s", m.Synced(), m.Waiting(), diff)
