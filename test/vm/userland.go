@@ -14,6 +14,11 @@ import (
 var commands = []string{
 	// What is tested, and what looks at it.
 	"ip", "bridge", "nft", "wg", "conntrack", "ipvsadm", "tcpdump", "ping", "sysctl", "tc",
+	"iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore",
+	"iptables-nft", "iptables-nft-save", "iptables-nft-restore",
+	"ip6tables-nft", "ip6tables-nft-save", "ip6tables-nft-restore",
+	"iptables-legacy", "iptables-legacy-save", "iptables-legacy-restore",
+	"ip6tables-legacy", "ip6tables-legacy-save", "ip6tables-legacy-restore",
 	"sh", "cat", "chrt", "cp", "hostname", "ls", "rm", "sleep", "stat", "true", "truncate",
 }
 
@@ -23,6 +28,9 @@ var configurations = []string{
 	"/etc/iproute2/rt_scopes", "/etc/iproute2/rt_tables",
 	"/etc/group", "/etc/nsswitch.conf", "/etc/passwd", "/etc/protocols", "/etc/services",
 }
+
+// extensions are the libraries that iptables loads by name when a rule asks for a match or a target.
+const extensions = "/usr/lib/x86_64-linux-gnu/xtables/*.so"
 
 // libraryDirs are where Debian's loader looks.
 var libraryDirs = []string{"/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib", "/lib"}
@@ -35,6 +43,15 @@ func (a *archive) addUserland() error {
 			return fmt.Errorf("find a command for the guest: %w", err)
 		}
 		if err := a.addProgram("/usr/bin/"+name, path); err != nil {
+			return err
+		}
+	}
+	libraries, err := filepath.Glob(extensions)
+	if err != nil || len(libraries) == 0 {
+		return fmt.Errorf("find iptables' extensions %s: %w", extensions, errors.Join(err, os.ErrNotExist))
+	}
+	for _, library := range libraries {
+		if err := a.addProgram(library, library); err != nil {
 			return err
 		}
 	}

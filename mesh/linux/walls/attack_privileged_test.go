@@ -292,8 +292,14 @@ func TestPrivilegedAttacks(t *testing.T) {
 	}
 }
 
+// solicitsRouters reports whether a frame is of ICMPv6 (58) and of type 133 (RFC 4861, section 4.1).
+func solicitsRouters(frame []byte) bool {
+	const icmp = 14 + 40
+	return len(frame) > icmp && [2]byte(frame[12:14]) == [2]byte{0x86, 0xdd} && frame[20] == 58 && frame[icmp] == 133
+}
+
 // forged reports whether a frame is the attack's, or is the attacker's and no ARP in its own name. Reports about
-// groups, which follow a hop-by-hop header, are its kernel's.
+// groups, which follow a hop-by-hop header, and router solicitations are its kernel's.
 func (a attack) forged(frame []byte, attacker pod) bool {
 	const headers = 14 + 20 // what changes where the frame goes through IP
 	switch {
@@ -301,7 +307,7 @@ func (a attack) forged(frame []byte, attacker pod) bool {
 		return true
 	case slices.Equal(frame[14:headers], a.frame[14:headers]):
 		return true
-	case [6]byte(frame[6:12]) != attacker.mac(), frame[12] == 0x86 && frame[20] == 0:
+	case [6]byte(frame[6:12]) != attacker.mac(), frame[12] == 0x86 && frame[20] == 0, solicitsRouters(frame):
 		return false
 	}
 	own := arp([6]byte(frame), attacker.mac(), frame[21], attacker.mac(), attacker.v4(), attacker.v4())
