@@ -80,7 +80,7 @@ func (p *policies) config(on bool, c agent.Config) agent.Config {
 // connect makes the pass once the agent is there, whose status it shares.
 func (p *policies) connect(d *daemon, cluster *kube.Cluster, a *agent.Agent) {
 	p.enforcer = enforce.New(enforce.Config{
-		Node: d.node.name, Bridge: d.mesh.Bridge, Cluster: &p.cluster, Host: p.walls, Index: policy.NewIndex(),
+		Node: d.node.name, Cluster: &p.cluster, Host: p.walls, Index: policy.NewIndex(),
 		Records: p.records, Adopt: d.attachments.Attachments, Status: a.Status(), Changed: a.Poke, Log: p.log,
 		Resync: d.resync,
 	})

@@ -19,6 +19,7 @@ import (
 	"warren.mesh/mesh/loop"
 	"warren.mesh/mesh/nft"
 	"warren.mesh/mesh/policy"
+	"warren.mesh/mesh/ports"
 	"warren.mesh/mesh/status"
 )
 
@@ -39,15 +40,16 @@ type Cluster interface {
 type Host interface {
 	// PolicySupport returns an error that says what the kernel or nft lack for network policies, and the remedy.
 	PolicySupport(ctx context.Context) error
-	// BridgeMAC returns the hardware address of the pods' bridge; zero while there is no bridge.
-	BridgeMAC() ([6]byte, error)
+	// Bridge returns the pods' bridge with all of its ports; its name alone while there is none.
+	Bridge() (ports.Bridge, error)
 	// SyncTables makes the two tables what the layouts say, and writes nothing if they are.
 	SyncTables(ctx context.Context, ports, policy nft.Layout) (changed bool, err error)
 	// EditTables changes the tables. tightens says that something is withdrawn: what was let through is judged anew.
 	EditTables(ctx context.Context, ports, policy nft.Edit, tightens bool) error
-	// WatchTables calls poke whenever somebody else changes the tables, the bridge or its hardware address, until ctx
-	// ends.
-	WatchTables(ctx context.Context, poke func()) error
+	// WatchTables calls changed whenever somebody else changes the tables, the bridge or its hardware address, and
+	// moved whenever the bridge has other ports than before, or may have, until ctx ends. It begins with a call of
+	// moved.
+	WatchTables(ctx context.Context, changed, moved func()) error
 	// RemoveTables deletes both tables. Deleting absent ones succeeds.
 	RemoveTables(ctx context.Context) error
 	// Forget deletes the connections that conntrack knows from, to or translated to these addresses.
@@ -87,12 +89,12 @@ type Records interface {
 
 // Config is what an Enforcer needs. All fields are required, but for those that say otherwise.
 type Config struct {
-	// Node is the own Node's name, and Bridge the name of the pods' bridge.
-	Node, Bridge string
-	Cluster      Cluster
-	Host         Host
-	Index        Index
-	Records      Records
+	// Node is the own Node's name.
+	Node    string
+	Cluster Cluster
+	Host    Host
+	Index   Index
+	Records Records
 	// Adopt returns what was attached before there were records, sorted; nil for nothing.
 	Adopt func() (attachments []gate.Attachment, problems []error)
 	// Status is where the pass writes how it fares.
@@ -170,7 +172,7 @@ func (e *Enforcer) Run(ctx context.Context) {
 func (e *Enforcer) watch(ctx context.Context) {
 	retry := loop.Backoff{First: 250 * time.Millisecond, Most: 30 * time.Second, Jitter: true}
 	for {
-		err := e.cfg.Host.WatchTables(ctx, e.contradicted)
+		err := e.cfg.Host.WatchTables(ctx, e.contradicted, e.portsMoved)
 		if ctx.Err() != nil {
 			return
 		}
@@ -188,6 +190,9 @@ func (e *Enforcer) contradicted() {
 	e.dirty.Store(true)
 	e.worker.Poke()
 }
+
+// portsMoved asks for a pass, soon, because the bridge has other ports than before.
+func (e *Enforcer) portsMoved() { e.change(func() (urgent bool) { return false }) }
 
 // Poke asks for a pass because a result of Cluster has changed. It never blocks.
 func (e *Enforcer) Poke() {

@@ -217,13 +217,52 @@ func TestBridgeMACChanges(t *testing.T) {
 	simulate(t, func(w *world) {
 		running(w)
 		before := w.kernel.idents[nft.ID{Family: "bridge", Name: "warren"}]
-		w.kernel.set(func(k *kernel) { k.mac[5] = 9 })
+		w.kernel.set(func(k *kernel) { k.bridge.MAC[5] = 9 })
 		w.Poke()
 		synctest.Wait()
 		if after := w.kernel.idents[nft.ID{Family: "bridge", Name: "warren"}]; after == before {
 			t.Error("the table has the bridge's former address")
 		}
 		w.wantIdentities("10.244.1.2", "10.244.1.3", "vetha", "vethb")
+	})
+}
+
+// Ports of the bridge of which no pod is known are told to the kernel, soon after they come; an ADD takes its port from
+// them, and DEL gives it back until the interface is gone. A daemon that starts again writes nothing.
+func TestPodlessPorts(t *testing.T) {
+	simulate(t, func(w *world) {
+		web, _ := running(w)
+		want := func(when string, ports ...string) {
+			t.Helper()
+			time.Sleep(most)
+			synctest.Wait()
+			if d := cmp.Diff(ports, w.kernel.podless()); d != "" {
+				t.Errorf("%s (-want +got):\n%s", when, d)
+			}
+		}
+		_, compared := w.kernel.counts()
+		w.kernel.plug("vetha", "vethb")
+		want("all are known")
+		w.kernel.plug("vetha", "vethb", "vethc", "tap0")
+		want("two came", "tap0", "vethc")
+		w.added(attachmentOf(web, "c", 4))
+		want("a pod is attached, in the place of an older one", "tap0", "vetha")
+		w.detached("c")
+		want("it is detached", "tap0", "vetha", "vethc")
+		w.kernel.plug("vethb", "tap0")
+		want("two ports went", "tap0")
+		if _, after := w.kernel.counts(); after != compared {
+			t.Errorf("the whole tables were compared %d times", after-compared)
+		}
+		before, _ := w.kernel.counts()
+		w.stop()
+		w.start()
+		want("after a restart", "tap0")
+		if after, _ := w.kernel.counts(); after != before {
+			t.Errorf("%d writes by a restart", after-before)
+		}
+		w.kernel.meddle(func(tables map[nft.ID]model) { clear(tables) })
+		want("put right", "tap0")
 	})
 }
 

@@ -21,7 +21,7 @@ func onKernel(t *testing.T, r Records, pods ...policy.Pod) *Enforcer {
 		t.Fatal(err)
 	}
 	e := New(Config{
-		Node: "node-a", Bridge: "warren-br0", Cluster: &cluster{synced: true, nodes: []mesh.Node{node("node-a", 1)}},
+		Node: "node-a", Cluster: &cluster{synced: true, nodes: []mesh.Node{node("node-a", 1)}},
 		Host: tables, Index: policy.NewIndex(), Records: r,
 		Status: status.NewBoard(status.Snapshot{}, func(status.Snapshot, status.Snapshot) {}),
 	})

@@ -21,6 +21,7 @@ import (
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/nft"
 	"warren.mesh/mesh/policy"
+	"warren.mesh/mesh/ports"
 	"warren.mesh/mesh/status"
 )
 
@@ -75,7 +76,7 @@ func (w *world) start() {
 		status.Snapshot{Enforcement: status.Enforcement{On: true}}.Begin(time.Now()).End(time.Now()),
 		func(status.Snapshot, status.Snapshot) {})
 	w.Enforcer = New(Config{
-		Node: "node-a", Bridge: "warren-br0", Cluster: w.cluster, Host: w.kernel, Index: policy.NewIndex(),
+		Node: "node-a", Cluster: w.cluster, Host: w.kernel, Index: policy.NewIndex(),
 		Records: w.records, Status: w.board, Log: log,
 		Adopt: func() ([]gate.Attachment, []error) { return w.adopt, nil },
 	})
@@ -214,29 +215,32 @@ type kernel struct {
 	mu     sync.Mutex
 	tables map[nft.ID]model
 	idents map[nft.ID]string
-	mac    [6]byte
+	bridge ports.Bridge
 	// syncs, edits and tightened count calls, and writes those that changed something.
 	syncs, edits, tightened, writes int
 	// fail is returned by writes, unsupported by PolicySupport.
 	fail, unsupported error
 	// held, where not nil, holds writes until it is closed.
 	held chan struct{}
-	poke func()
+	// changed and moved are those of the daemon that watches.
+	changed, moved func()
 	// forgotten are the addresses whose connections were deleted.
 	forgotten []netip.Addr
 }
 
 func newKernel() *kernel {
-	return &kernel{tables: map[nft.ID]model{}, idents: map[nft.ID]string{}, mac: [6]byte{2, 0, 0, 0, 0, 1}}
+	return &kernel{tables: map[nft.ID]model{}, idents: map[nft.ID]string{}, bridge: ports.Bridge{
+		Name: "warren-br0", MAC: [6]byte{2, 0, 0, 0, 0, 1},
+	}}
 }
 
 func (k *kernel) PolicySupport(context.Context) error {
 	return k.locked(func() error { return k.unsupported })
 }
 
-func (k *kernel) BridgeMAC() (mac [6]byte, err error) {
-	err = k.locked(func() error { mac = k.mac; return nil })
-	return mac, err
+func (k *kernel) Bridge() (b ports.Bridge, err error) {
+	err = k.locked(func() error { b = k.bridge; b.Ports = slices.Clone(b.Ports); return nil })
+	return b, err
 }
 
 func (k *kernel) locked(do func() error) error {
@@ -306,10 +310,11 @@ func (k *kernel) EditTables(ctx context.Context, ports, policies nft.Edit, tight
 	})
 }
 
-func (k *kernel) WatchTables(ctx context.Context, poke func()) error {
+func (k *kernel) WatchTables(ctx context.Context, changed, moved func()) error {
 	k.mu.Lock()
-	k.poke = poke
+	k.changed, k.moved = changed, moved
 	k.mu.Unlock()
+	moved()
 	<-ctx.Done()
 	return nil
 }
@@ -334,9 +339,29 @@ func (k *kernel) Forget(addrs []netip.Addr) error {
 func (k *kernel) meddle(change func(tables map[nft.ID]model)) {
 	k.mu.Lock()
 	change(k.tables)
-	poke := k.poke
+	poke := k.changed
 	k.mu.Unlock()
 	poke()
+}
+
+// plug makes these the bridge's ports, and tells the daemon.
+func (k *kernel) plug(names ...string) {
+	k.mu.Lock()
+	k.bridge.Ports = names
+	moved := k.moved
+	k.mu.Unlock()
+	moved()
+}
+
+// podless returns the ports in the kernel that no pod is known of, sorted.
+func (k *kernel) podless() (all []string) {
+	for what := range k.read(ports.Table) {
+		if fields := strings.Split(what, "\x00"); fields[0] == "element podless" {
+			all = append(all, fields[2])
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 func (k *kernel) read(id nft.ID) model {

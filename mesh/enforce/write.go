@@ -39,7 +39,7 @@ type force struct {
 
 // plan takes what has come since the last pass.
 func (e *Enforcer) plan() (plan, error) {
-	mac, err := e.cfg.Host.BridgeMAC()
+	bridge, err := e.cfg.Host.Bridge()
 	if err != nil {
 		return plan{}, err
 	}
@@ -51,7 +51,7 @@ func (e *Enforcer) plan() (plan, error) {
 	e.setNodes(nodes)
 	p := plan{changes: e.changes, settled: settle(e.held, e.known)}
 	e.give(p.settled.pods)
-	p.ports = ports.Layout(e.cfg.Bridge, mac, p.settled.ports)
+	p.ports = ports.Layout(bridge, p.settled.ports)
 	p.whole = e.dirty.Swap(false) || p.ports.Identity() != e.written.Identity()
 	if p.whole {
 		p.table = e.cfg.Index.State().Table

@@ -11,6 +11,7 @@ import (
 // The sets.
 const (
 	portsSet   = "ports"
+	podlessSet = "podless"
 	macSet     = "mac"
 	bound4Set  = "bound4"
 	bound6Set  = "bound6"
@@ -33,6 +34,20 @@ func PortElements(p Port) []nft.Element {
 		all = append(all, addressElements(p.Interface, mac, ip.Unmap())...)
 	}
 	return all
+}
+
+// podlessElements returns the ports of the bridge that are none of these pods'.
+func podlessElements(all []string, pods []Port) (elements []nft.Element) {
+	known := map[string]bool{}
+	for _, p := range pods {
+		known[p.Interface] = true
+	}
+	for _, name := range all {
+		if !known[name] {
+			elements = append(elements, nft.Element{Set: podlessSet, Key: []string{name}})
+		}
+	}
+	return elements
 }
 
 func addressElements(port, mac string, ip netip.Addr) []nft.Element {

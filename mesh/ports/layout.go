@@ -16,17 +16,17 @@ const (
 	Unknown = "unknown"
 )
 
-// Layout returns the table for the bridge of that name and hardware address, with these ports, in any order. The table
-// leaves frames of other bridges alone.
+// Layout returns the table for the bridge, with the pods that are known, in any order. The table leaves frames of other
+// bridges alone.
 //
-// A frame from a port that is not among them does not reach the ports that are, and does not reach this host by the
-// bridge's address. That two such ports reach each other is left open: only the kernel's module nft_meta_bridge, which
-// not every kernel has, could tell them from the ports of other bridges.
-func Layout(bridge string, bridgeMAC [6]byte, ports []Port) nft.Layout {
+// A frame from a port without a known pod does not reach the ports that have one, and does not reach this host by the
+// bridge's address. Two ports without a known pod do not reach each other once both are among b.Ports: the rules cannot
+// ask for a frame's bridge, because not every kernel has the module nft_meta_bridge.
+func Layout(b Bridge, pods []Port) nft.Layout {
 	l := nft.Layout{
 		ID:      Table,
 		Comment: "warren: each port of the bridge speaks for its own pod",
-		Origin:  "bridge " + bridge,
+		Origin:  "bridge " + b.Name,
 		Counters: []nft.Counter{
 			{Name: Spoofed, Comment: "dropped: a pod in another's name, or by a protocol that pods do not speak"},
 			{Name: Beside, Comment: "dropped: from pod to pod past IP"},
@@ -34,17 +34,19 @@ func Layout(bridge string, bridgeMAC [6]byte, ports []Port) nft.Layout {
 		},
 		Sets: []nft.Set{
 			{Name: portsSet, Type: "ifname", Comment: "ports of the bridge with a known pod"},
+			{Name: podlessSet, Type: "ifname", Comment: "ports of the bridge of which no pod is known (yet)"},
 			{Name: macSet, Type: "ifname . ether_addr", Comment: "the pod's hardware address"},
 			{Name: bound4Set, Type: "ifname . ether_addr . ipv4_addr", Comment: "the pod's IPv4 address"},
 			{Name: bound6Set, Type: "ifname . ether_addr . ipv6_addr", Comment: "the pod's IPv6 address"},
 			{Name: target6Set, Typeof: "iifname . @th,64,128", Comment: "what the pod may advertise"},
 			{Name: option6Set, Typeof: "iifname . @th,192,64", Comment: "the pod's hardware address there"},
 		},
-		Chains: chains(formatMAC(bridgeMAC)),
+		Chains: chains(formatMAC(b.MAC)),
 	}
-	for _, p := range ports {
+	for _, p := range pods {
 		l.Elements = append(l.Elements, PortElements(p)...)
 	}
+	l.Elements = append(l.Elements, podlessElements(b.Ports, pods)...)
 	return l
 }
 
@@ -171,6 +173,7 @@ func through() nft.Chain {
 		Name: "through", Comment: "what is left to the bridge: address resolution and neighbour discovery",
 		Type: "filter", Hook: "forward", Priority: "filter",
 		Rules: []nft.Rule{
+			{Text: "iifname @podless oifname @podless " + drop(Unknown), Reason: "from no known pod to none"},
 			{Text: "iifname != @ports oifname != @ports accept", Reason: "another bridge"},
 			{Text: "iifname != @ports " + drop(Unknown), Reason: "to a pod, from no known one"},
 			{Text: "ether type arp accept", Reason: "checked before"},

@@ -29,24 +29,26 @@ func TestPrivilegedReadBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mac, all := [6]byte{2, 0, 0, 0, 0, 1}, twoPorts()
-	if err := table.Replace(t.Context(), Layout("warren-br0", mac, all[:1])); err != nil {
+	bridge := Bridge{Name: "warren-br0", MAC: [6]byte{2, 0, 0, 0, 0, 1}, Ports: []string{"veth2", "veth3"}}
+	all := twoPorts()
+	if err := table.Replace(t.Context(), Layout(bridge, all[:1])); err != nil {
 		t.Fatal(err)
 	}
+	podless := nft.Element{Set: "podless", Key: []string{"veth3"}}
 	for _, step := range []struct {
 		what  string
 		ports []Port
 		want  nft.Edit
 	}{
 		{"nothing changed", all[:1], nft.Edit{}},
-		{"another port", all, nft.Edit{Add: PortElements(all[1])}},
-		{"it is gone", all[:1], nft.Edit{Remove: PortElements(all[1])}},
+		{"another port", all, nft.Edit{Add: PortElements(all[1]), Remove: []nft.Element{podless}}},
+		{"it is gone", all[:1], nft.Edit{Add: []nft.Element{podless}, Remove: PortElements(all[1])}},
 	} {
 		l, err := table.List(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		edit, ok := nft.Diff(l, Layout("warren-br0", mac, step.ports))
+		edit, ok := nft.Diff(l, Layout(bridge, step.ports))
 		if !ok || len(edit.Add) != len(step.want.Add) || len(edit.Remove) != len(step.want.Remove) {
 			t.Errorf("%s: %v (-want +got):\n%s", step.what, ok, cmp.Diff(step.want, edit))
 		}
@@ -58,7 +60,8 @@ func TestPrivilegedReadBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := nft.Diff(l, Layout("warren-br0", [6]byte{2, 0, 0, 0, 0, 9}, all)); ok {
+	bridge.MAC[5] = 9
+	if _, ok := nft.Diff(l, Layout(bridge, all)); ok {
 		t.Error("another address of the bridge is no other table")
 	}
 }

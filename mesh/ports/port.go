@@ -5,6 +5,15 @@ package ports
 
 import "net/netip"
 
+// Bridge is the node's bridge of pods.
+type Bridge struct {
+	Name string
+	// MAC is the bridge's own hardware address; zero while there is no bridge.
+	MAC [6]byte
+	// Ports are the names of all ports that the bridge has, in any order, whether or not a pod is known of them.
+	Ports []string
+}
+
 // Port is a port of the bridge, with the pod that is behind it.
 type Port struct {
 	// Interface is the host's end of the pod's veth pair.

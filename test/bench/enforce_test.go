@@ -16,6 +16,7 @@ import (
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/mesh/nft"
 	"warren.mesh/mesh/policy"
+	"warren.mesh/mesh/ports"
 	"warren.mesh/mesh/status"
 	"warren.mesh/test/lab/namespace"
 )
@@ -44,7 +45,9 @@ func (k *kernel) PolicySupport(ctx context.Context) error {
 	return k.net.Do(func() error { return k.Walls.PolicySupport(ctx) })
 }
 
-func (k *kernel) BridgeMAC() ([6]byte, error) { return [6]byte{2, 0, 0, 0, 0, 1}, nil }
+func (k *kernel) Bridge() (ports.Bridge, error) {
+	return ports.Bridge{Name: "warren-br0", MAC: [6]byte{2, 0, 0, 0, 0, 1}}, nil
+}
 
 func (k *kernel) SyncTables(ctx context.Context, ports, policies nft.Layout) (changed bool, err error) {
 	begin := time.Now()
@@ -63,8 +66,8 @@ func (k *kernel) EditTables(ctx context.Context, ports, policies nft.Edit, tight
 	return err
 }
 
-func (k *kernel) WatchTables(ctx context.Context, poke func()) error {
-	return k.net.Do(func() error { return k.Walls.WatchTables(ctx, poke) })
+func (k *kernel) WatchTables(ctx context.Context, changed, moved func()) error {
+	return k.net.Do(func() error { return k.Walls.WatchTables(ctx, changed, moved) })
 }
 
 func (k *kernel) Forget(addrs []netip.Addr) error {
@@ -160,7 +163,7 @@ func start(b *testing.B, on *kernel, policies int) (k *keeper, all, written time
 	k.board = status.NewBoard(status.Snapshot{Enforcement: status.Enforcement{On: true}},
 		func(status.Snapshot, status.Snapshot) {})
 	k.Enforcer = enforce.New(enforce.Config{
-		Node: "node1", Bridge: "warren-br0", Cluster: listed{}, Host: on, Index: policy.NewIndex(),
+		Node: "node1", Cluster: listed{}, Host: on, Index: policy.NewIndex(),
 		Records: recorded{}, Status: k.board,
 	})
 	begin := time.Now()

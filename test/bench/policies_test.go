@@ -72,7 +72,7 @@ func newWays(b *testing.B, numbers ...int) map[string]way {
 	c.Sync()
 	bareNode(b, c.Nodes[0], true)
 	bareNode(b, c.Nodes[1], false)
-	layout := ports.Layout("warren-br0", [6]byte{2, 0, 0, 0, 0, 1}, c.Nodes[1].Ports())
+	layout := ports.Layout(ports.Bridge{Name: "warren-br0", MAC: [6]byte{2, 0, 0, 0, 0, 1}}, c.Nodes[1].Ports())
 	err := c.Nodes[1].Net.Do(func() error {
 		_, err := c.Nodes[1].Walls.SyncTables(b.Context(), layout, accepting())
 		return err

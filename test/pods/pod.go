@@ -101,7 +101,8 @@ func (c *Cluster) Sync() (problems []policy.Problem) {
 		state, found := policy.Compile(c.InputOf(n))
 		problems = append(problems, found...)
 		n.do(func() error {
-			_, err := n.Walls.SyncTables(c.t.Context(), ports.Layout(bridge, bridgeMAC, n.Ports()), state.Table)
+			layout := ports.Layout(ports.Bridge{Name: bridge, MAC: bridgeMAC}, n.Ports())
+			_, err := n.Walls.SyncTables(c.t.Context(), layout, state.Table)
 			return err
 		})
 	}

@@ -23,6 +23,8 @@ type Event struct {
 	MAC  [6]byte
 	MTU  int
 	Up   bool
+	// Master is the Index of the bridge that the link is a port of, or of another interface above it; zero for none.
+	Master int
 	// Outward reports whether a link is of a kind that leads out of a host: hardware, a bond, a team or a VLAN.
 	Outward bool
 	// Route lacks its Link. Unreachable reports whether it has none: IPv6's unreachable routes have an Index all the
@@ -98,6 +100,8 @@ func parseLink(data []byte, gone bool) Event {
 			}
 		case unix.IFLA_MTU:
 			e.MTU = int(number(value))
+		case unix.IFLA_MASTER:
+			e.Master = int(number(value))
 		case unix.IFLA_LINKINFO:
 			linkType = kindOf(value)
 		}

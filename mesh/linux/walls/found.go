@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	rtnetlink "github.com/mdlayher/netlink"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"warren.mesh/mesh/linux/rtnl"
@@ -17,19 +19,35 @@ import (
 // linux/if_addr.h); unix.IFLA_TARGET_NETNSID is the same for interfaces.
 const targetNetnsID = 10
 
-// BridgeMAC returns the bridge's hardware address; zero while there is no bridge.
-func (w *Walls) BridgeMAC() (mac [6]byte, err error) {
+// Bridge returns the bridge as it is, with all of its ports; its name alone while there is none.
+func (w *Walls) Bridge() (ports.Bridge, error) {
+	b := ports.Bridge{Name: w.bridge}
 	conn, err := rtnl.Open()
 	if err != nil {
-		return mac, err
+		return b, err
 	}
 	defer conn.Close()
-	link, err := conn.Find(w.bridge)
-	if err != nil || link == nil {
-		return mac, err
+	bridge, all, err := w.links(conn)
+	if err != nil || bridge == nil {
+		return b, err
 	}
-	copy(mac[:], link.Attrs().HardwareAddr)
-	return mac, nil
+	copy(b.MAC[:], bridge.Attrs().HardwareAddr)
+	for _, port := range all {
+		b.Ports = append(b.Ports, port.Attrs().Name)
+	}
+	return b, nil
+}
+
+// links returns the bridge, nil where there is none, and its ports.
+func (w *Walls) links(conn *rtnl.Conn) (bridge netlink.Link, ports []netlink.Link, err error) {
+	bridge, err = conn.Find(w.bridge)
+	if err != nil || bridge == nil {
+		return nil, nil, err
+	}
+	all, err := conn.Links()
+	return bridge, slices.DeleteFunc(all, func(link netlink.Link) bool {
+		return link.Attrs().MasterIndex != bridge.Attrs().Index
+	}), err
 }
 
 // FoundPorts returns the veth interfaces that are ports of the bridge, in any order, each with the hardware address and
@@ -42,11 +60,7 @@ func (w *Walls) FoundPorts() ([]ports.Port, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	bridge, err := conn.Find(w.bridge)
-	if err != nil || bridge == nil {
-		return nil, err
-	}
-	links, err := conn.Links()
+	_, links, err := w.links(conn)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +72,7 @@ func (w *Walls) FoundPorts() ([]ports.Port, error) {
 	var all []ports.Port
 	for _, link := range links {
 		a := link.Attrs()
-		if a.MasterIndex != bridge.Attrs().Index || link.Type() != "veth" || a.NetNsID < 0 {
+		if link.Type() != "veth" || a.NetNsID < 0 {
 			continue
 		}
 		peer := peer{conn: peers, namespace: int32(a.NetNsID), index: int32(a.ParentIndex)}

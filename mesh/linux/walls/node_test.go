@@ -39,6 +39,7 @@ var (
 	podB = pod{"x", "b", "db", 3}
 	podC = pod{"y", "c", "c", 4}
 	podD = pod{"y", "d", "d", 5}
+	podE = pod{"y", "e", "e", 6}
 )
 
 func (p pod) v4() netip.Addr { return netip.AddrFrom4([4]byte{10, 244, 1, p.number}) }
@@ -134,6 +135,11 @@ func (n *node) run(where, commands string) {
 // attach makes the pod, of which the tables know nothing before know and the next sync.
 func (n *node) attach(p pod) {
 	n.t.Helper()
+	n.attachTo(bridge, p)
+}
+
+func (n *node) attachTo(bridge string, p pod) {
+	n.t.Helper()
 	n.ns[p.name] = namespace.New(n.t)
 	n.quiet(p.name)
 	n.ns["node"].Command(n.t, "ip", "link", "add", p.veth(), "type", "veth", "peer", "name", "eth0", "netns",
@@ -192,18 +198,18 @@ func (n *node) sync() {
 // make makes the tables: this one of policies, and the one of the attached pods' ports.
 func (n *node) make(table nft.Layout) {
 	n.t.Helper()
-	mac, err := n.BridgeMAC()
+	b, err := n.Bridge()
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	if _, err := n.SyncTables(n.t.Context(), ports.Layout(bridge, mac, n.attached()), table); err != nil {
+	if _, err := n.SyncTables(n.t.Context(), ports.Layout(b, n.attached()), table); err != nil {
 		n.t.Fatal(err)
 	}
 }
 
 // attached returns the ports of the input's pods.
 func (n *node) attached() (all []ports.Port) {
-	for _, p := range []pod{podA, podB, podC, podD} {
+	for _, p := range []pod{podA, podB, podC, podD, podE} {
 		for _, a := range n.in.Attached {
 			if a.Name == p.name {
 				all = append(all, p.port())

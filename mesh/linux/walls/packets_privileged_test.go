@@ -271,13 +271,17 @@ nft add rule inet firewall forward oifname warren-br0 accept`)
 	}
 }
 
-// TestPrivilegedUnknownPod holds a pod closed of which nothing is known: it gets nothing from pods, and reaches nobody.
+// TestPrivilegedUnknownPod holds pods closed of which nothing is known: they get nothing from pods, and reach nobody.
 func TestPrivilegedUnknownPod(t *testing.T) {
 	n := policyNode(t, false)
 	n.attach(podD)
+	n.attach(podE)
 	n.serve("d", 80)
+	n.serve("e", 80)
+	n.sync() // as the daemon does when the bridge has other ports
 	tries := []try{
 		{what: "to it", from: "a", network: "tcp", to: of(podD), port: 80, want: silent},
+		{what: "to another one", from: "d", network: "tcp", to: of(podE), port: 80, want: silent},
 		{what: "to a pod that nobody isolates", from: "d", network: "tcp", to: of(podC), port: 80, want: silent},
 		{what: "to another node", from: "d", network: "tcp", to: remote, port: 80, want: silent},
 		{what: "to its own node", from: "d", network: "tcp", to: gateway, port: 10250, want: silent},
@@ -287,12 +291,12 @@ func TestPrivilegedUnknownPod(t *testing.T) {
 	if err != nil || counters["unknown"] == 0 {
 		t.Errorf("counters %v, %v", counters, err)
 	}
-	n.know(podD)
+	n.know(podD, podE)
 	n.sync()
 	// Who asked for a hardware address in vain fails all that waits for it three seconds after the first question, also
 	// what comes after the last one: on a slow machine, the next tries.
 	n.run("node", "ip neighbor flush dev warren-br0")
-	for _, where := range []string{"a", "d"} {
+	for _, where := range []string{"a", "d", "e"} {
 		n.run(where, "ip neighbor flush dev eth0")
 	}
 	for i := range tries {

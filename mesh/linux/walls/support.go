@@ -9,7 +9,7 @@ import (
 
 // probePorts is the table of one port, with all that a real one has.
 func probePorts(bridge string) nft.Layout {
-	return ports.Layout(bridge, [6]byte{2}, []ports.Port{{
+	return ports.Layout(ports.Bridge{Name: bridge, MAC: [6]byte{2}, Ports: []string{"other"}}, []ports.Port{{
 		Interface: "probe", MAC: [6]byte{2}, Addrs: []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()},
 	}})
 }

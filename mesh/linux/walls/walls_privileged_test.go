@@ -2,7 +2,9 @@ package walls
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -68,7 +70,7 @@ func layouts(in policy.Input) (portsTable, policyTable nft.Layout) {
 		all = append(all, ports.Port{Interface: "veth" + a.Name, MAC: mac, Addrs: a.Addrs})
 	}
 	state, _ := policy.Compile(in)
-	return ports.Layout(bridge, bridgeMAC, all), state.Table
+	return ports.Layout(ports.Bridge{Name: bridge, MAC: bridgeMAC}, all), state.Table
 }
 
 // syncs makes the tables as in has them, and fails unless that takes so many transactions.
@@ -125,7 +127,7 @@ func TestPrivilegedSync(t *testing.T) {
 	}
 	// With the bridge's address the table of ports is replaced, in the transaction in which the other one is edited.
 	portsTable, policyTable := layouts(one)
-	portsTable.Chains = ports.Layout(bridge, [6]byte{2, 9}, nil).Chains
+	portsTable.Chains = ports.Layout(ports.Bridge{Name: bridge, MAC: [6]byte{2, 9}}, nil).Chains
 	before := generation(t)
 	if _, err := w.SyncTables(t.Context(), portsTable, policyTable); err != nil || generation(t)-before != 1 {
 		t.Errorf("%v, %d transactions", err, generation(t)-before)
@@ -182,7 +184,7 @@ func TestPrivilegedEdits(t *testing.T) {
 func TestPrivilegedDrift(t *testing.T) {
 	w, in := open(t), twoPods()
 	syncs(t, w, in, 1)
-	pokes := watch(t, w)
+	pokes, _ := watch(t, w)
 	for what, commands := range map[string]string{
 		"a table deleted":       "nft delete table bridge warren",
 		"both flushed":          "nft flush ruleset",
@@ -210,10 +212,42 @@ func TestPrivilegedDrift(t *testing.T) {
 	<-pokes
 }
 
+// TestPrivilegedPortsMove tells of interfaces that become ports of the bridge, or are none any more, and asks for no
+// comparison of the tables.
+func TestPrivilegedPortsMove(t *testing.T) {
+	w := open(t)
+	syncs(t, w, twoPods(), 1)
+	namespace.Run(t, "ip link add warren-br0 address 02:00:00:00:00:01 type bridge\n"+
+		"ip link add veth1 type veth peer name eth1\nip link set veth1 master warren-br0")
+	pokes, moves := watch(t, w)
+	for i, step := range []struct {
+		what, command string
+		want          []string
+	}{
+		{"at the start", "true", []string{"veth1"}},
+		{"it leaves", "ip link set veth1 nomaster", nil},
+		{"it comes back", "ip link set veth1 master warren-br0", []string{"veth1"}},
+		{"it gets another name", "ip link set veth1 name veth2", []string{"veth2"}},
+		{"its interface goes", "ip link delete veth2", nil},
+	} {
+		namespace.Run(t, step.command)
+		// The one comparison that a change of the bridge asks for comes after what was told of before.
+		namespace.Run(t, fmt.Sprintf("ip link set warren-br0 address 02:00:00:00:01:%02x", i))
+		<-pokes
+		if len(moves) == 0 || len(pokes) > 0 {
+			t.Errorf("%s: told %d times, and %d comparisons", step.what, len(moves), len(pokes))
+		}
+		drain(moves)
+		if b, err := w.Bridge(); err != nil || !slices.Equal(b.Ports, step.want) {
+			t.Errorf("%s: %v, %v; want %v", step.what, b.Ports, err, step.want)
+		}
+	}
+}
+
 // watch runs WatchTables in the calling goroutine's namespace until the test ends.
-func watch(t *testing.T, w *Walls) (pokes chan struct{}) {
+func watch(t *testing.T, w *Walls) (pokes, moves chan struct{}) {
 	t.Helper()
-	pokes = make(chan struct{}, 1000)
+	pokes, moves = make(chan struct{}, 1000), make(chan struct{}, 1000)
 	ctx, cancel := context.WithCancel(context.Background())
 	own, err := namespace.OpenNet("/proc/thread-self/ns/net")
 	if err != nil {
@@ -223,7 +257,7 @@ func watch(t *testing.T, w *Walls) (pokes chan struct{}) {
 	go func() {
 		err := own.Enter()
 		if err == nil {
-			err = w.WatchTables(ctx, func() { pokes <- struct{}{} })
+			err = w.WatchTables(ctx, func() { pokes <- struct{}{} }, func() { moves <- struct{}{} })
 		}
 		ended <- err
 	}()
@@ -240,7 +274,7 @@ func watch(t *testing.T, w *Walls) (pokes chan struct{}) {
 		select {
 		case <-pokes:
 			drain(pokes)
-			return pokes
+			return pokes, moves
 		default:
 		}
 	}
@@ -274,6 +308,7 @@ func TestPrivilegedFoundPorts(t *testing.T) {
 	if found, err := w.FoundPorts(); err != nil || len(found) != 0 {
 		t.Errorf("without a bridge: %v, %v", found, err)
 	}
+	wantBridge(t, w, ports.Bridge{Name: bridge})
 	namespace.Run(t, "ip link add warren-br0 address 02:00:00:00:00:01 type bridge\nip link add other type bridge")
 	for name, master := range map[string]string{"veth1": bridge, "veth2": "other"} {
 		pod := namespace.New(t)
@@ -283,10 +318,7 @@ func TestPrivilegedFoundPorts(t *testing.T) {
 		pod.Command(t, "ip", "address", "add", "10.244.1.2/24", "dev", "eth0")
 		pod.Command(t, "ip", "address", "add", "fd00:10:244:1::2/64", "dev", "eth0", "nodad")
 	}
-	mac, err := w.BridgeMAC()
-	if err != nil || mac != bridgeMAC {
-		t.Errorf("bridge %x, %v", mac, err)
-	}
+	wantBridge(t, w, ports.Bridge{Name: bridge, MAC: bridgeMAC, Ports: []string{"veth1"}})
 	found, err := w.FoundPorts()
 	if err != nil {
 		t.Fatal(err)
@@ -297,5 +329,13 @@ func TestPrivilegedFoundPorts(t *testing.T) {
 	}}
 	if d := cmp.Diff(want, found, cmpopts.EquateComparable(netip.Addr{})); d != "" {
 		t.Errorf("ports (-want +got):\n%s", d)
+	}
+}
+
+func wantBridge(t *testing.T, w *Walls, want ports.Bridge) {
+	t.Helper()
+	got, err := w.Bridge()
+	if d := cmp.Diff(want, got); err != nil || d != "" {
+		t.Errorf("bridge: %v (-want +got)\n%s", err, d)
 	}
 }

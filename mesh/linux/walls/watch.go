@@ -9,10 +9,11 @@ import (
 	"warren.mesh/mesh/nft"
 )
 
-// WatchTables calls poke, from two goroutines, whenever somebody else has changed one of the tables, or may have, and
-// whenever the bridge comes, goes or gets another hardware address, until ctx ends; then it returns nil. What the other
-// methods change pokes nobody.
-func (w *Walls) WatchTables(ctx context.Context, poke func()) error {
+// WatchTables calls changed, from two goroutines, whenever somebody else has changed one of the tables, or may have,
+// and whenever the bridge comes, goes or gets another hardware address, until ctx ends; then it returns nil. It calls
+// moved at its start, and whenever the bridge has other ports than before, or may have. What the other methods change
+// calls neither.
+func (w *Walls) WatchTables(ctx context.Context, changed, moved func()) error {
 	// Both subscriptions on the caller's thread, whose network namespace they are about.
 	tables, err := nft.Subscribe(w.ports, w.policy)
 	if err != nil {
@@ -30,36 +31,56 @@ func (w *Walls) WatchTables(ctx context.Context, poke func()) error {
 	var errTables error
 	group.Go(func() {
 		defer cancel()
-		errTables = tables.Run(ctx, func(*nft.Table, uint32) { poke() })
+		errTables = tables.Run(ctx, func(*nft.Table, uint32) { changed() })
 	})
-	errLinks := w.watchBridge(ctx, links, poke)
+	errLinks := w.watchLinks(ctx, links, changed, moved)
 	cancel()
 	group.Wait()
 	return errors.Join(errTables, errLinks)
 }
 
-// watchBridge calls poke whenever the bridge's hardware address is another one than before.
-func (w *Walls) watchBridge(ctx context.Context, links *rtnl.Subscription, poke func()) error {
-	var seen rtnl.Event
+// watchLinks calls changed whenever the bridge is another one than before or has another hardware address, and moved
+// at the start and whenever an interface becomes a port of the bridge, is one no longer or gets another name.
+func (w *Walls) watchLinks(ctx context.Context, links *rtnl.Subscription, changed, moved func()) error {
+	moved()
+	var bridge rtnl.Event
+	// seen are the interfaces that were told of, as far as it matters for what they are ports of.
+	seen := map[int]rtnl.Event{}
 	for {
 		events, err := links.Receive()
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // it is the end of ctx that ends the subscription
 		}
 		if errors.Is(err, rtnl.ErrLost) {
-			poke()
+			clear(seen)
+			changed()
 		} else if err != nil {
 			return err
 		}
 		for _, e := range events {
-			if e.Kind != rtnl.LinkEvent || e.Name != w.bridge {
+			if e.Kind != rtnl.LinkEvent {
 				continue
 			}
-			e = rtnl.Event{Index: e.Index, Gone: e.Gone, MAC: e.MAC}
-			if seen != e {
-				seen = e
-				poke()
+			if b := (rtnl.Event{Index: e.Index, Gone: e.Gone, MAC: e.MAC}); e.Name == w.bridge && bridge != b {
+				bridge = b
+				changed()
+			}
+			if replugged(seen, e) {
+				moved()
 			}
 		}
 	}
+}
+
+// replugged notes what the event tells of an interface, and reports whether the ports of a bridge may be others than
+// before: an interface that is seen for the first time may have been one.
+func replugged(seen map[int]rtnl.Event, e rtnl.Event) bool {
+	before, known := seen[e.Index]
+	now := rtnl.Event{Name: e.Name, Master: e.Master}
+	if e.Gone {
+		delete(seen, e.Index)
+		return !known || before.Master != 0
+	}
+	seen[e.Index] = now
+	return before != now && (!known || before.Master != 0 || now.Master != 0)
 }
