@@ -63,9 +63,9 @@ var inside = []struct{ From, To, Reason string }{
 	{"cmd/kubectl-warren", "mesh mesh/bundle mesh/doctor mesh/explain mesh/graph mesh/kube/nodeobject " +
 		"mesh/plan mesh/status mesh/survey mesh/view",
 		"it runs where no node is"},
-	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/linux/lookup mesh/linux/walls mesh/agent mesh/enforce " +
-		"mesh/policy mesh/loop mesh/status mesh/userspace mesh/bundle mesh/doctor mesh/explain mesh/view " +
-		"cni cni/gate internal/atomicfile", "no fakes, no lab"},
+	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/linux/firewalls mesh/linux/lookup mesh/linux/walls " +
+		"mesh/agent mesh/enforce mesh/policy mesh/loop mesh/status mesh/userspace mesh/bundle mesh/doctor " +
+		"mesh/explain mesh/view cni cni/gate internal/atomicfile", "no fakes, no lab"},
 }
 
 // arrow forbids a package (not its tests) to depend on modules or packages below To, through however many others.

@@ -17,6 +17,7 @@ import (
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/explain"
 	"warren.mesh/mesh/linux"
+	"warren.mesh/mesh/linux/firewalls"
 	"warren.mesh/mesh/linux/lookup"
 	"warren.mesh/mesh/policy"
 	"warren.mesh/mesh/status"
@@ -26,6 +27,7 @@ import (
 type question struct {
 	look
 	connection policy.Connection
+	port       uint16
 }
 
 func newExplain() *cobra.Command {
@@ -57,6 +59,7 @@ func newExplain() *cobra.Command {
 	q.attachments.Bridge = mesh.Defaults().Bridge
 	cmd.Flags().StringVar(&q.attachments.CacheDir, "cni-cache-dir", "/var/lib/cni",
 		"directory in which the container runtime keeps what CNI answered")
+	cmd.Flags().Uint16Var(&q.port, "port", mesh.Defaults().Port, "WireGuard's UDP port, which the daemon's --port sets")
 	return cmd
 }
 
@@ -90,8 +93,30 @@ func (q *question) read(ctx context.Context, stderr io.Writer, args []string) (f
 	if table, there, err := lookup.Guard(ctx); tell(err) {
 		f.Guard = guardState(table.Link != "", there)
 	}
+	f.Firewalls = q.firewalls(ctx, tell)
 	readKernel(&f, tell)
 	return f, nil
+}
+
+// firewalls returns what others' firewalls drop of what the mesh needs, or may drop; nil where they could not be read.
+func (q *question) firewalls(ctx context.Context, tell func(error) bool) []explain.Firewall {
+	look := firewalls.Firewalls{Link: q.link, Bridge: q.attachments.Bridge, Port: q.port}
+	found, err := look.Look(ctx)
+	if !tell(err) {
+		return nil
+	}
+	all := []explain.Firewall{}
+	for _, x := range found {
+		hook := "input"
+		if x.Kind == firewalls.Forwarded {
+			hook = "forward"
+		}
+		all = append(all, explain.Firewall{
+			IPv4: x.Family != "ip6", IPv6: x.Family != "ip", Hook: hook, WireGuard: x.Kind == firewalls.WireGuard,
+			In: x.In, Out: x.Out, Surely: x.Surely, Reason: x.Reason, Remedy: x.Remedy,
+		})
+	}
+	return all
 }
 
 // ends returns the two ends, which are of one address family and of which one is on this node.

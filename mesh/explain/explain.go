@@ -37,6 +37,7 @@ const (
 	StepTable      = "table"
 	StepRoute      = "route"
 	StepGuard      = "guard"
+	StepFirewall   = "firewall"
 	StepPeer       = "peer"
 	StepSession    = "session"
 	StepBack       = "way back"
@@ -56,7 +57,7 @@ func (f Facts) steps() (all []view.Check) {
 		all = append(all, f.attachment(f.From))
 	}
 	if !f.From.local() {
-		all = append(all, f.peer(f.From), f.session(f.From), f.guard())
+		all = append(all, f.peer(f.From), f.session(f.From), f.guard(), f.firewall())
 	}
 	if f.From.here() || f.To.here() {
 		all = append(all, f.policy())
@@ -79,14 +80,23 @@ func (f Facts) onward() []view.Check {
 		if f.From.here() && f.Policies.Off {
 			return []view.Check{f.attachment(f.To)} // the bridge carries it, and nothing looks it up
 		}
-		return []view.Check{f.rule(), f.leads(StepRoute, f.Forth, f.Bridge), f.attachment(f.To)}
+		ways := []view.Check{f.rule(), f.leads(StepRoute, f.Forth, f.Bridge)}
+		if f.From.here() {
+			ways = append(ways, f.firewall())
+		}
+		return append(ways, f.attachment(f.To))
 	case ownNode:
-		return []view.Check{f.leads(StepRoute, f.Forth, localLink)}
+		ways := []view.Check{f.leads(StepRoute, f.Forth, localLink)}
+		if f.From.here() {
+			ways = append(ways, f.firewall())
+		}
+		return ways
 	case outside:
-		return []view.Check{f.leaves(), f.guard()}
+		return []view.Check{f.leaves(), f.guard(), f.firewall()}
 	default:
 		return []view.Check{
-			f.rule(), f.table(), f.leads(StepRoute, f.Forth, f.Link), f.guard(), f.peer(f.To), f.session(f.To),
+			f.rule(), f.table(), f.leads(StepRoute, f.Forth, f.Link), f.guard(), f.firewall(), f.peer(f.To),
+			f.session(f.To),
 		}
 	}
 }

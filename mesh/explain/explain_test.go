@@ -63,7 +63,8 @@ func facts() explain.Facts {
 			Endpoint:   netip.AddrPortFrom(nodeB, 51820),
 			AllowedIPs: []netip.Prefix{podsOfB, netip.PrefixFrom(nodeB, 32)},
 		}},
-		Policies: explain.Policies{Allowed: &allowed, Reason: "let through: by the policies"},
+		Policies:  explain.Policies{Allowed: &allowed, Reason: "let through: by the policies"},
+		Firewalls: []explain.Firewall{},
 	}
 }
 
@@ -92,14 +93,14 @@ func TestSteps(t *testing.T) {
 		want   string
 	}{
 		"other node's pod": {
-			func(*explain.Facts) {}, "attachment policy rule table route guard peer session way back",
+			func(*explain.Facts) {}, "attachment policy rule table route guard firewall peer session way back",
 		},
 		"other node": {func(f *explain.Facts) {
 			f.To.Addr = nodeB
-		}, "attachment policy rule table route guard peer session way back"},
+		}, "attachment policy rule table route guard firewall peer session way back"},
 		"pod of the same node": {func(f *explain.Facts) {
 			f.To, f.Forth = pod("shop/cache-0", cache), f.Back
-		}, "attachment policy rule route attachment"},
+		}, "attachment policy rule route firewall attachment"},
 		"pod of the same node, without policies": {func(f *explain.Facts) {
 			f.To, f.Policies = pod("shop/cache-0", cache), explain.Policies{Off: true}
 			f.Forth, f.Back = &explain.Route{}, &explain.Route{}
@@ -107,23 +108,23 @@ func TestSteps(t *testing.T) {
 		"the own node": {func(f *explain.Facts) {
 			f.To = explain.End{Addr: nodeA, Own: true}
 			f.Forth = &explain.Route{Link: "lo", Table: mesh.TableLocal}
-		}, "attachment policy route"},
+		}, "attachment policy route firewall"},
 		"outside": {func(f *explain.Facts) {
 			f.To.Addr, f.Forth = elsewhere, &explain.Route{Link: "eth0", Table: mesh.TableMain}
-		}, "attachment policy route guard"},
+		}, "attachment policy route guard firewall"},
 		"from another node's pod": {func(f *explain.Facts) {
 			*f = inward()
-		}, "peer session guard policy way back rule route attachment"},
+		}, "peer session guard firewall policy way back rule route attachment"},
 		"from another node's pod to the node": {func(f *explain.Facts) {
 			*f = inward()
 			f.To, f.Forth = explain.End{Addr: nodeA, Own: true}, &explain.Route{Link: "lo", Table: mesh.TableLocal}
-		}, "peer session guard way back route"},
+		}, "peer session guard firewall way back route"},
 		"from the node to its pod": {func(f *explain.Facts) {
 			f.To, f.From, f.Forth = f.From, explain.End{Addr: nodeA, Own: true}, f.Back
 		}, "policy rule route attachment"},
 		"from the node to another's pod": {func(f *explain.Facts) {
 			f.From, f.Back = explain.End{Addr: nodeA, Own: true}, &explain.Route{Link: "lo", Table: mesh.TableLocal}
-		}, "rule table route guard peer session way back"},
+		}, "rule table route guard firewall peer session way back"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := facts()
@@ -176,17 +177,28 @@ func TestRemovals(t *testing.T) {
 		"route": {func(f *explain.Facts) {
 			f.Routes, f.Forth = without(f.Routes, 0), unreachable
 		}, "route", view.Fail},
-		"another's route": {func(f *explain.Facts) { f.Forth = &explain.Route{Link: "tun0"} }, "route", view.Fail},
-		"route unread":    {func(f *explain.Facts) { f.Forth = nil }, "route", view.Unknown},
-		"guard altered":   {func(f *explain.Facts) { f.Guard = doctor.GuardAltered }, "guard", view.Unknown},
-		"guard absent":    {func(f *explain.Facts) { f.Guard = doctor.GuardAbsent }, "guard", view.Warn},
-		"guard unread":    {func(f *explain.Facts) { f.Guard = "" }, "guard", view.Unknown},
-		"peer":            {func(f *explain.Facts) { f.Peers = f.Peers[:0] }, "peer", view.Fail},
-		"peer missing":    {func(f *explain.Facts) { f.Peers[0].State = mesh.PeerMissing }, "peer", view.Fail},
-		"device unread":   {func(f *explain.Facts) { f.Peers = nil }, "peer", view.Unknown},
-		"unanswered":      {func(f *explain.Facts) { f.Peers[0].State = mesh.PeerUnanswered }, "session", view.Fail},
-		"idle":            {func(f *explain.Facts) { f.Peers[0].State = mesh.PeerIdle }, "session", view.Unknown},
-		"way back":        {func(f *explain.Facts) { f.Back = unreachable }, "way back", view.Fail},
+		"another's route":  {func(f *explain.Facts) { f.Forth = &explain.Route{Link: "tun0"} }, "route", view.Fail},
+		"route unread":     {func(f *explain.Facts) { f.Forth = nil }, "route", view.Unknown},
+		"guard altered":    {func(f *explain.Facts) { f.Guard = doctor.GuardAltered }, "guard", view.Unknown},
+		"guard absent":     {func(f *explain.Facts) { f.Guard = doctor.GuardAbsent }, "guard", view.Warn},
+		"guard unread":     {func(f *explain.Facts) { f.Guard = "" }, "guard", view.Unknown},
+		"peer":             {func(f *explain.Facts) { f.Peers = f.Peers[:0] }, "peer", view.Fail},
+		"peer missing":     {func(f *explain.Facts) { f.Peers[0].State = mesh.PeerMissing }, "peer", view.Fail},
+		"device unread":    {func(f *explain.Facts) { f.Peers = nil }, "peer", view.Unknown},
+		"unanswered":       {func(f *explain.Facts) { f.Peers[0].State = mesh.PeerUnanswered }, "session", view.Fail},
+		"idle":             {func(f *explain.Facts) { f.Peers[0].State = mesh.PeerIdle }, "session", view.Unknown},
+		"way back":         {func(f *explain.Facts) { f.Back = unreachable }, "way back", view.Fail},
+		"firewalls unread": {func(f *explain.Facts) { f.Firewalls = nil }, "firewall", view.Unknown},
+		"firewall that may drop": {func(f *explain.Facts) {
+			f.Firewalls = []explain.Firewall{closed("forward", false)}
+		}, "firewall", view.Unknown},
+		"firewall that drops, behind one that may": {func(f *explain.Facts) {
+			perhaps := closed("forward", false)
+			f.Firewalls = []explain.Firewall{perhaps, closed("forward", true), perhaps}
+		}, "firewall", view.Fail},
+		"firewall before WireGuard": {func(f *explain.Facts) {
+			f.Firewalls = []explain.Firewall{{IPv4: true, Hook: "input", WireGuard: true, Surely: true}}
+		}, "firewall", view.Fail},
 		"from nobody": {func(f *explain.Facts) {
 			*f = inward()
 			f.From.Addr = elsewhere
@@ -207,6 +219,63 @@ func TestRemovals(t *testing.T) {
 			bad := view.NotWell(e.Steps)
 			if len(bad) == 0 || bad[0].Name != tt.step || bad[0].Result != tt.result {
 				t.Errorf("%s: %+v, want first %s of %s", e.Verdict, bad, tt.result, tt.step)
+			}
+		})
+	}
+}
+
+// closed is a firewall that drops all that is forwarded, or that comes to the node, surely or perhaps.
+func closed(hook string, surely bool) explain.Firewall {
+	return explain.Firewall{IPv4: true, IPv6: true, Hook: hook, Surely: surely, Reason: "it drops", Remedy: "open it"}
+}
+
+// Only what the packet or its answer meets counts.
+func TestFirewallsElsewhere(t *testing.T) {
+	named := func(in, out string) explain.Firewall {
+		w := closed("forward", true)
+		w.In, w.Out = in, out
+		return w
+	}
+	wireguard := closed("input", true)
+	wireguard.WireGuard, wireguard.IPv4 = true, false
+	other := closed("forward", true)
+	other.IPv4 = false
+	toNode := func(f *explain.Facts) {
+		f.To, f.Forth = explain.End{Addr: nodeA, Own: true}, &explain.Route{Link: "lo", Table: mesh.TableLocal}
+	}
+	far := func(f *explain.Facts) { f.To.Addr, f.Forth = elsewhere, &explain.Route{Link: "eth0"} }
+	same := func(f *explain.Facts) { f.To, f.Forth = pod("shop/cache-0", cache), f.Back }
+	other6 := func(f *explain.Facts) {
+		f.Peers[0].Endpoint = netip.MustParseAddrPort("[2001:db8::2]:51820")
+	}
+	for name, tt := range map[string]struct {
+		firewall explain.Firewall
+		change   func(*explain.Facts)
+		drops    bool
+	}{
+		"of the other family":             {other, func(*explain.Facts) {}, false},
+		"what comes to the node":          {closed("input", true), func(*explain.Facts) {}, false},
+		"… to the node":                   {closed("input", true), toNode, true},
+		"what is forwarded, to the node":  {closed("forward", true), toNode, false},
+		"WireGuard of the other family":   {wireguard, func(*explain.Facts) {}, false},
+		"… of the endpoint's":             {wireguard, other6, true},
+		"WireGuard, to the outside":       {explain.Firewall{IPv4: true, WireGuard: true, Surely: true}, far, false},
+		"WireGuard, to the same node":     {explain.Firewall{IPv4: true, WireGuard: true, Surely: true}, same, false},
+		"to the mesh":                     {named("warren-br0", "warren0"), func(*explain.Facts) {}, true},
+		"the answer":                      {named("warren0", "warren-br0"), func(*explain.Facts) {}, true},
+		"to the mesh, from another node":  {named("", "warren0"), func(f *explain.Facts) { *f = inward() }, true},
+		"between pods of the node":        {named("warren-br0", "warren-br0"), func(*explain.Facts) {}, false},
+		"… to one":                        {named("warren-br0", "warren-br0"), same, true},
+		"the mesh, to the outside":        {named("warren0", ""), far, false},
+		"pods, to the outside":            {named("warren-br0", ""), far, true},
+		"its answers, which come to pods": {named("", "warren-br0"), far, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := facts()
+			tt.change(&f)
+			f.Firewalls = []explain.Firewall{tt.firewall}
+			if e := explain.Explain(f); strings.Contains(e.Verdict, "dropped") != tt.drops {
+				t.Errorf("%s: %+v", e.Verdict, e.Steps)
 			}
 		})
 	}
@@ -235,7 +304,7 @@ func TestLongestPrefix(t *testing.T) {
 func TestVerdict(t *testing.T) {
 	f := facts()
 	f.Policies.Allowed, f.Peers[0].State = nil, mesh.PeerUnanswered
-	if got := explain.Explain(f).Verdict; got != "would be dropped at 8 at the latest, unknown from 2" {
+	if got := explain.Explain(f).Verdict; got != "would be dropped at 9 at the latest, unknown from 2" {
 		t.Error(got)
 	}
 	f.From.Gone = true

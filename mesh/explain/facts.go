@@ -30,6 +30,8 @@ type Facts struct {
 	// Peers are the device's, and those that it should have, whose state is PeerMissing; nil where they were not read.
 	Peers    []status.Peer
 	Policies Policies
+	// Firewalls are what others' firewalls on the node drop, or may drop; nil where they were not read.
+	Firewalls []Firewall
 }
 
 // End is one end of the connection.
@@ -63,6 +65,21 @@ type Route struct {
 	Link   string
 	Table  uint32
 	Reason string
+}
+
+// Firewall is a chain of somebody else's that drops packets, or may.
+type Firewall struct {
+	// IPv4 and IPv6 say which packets it sees, and Hook where: "forward", or "input" for those that come to the node.
+	IPv4, IPv6 bool
+	Hook       string
+	// WireGuard says that it is about WireGuard's packets, in the hook input.
+	WireGuard bool
+	// In and Out are the names of the interfaces that it is about; empty where it is about all.
+	In, Out string
+	// Surely says that nothing passes. Otherwise whether a packet passes is a guess.
+	Surely bool
+	// Reason says what drops, and Remedy what mends it, without a full stop.
+	Reason, Remedy string
 }
 
 // Policies are what the node's network policies say.

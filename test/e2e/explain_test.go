@@ -43,7 +43,16 @@ func TestPrivilegedExplain(t *testing.T) {
 	for _, r := range d.removals(t) {
 		t.Run(r.name, func(t *testing.T) { d.removed(t, r) })
 	}
-	t.Run("guard", d.alteredGuard)
+	t.Run("guard", func(t *testing.T) {
+		const mendedByTheDaemon = "true"
+		d.doubtful(t, "nft insert rule inet warren guard-forward drop", mendedByTheDaemon, explain.StepGuard)
+	})
+	t.Run("firewall-with-rules", func(t *testing.T) {
+		d.doubtful(t, "nft add table inet closed && "+
+			"nft 'add chain inet closed way { type filter hook forward priority 0; policy drop; }' && "+
+			"nft add rule inet closed way ct state established,related accept", "nft delete table inet closed",
+			explain.StepFirewall)
+	})
 	t.Run("policy", d.policy)
 	t.Run("destinations", d.destinations)
 	t.Run("usage", d.usage)
@@ -118,20 +127,22 @@ func (d dialogue) removed(t *testing.T, r removal) {
 	wantPass(t, d.client, r.to, r.node)
 }
 
-// alteredGuard adds a rule to the guard. What that does is not known, and so nothing is said of packets that meet it.
-func (d dialogue) alteredGuard(t *testing.T) {
+// doubtful does something to what packets pass whose effect is not known, and so nothing is said of packets that meet
+// it, although they do not arrive.
+func (d dialogue) doubtful(t *testing.T, command, back, step string) {
 	to := d.server.Addrs()[0]
 	wantPass(t, d.client, to, d.a)
 	d.a.StopDaemon(t)
-	d.a.MustExec(t, "nft", "insert", "rule", "inet", "warren", "guard-forward", "drop")
+	d.a.MustExec(t, "sh", "-c", command)
 	if err := arrives(d.client.Host, to); err == nil {
 		t.Error("a packet has arrived")
 	}
 	e, code := explained(t, d.a, d.client.Addr(to).String(), to.String())
-	i := slices.IndexFunc(e.Steps, func(c views.Check) bool { return c.Name == explain.StepGuard })
+	i := slices.IndexFunc(e.Steps, func(c views.Check) bool { return c.Name == step })
 	if i < 0 || e.Steps[i].Result != views.Unknown || code != views.ExitUnknown {
 		t.Errorf("exit status %d, %q:\n%s", code, e.Verdict, stepsOf(e))
 	}
+	d.a.MustExec(t, "sh", "-c", back)
 	d.a.StartDaemon(t)
 	d.a.WaitReady(t)
 	wantPass(t, d.client, to, d.a)

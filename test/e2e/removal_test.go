@@ -25,7 +25,8 @@ type removal struct {
 func (d dialogue) removals(t *testing.T) []removal {
 	t.Helper()
 	v4 := d.server.Addrs()[0]
-	all := append(d.sessions(t, v4), d.unplugged(t, "port", d.client, v4), d.unplugged(t, "far-port", d.server, v4))
+	all := append(d.sessions(t, v4), d.firewalls(v4)...)
+	all = append(all, d.unplugged(t, "port", d.client, v4), d.unplugged(t, "far-port", d.server, v4))
 	for _, to := range d.server.Addrs() {
 		all = append(all, d.routing(t, to)...)
 	}
@@ -70,14 +71,35 @@ func (d dialogue) sessions(t *testing.T, to netip.Addr) []removal {
 	far := "wg set warren0 peer " + publicKey(t, d.a) + " remove"
 	again := fmt.Sprintf("wg set warren0 peer %s allowed-ips %v endpoint %v:51820", other,
 		sameFamily(d.b.PodCIDRs(t), to), d.b.Addr(to))
+	// On the hook prerouting it is as if it were on the way: what explain reads of others' firewalls comes later.
 	const block = "nft add table inet blocked && " +
-		"nft 'add chain inet blocked in { type filter hook input priority 0; }' && " +
+		"nft 'add chain inet blocked in { type filter hook prerouting priority -300; }' && " +
 		"nft add rule inet blocked in udp dport 51820 drop"
 	return []removal{
 		{"peer", d.a, to, remove, "", explain.StepPeer},
 		{"far-peer", d.b, to, far, "", explain.StepPeer},
 		{"session", d.a, to, block + " && " + remove + " && " + again, "nft delete table inet blocked",
 			explain.StepSession},
+	}
+}
+
+// firewalls has a firewall of the host's drop what it forwards, or WireGuard's packets.
+func (d dialogue) firewalls(to netip.Addr) []removal {
+	const (
+		forward = "nft add table inet closed && " +
+			"nft 'add chain inet closed way { type filter hook forward priority 0; policy drop; }'"
+		port = "nft add table inet closed && " +
+			"nft 'add chain inet closed in { type filter hook input priority 0; }' && " +
+			"nft add rule inet closed in udp dport 51820 drop"
+		open = "nft delete table inet closed"
+	)
+	return []removal{
+		{"firewall", d.a, to, forward, open, explain.StepFirewall},
+		{"far-firewall", d.b, to, forward, open, explain.StepFirewall},
+		{"firewall-before-port", d.a, to, port, open, explain.StepFirewall},
+		{"far-firewall-before-port", d.b, to, port, open, explain.StepFirewall},
+		{"firewall-between-pods", d.a, d.neighbour.Addr(to), forward, open, explain.StepFirewall},
+		{"iptables", d.a, to, "iptables-nft -P FORWARD DROP", "iptables-nft -P FORWARD ACCEPT", explain.StepFirewall},
 	}
 }
 

@@ -14,6 +14,8 @@ const Comment = "warren: "
 type chain struct {
 	nft.BaseChain
 	rules []nft.SimpleRule
+	// before are the rules that come before its end, those of chains that all packets jump to among them.
+	before []nft.SimpleRule
 }
 
 // ours reports whether a table is warren's own.
@@ -32,6 +34,53 @@ func concerns(c nft.BaseChain) bool {
 
 // rulesOf returns the rules of another chain of a table.
 type rulesOf func(chain string) ([]nft.SimpleRule, error)
+
+// read reads a base chain, with the rules of the chains that all of its packets jump to in the place of the jumps, and
+// returns its end.
+func read(base nft.BaseChain) (c chain, end int, err error) {
+	known := map[string][]nft.SimpleRule{}
+	of := func(name string) ([]nft.SimpleRule, error) {
+		if rules, ok := known[name]; ok {
+			return rules, nil
+		}
+		rules, err := nft.Rules(base.ID, name)
+		known[name] = rules
+		return rules, err
+	}
+	rules, err := of(base.Chain)
+	if err != nil {
+		return c, 0, err
+	}
+	c = chain{BaseChain: base, rules: rules}
+	if end, err = c.end(of); err != nil {
+		return c, 0, err
+	}
+	before := rules
+	if end >= 0 {
+		before = rules[:end]
+	}
+	c.before, err = flat(before, of, depth)
+	return c, end, err
+}
+
+// flat returns rules with those of the chains that all packets jump to after the jumps, which stay.
+func flat(rules []nft.SimpleRule, of rulesOf, depth int) (all []nft.SimpleRule, err error) {
+	for _, r := range rules {
+		all = append(all, r)
+		if r.Target == "" || !r.Unconditional() || depth == 0 {
+			continue
+		}
+		inner, err := of(r.Target)
+		if err != nil {
+			return nil, err
+		}
+		if inner, err = flat(inner, of, depth-1); err != nil {
+			return nil, err
+		}
+		all = append(all, inner...)
+	}
+	return all, nil
+}
 
 // end returns the index of the rule at which nothing passes any more; the number of rules where that is the policy, -1
 // where something is left to pass.

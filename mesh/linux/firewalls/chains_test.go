@@ -41,7 +41,7 @@ func TestEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for drops, want := range map[bool]int{true: c.withPolicyDrop, false: c.withAccept} {
-				got, err := chain{nft.BaseChain{Drops: drops}, c.rules}.end(of)
+				got, err := chain{BaseChain: nft.BaseChain{Drops: drops}, rules: c.rules}.end(of)
 				if err != nil || got != want {
 					t.Errorf("policy drop %v: %d, %v; want %d", drops, got, err, want)
 				}

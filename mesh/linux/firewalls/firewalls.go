@@ -22,8 +22,15 @@ type Firewalls struct {
 	Count func(kind string)
 
 	mu sync.Mutex
-	// watched are the tables in which a change may matter.
+	// watched are the tables in which a change may matter, and chains the base chains in whose rules one may.
 	watched map[nft.ID]bool
+	chains  map[chainName]bool
+}
+
+// chainName is a chain of a table.
+type chainName struct {
+	nft.ID
+	chain string
 }
 
 // The kinds of write.
@@ -40,51 +47,53 @@ func (f *Firewalls) Pass(ctx context.Context) (changed, doubts []string, err err
 	if err != nil {
 		return nil, nil, err
 	}
-	watched := map[nft.ID]bool{}
+	watched, chains := map[nft.ID]bool{}, map[chainName]bool{}
 	var errs []error
 	for _, c := range all {
 		if !concerns(c) {
 			continue
 		}
-		done, doubt, err := f.pass(ctx, c)
-		if doubt != "" {
+		chains[chainName{c.ID, c.Chain}] = true
+		done, found, err := f.pass(ctx, c)
+		for _, x := range found {
 			watched[c.ID] = true
-			doubts = append(doubts, doubt)
+			doubts = append(doubts, x.String())
 		}
 		changed = append(changed, done...)
 		errs = append(errs, err)
 	}
-	legacy, err := f.legacyDoubts()
+	legacy, err := f.legacyFindings()
+	for _, x := range legacy {
+		doubts = append(doubts, x.String())
+	}
 	f.mu.Lock()
-	f.watched = watched
+	f.watched, f.chains = watched, chains
 	f.mu.Unlock()
-	return changed, append(doubts, legacy...), errors.Join(append(errs, err)...)
+	return changed, doubts, errors.Join(append(errs, err)...)
 }
 
-// pass judges one chain.
-func (f *Firewalls) pass(ctx context.Context, base nft.BaseChain) (changed []string, doubt string, err error) {
-	of := func(name string) ([]nft.SimpleRule, error) { return nft.Rules(base.ID, name) }
-	rules, err := of(base.Chain)
+// pass judges one chain, and opens it where it is iptables' and may be opened.
+func (f *Firewalls) pass(ctx context.Context, base nft.BaseChain) (changed []string, found []Finding, err error) {
+	c, end, err := read(base)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
-	c := chain{base, rules}
-	end, err := c.end(of)
-	if err != nil || end < 0 {
-		return nil, "", err
+	found = f.named(c)
+	if end < 0 {
+		return nil, found, nil
 	}
 	if !isIPTables(base) {
-		return nil, f.doubt(ctx, base), nil
+		return nil, append(found, f.ends(ctx, c, end)...), nil
 	}
-	e := c.passing(f.wanted(base.Hook), end)
-	switch {
-	case !f.Open && len(e.add) > 0:
-		return nil, f.closed(base), nil
-	case !f.Open:
-		return nil, "", nil
+	if !f.Open {
+		for _, x := range f.ends(ctx, c, end) {
+			x.Reason += ", and --open-firewall=false forbids to let it in"
+			found = append(found, x)
+		}
+		return nil, found, nil
 	}
-	changed, err = f.edit(base, e)
-	return changed, "", err
+	changed, err = f.edit(base, c.passing(f.wanted(base.Hook), end))
+	return changed, found, err
 }
 
 // wanted are the rules that let the mesh pass a hook: in forward all that comes from pods and the mesh or goes there,
@@ -130,6 +139,7 @@ func (f *Firewalls) Concerns(table nft.ID, chain, hook string) bool {
 	defer f.mu.Unlock()
 	iptables := (table.Family == "ip" || table.Family == "ip6") && table.Name == "filter"
 	return ofPortmap(table, chain) || hook == "forward" || hook == "input" || f.watched[table] ||
+		f.chains[chainName{table, chain}] ||
 		iptables && (chain == "FORWARD" || chain == "INPUT")
 }
 

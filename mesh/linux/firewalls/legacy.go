@@ -18,6 +18,7 @@ import (
 // business; warren's image has none, and it would need another capability.
 type legacy struct {
 	command       string
+	family        string
 	domain, level int
 	// names is the file that lists the tables that are in use: to ask for another one would make it.
 	names string
@@ -27,8 +28,8 @@ type legacy struct {
 }
 
 var legacies = []legacy{
-	{"iptables-legacy", unix.AF_INET, unix.IPPROTO_IP, "/proc/thread-self/net/ip_tables_names", 88},
-	{"ip6tables-legacy", unix.AF_INET6, unix.IPPROTO_IPV6, "/proc/thread-self/net/ip6_tables_names", 140},
+	{"iptables-legacy", "ip", unix.AF_INET, unix.IPPROTO_IP, "/proc/thread-self/net/ip_tables_names", 88},
+	{"ip6tables-legacy", "ip6", unix.AF_INET6, unix.IPPROTO_IPV6, "/proc/thread-self/net/ip6_tables_names", 140},
 }
 
 // The socket options are the same in both families: IPT_SO_GET_INFO, IPT_SO_GET_ENTRIES.
@@ -51,8 +52,8 @@ const entriesHeader = 40
 // legacyHooks are the numbers of the hooks that matter (enum nf_inet_hooks of linux/netfilter.h).
 var legacyHooks = map[string]int{"input": 1, "forward": 2}
 
-// legacyDoubts says which policies of the legacy iptables drop what the mesh needs and no rule names.
-func (f *Firewalls) legacyDoubts() (doubts []string, err error) {
+// legacyFindings are the policies of the legacy iptables that drop what the mesh needs and no rule names.
+func (f *Firewalls) legacyFindings() (found []Finding, err error) {
 	var errs []error
 	for _, l := range legacies {
 		info, rules, err := l.read("filter")
@@ -62,12 +63,15 @@ func (f *Firewalls) legacyDoubts() (doubts []string, err error) {
 		}
 		for _, hook := range []string{"forward", "input"} {
 			if l.drops(rules, info.underflow[legacyHooks[hook]]) && !f.namedInLegacy(rules, hook) {
-				doubts = append(doubts, fmt.Sprintf("the policy of %s may drop %s: %s", l.command, what(hook),
-					f.iptables(l.command, hook)))
+				found = append(found, Finding{
+					Kind: kindOf(hook), Family: l.family,
+					Reason: fmt.Sprintf("the policy of %s may drop %s", l.command, what(hook)),
+					Remedy: f.iptables(l.command, hook),
+				})
 			}
 		}
 	}
-	return doubts, errors.Join(errs...)
+	return found, errors.Join(errs...)
 }
 
 // read returns a table as the kernel has it; no rules where there is none.

@@ -243,6 +243,27 @@ ip6tables-legacy -P INPUT DROP
 ip6tables-legacy -I INPUT -p udp --dport 51820 -j ACCEPT
 `,
 		},
+		{
+			"a rule by name in forward", `
+nft add table ip fw
+nft add chain ip fw way { type filter hook forward priority 5; }
+nft add rule ip fw way ct state established accept
+nft add rule ip fw way oifname "warren0" counter drop
+`,
+			"a rule of chain way of nftables table ip fw drops pods' and the mesh's packets by name: take that rule away", `
+nft flush chain ip fw way
+`,
+		},
+		{
+			"a rule by name of iptables, in a chain that all packets jump to", `
+iptables-nft -N HERE
+iptables-nft -A INPUT -j HERE
+iptables-nft -A HERE -p udp --dport 51820 -j DROP
+`,
+			"a rule of chain INPUT of nftables table ip filter drops WireGuard's packets by name", `
+iptables-nft -F HERE
+`,
+		},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			namespace.Enter(t)

@@ -9,27 +9,13 @@ import (
 	"warren.mesh/mesh/nft"
 )
 
-// doubt says that a firewall of nftables may drop what the mesh needs, and what mends it; empty where the table names
-// what the mesh needs, in whatever rule. That is a guess: who reads the rules of others as the kernel does would have
-// to know all of nftables.
-func (f *Firewalls) doubt(ctx context.Context, c nft.BaseChain) string {
+// lists reports whether the chain's table names what the mesh needs, in whatever rule. That it lets it in then is a
+// guess: who reads the rules of others as the kernel does would have to know all of nftables.
+func (f *Firewalls) lists(ctx context.Context, c nft.BaseChain) bool {
 	// A listing that fails names nothing.
-	text, _ := exec.CommandContext(ctx, "nft", "list", "table", c.Family, c.Name).Output()
-	if f.named(string(text), c.Hook) {
-		return ""
-	}
-	return fmt.Sprintf("%s may drop %s: %s", where(c), what(c.Hook), f.remedy(c))
-}
-
-// closed is the doubt about a chain of iptables' that is not to be opened.
-func (f *Firewalls) closed(c nft.BaseChain) string {
-	command := map[string]string{"ip": "iptables", "ip6": "ip6tables"}[c.Family]
-	return fmt.Sprintf("%s drops %s, and --open-firewall=false forbids to let it in: %s", where(c), what(c.Hook),
-		f.iptables(command, c.Hook))
-}
-
-func (f *Firewalls) named(text, hook string) bool {
-	if hook == "input" {
+	out, _ := exec.CommandContext(ctx, "nft", "list", "table", c.Family, c.Name).Output()
+	text := string(out)
+	if c.Hook == "input" {
 		return strings.Contains(text, fmt.Sprintf(" %d", f.Port))
 	}
 	return strings.Contains(text, `"`+f.Link+`"`) && strings.Contains(text, `"`+f.Bridge+`"`)
@@ -63,6 +49,9 @@ func (f *Firewalls) remedy(c nft.BaseChain) string {
 			c.ID, c.Chain, f.Link, f.Bridge)
 	}
 }
+
+// iptablesOf are the commands for a family's tables.
+var iptablesOf = map[string]string{"ip": "iptables", "ip6": "ip6tables"}
 
 // iptables are the commands that let the mesh in.
 func (f *Firewalls) iptables(command, hook string) string {
