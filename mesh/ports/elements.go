@@ -56,7 +56,9 @@ func addressElements(port, mac string, ip netip.Addr) []nft.Element {
 	}
 	return []nft.Element{
 		{Set: bound6Set, Key: []string{port, mac, ip.String()}},
-		// nft 1.0.6 has no word for the target of an advertisement, and takes it for a number.
+		// nft 1.0.6 has no word for the target of an advertisement, and takes it for a number. 1.1 has one, writes it
+		// where the target is counted from the header of ICMP on, and then does not load what it has listed. So it is
+		// counted from that of IPv6 on. With a header more, a packet with a target is longer than rules let through.
 		{Set: target6Set, Key: []string{port, "0x" + hex.EncodeToString(ip.AsSlice())}},
 	}
 }

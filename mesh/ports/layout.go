@@ -38,7 +38,7 @@ func Layout(b Bridge, pods []Port) nft.Layout {
 			{Name: macSet, Type: "ifname . ether_addr", Comment: "the pod's hardware address"},
 			{Name: bound4Set, Type: "ifname . ether_addr . ipv4_addr", Comment: "the pod's IPv4 address"},
 			{Name: bound6Set, Type: "ifname . ether_addr . ipv6_addr", Comment: "the pod's IPv6 address"},
-			{Name: target6Set, Typeof: "iifname . @th,64,128", Comment: "what the pod may advertise"},
+			{Name: target6Set, Typeof: "iifname . @nh,384,128", Comment: "what the pod may advertise"},
 			{Name: option6Set, Typeof: "iifname . @th,192,64", Comment: "the pod's hardware address there"},
 		},
 		Chains: chains(formatMAC(b.MAC)),
@@ -145,7 +145,7 @@ func neighbour() nft.Chain {
 				Reason: "another's hardware address",
 			},
 			{
-				Text: "icmpv6 type nd-neighbor-advert @th,64,10 != 0x3fa iifname . @th,64,128 != @target6 " +
+				Text: "icmpv6 type nd-neighbor-advert @th,64,10 != 0x3fa iifname . @nh,384,128 != @target6 " +
 					drop(Spoofed),
 				Reason: "advertises another's address",
 			},

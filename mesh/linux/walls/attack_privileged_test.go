@@ -212,6 +212,11 @@ func attacks(from, victim, other pod) []attack {
 			frame: v6(ipv6(44, from.v6(), victim.v6(), slices.Concat([]byte{58, 0, 0, 1, 0, 0, 0, 9},
 				na(from.v6(), other.v6(), option(2, d)...)[40:])...)),
 		},
+		{
+			what: "advertises behind another header",
+			frame: v6(ipv6(60, from.v6(), victim.v6(), slices.Concat([]byte{58, 0, 1, 4, 0, 0, 0, 0},
+				na(from.v6(), other.v6())[40:])...)),
+		},
 		{what: "router advertisement", frame: ether(multi6, d, packet.EtherIPv6,
 			icmpv6(link, allNodes, 134, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0)...)},
 		{what: "router advertisement from its own address", frame: v6(icmpv6(from.v6(), victim.v6(), 134,

@@ -9,7 +9,6 @@ import (
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/guard"
-	"warren.mesh/mesh/nft"
 	"warren.mesh/mesh/policy"
 	"warren.mesh/test/lab/namespace"
 )
@@ -78,18 +77,17 @@ func policyNode(t *testing.T, netfilter bool) *node {
 // mesh.
 func (n *node) guard() {
 	n.t.Helper()
-	table, err := nft.Open(guard.Table, func() {})
-	if err != nil {
+	if err := openGuard(n.t).Replace(n.t.Context(), guard.Layout(nodeFirewall())); err != nil {
 		n.t.Fatal(err)
 	}
-	err = table.Replace(n.t.Context(), guard.Layout(mesh.Firewall{
+}
+
+func nodeFirewall() mesh.Firewall {
+	return mesh.Firewall{
 		Link: "eth0", Bridge: bridge, Port: 51820, Mark: 1 << 18,
 		ClusterCIDRs: prefixes("10.244.0.0/16", "fd00:10:244::/48"),
 		OwnCIDRs:     prefixes("10.244.1.0/24", "fd00:10:244:1::/64"), OwnIPs: []netip.Addr{addr("10.99.0.1")},
 		NodeIPs: []netip.Addr{addr("10.99.0.1"), addr("10.99.0.2")},
-	}))
-	if err != nil {
-		n.t.Fatal(err)
 	}
 }
 

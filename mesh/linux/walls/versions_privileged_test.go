@@ -1,0 +1,102 @@
+package walls
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"warren.mesh/mesh/guard"
+	"warren.mesh/mesh/meshtest"
+	"warren.mesh/mesh/nft"
+	"warren.mesh/mesh/policy"
+	"warren.mesh/mesh/ports"
+	"warren.mesh/test/lab/artifact"
+	"warren.mesh/test/lab/debian13"
+	"warren.mesh/test/lab/namespace"
+)
+
+// TestPrivilegedVersions has nft list warren's tables, and load what it has listed: then the tables are as warren has
+// written them. So others may save and restore the ruleset, with this host's version of nft or with Debian 13's, 1.1.
+// What that one has written, Debian 12's cannot list: it crashes at any set.
+func TestPrivilegedVersions(t *testing.T) {
+	meshtest.Privileged(t)
+	cache, err := artifact.DefaultDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer, err := debian13.NFT(t.Context(), artifact.Cache{Dir: cache, Progress: t.Logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := os.Getenv("PATH")
+	newer += ":" + own
+	for _, tt := range []struct{ name, writer, reader string }{
+		{"this host's", own, own},
+		{"this host's, read by Debian 13's", own, newer},
+		{"Debian 13's", newer, newer},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("PATH", tt.writer)
+			w, in := open(t), twoPods()
+			in.Policies = append(in.Policies, policies()...)
+			all := tables(in)
+			if _, err := w.SyncTables(t.Context(), all.ports, all.policy); err != nil {
+				t.Fatal(err)
+			}
+			all.replaceGuard(t)
+			all.wantSame(t, w, "written")
+			t.Setenv("PATH", tt.reader)
+			listed := namespace.Run(t, "nft list ruleset")
+			namespace.Run(t, "nft flush ruleset")
+			load := exec.CommandContext(t.Context(), "nft", "-f", "-")
+			load.Stdin = strings.NewReader(listed)
+			if said, err := load.CombinedOutput(); err != nil {
+				t.Fatalf("load what it has listed: %v\n%s", err, said)
+			}
+			all.wantSame(t, w, "loaded")
+		})
+	}
+}
+
+// layoutsOf are the three tables of a node.
+type layoutsOf struct{ ports, policy, guard nft.Layout }
+
+func tables(in policy.Input) (l layoutsOf) {
+	l.ports, l.policy = layouts(in)
+	b := ports.Bridge{Name: bridge, MAC: bridgeMAC, Ports: []string{"tap0"}}
+	l.ports.Elements = append(l.ports.Elements, ports.Layout(b, nil).Elements...)
+	l.guard = guard.Layout(nodeFirewall())
+	return l
+}
+
+func (l layoutsOf) replaceGuard(t *testing.T) {
+	t.Helper()
+	if err := openGuard(t).Replace(t.Context(), l.guard); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantSame fails the test unless warren finds nothing to change in the kernel's tables.
+func (l layoutsOf) wantSame(t *testing.T, w *Walls, when string) {
+	t.Helper()
+	if changed, err := w.SyncTables(t.Context(), l.ports, l.policy); err != nil || changed {
+		t.Errorf("%s: changed %v, %v", when, changed, err)
+	}
+	have, err := openGuard(t).List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if edit, ok := nft.Diff(have, l.guard); !ok || !edit.Empty() {
+		t.Errorf("%s: the guard differs: %v %v", when, ok, edit)
+	}
+}
+
+func openGuard(t *testing.T) *nft.Table {
+	t.Helper()
+	table, err := nft.Open(guard.Table, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
