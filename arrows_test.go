@@ -39,6 +39,8 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/linux/walls", "keys mesh mesh/nft mesh/ports mesh/linux/rtnl",
 		"tables are written whoever says what is in them"},
 	{"mesh/linux/handshake", "mesh mesh/loop", "a datagram begins a handshake on every device"},
+	{"mesh/linux/echo", "", "a socket is the same whatever is said through it"},
+	{"mesh/probe", "mesh mesh/loop mesh/status", "who is answered, and what follows from answers, needs no socket"},
 	{"mesh/linux/wg", "keys mesh mesh/linux/rtnl", "a device is configured alike wherever its interface comes from"},
 	{"mesh/status", "keys mesh", "what is told of a mesh does not depend on who tells it"},
 	{"mesh/enforce", "mesh mesh/loop mesh/status mesh/nft mesh/policy mesh/ports cni/gate",
@@ -63,9 +65,9 @@ var inside = []struct{ From, To, Reason string }{
 	{"cmd/kubectl-warren", "mesh mesh/bundle mesh/doctor mesh/explain mesh/graph mesh/kube/nodeobject " +
 		"mesh/plan mesh/status mesh/survey mesh/view",
 		"it runs where no node is"},
-	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/linux/firewalls mesh/linux/lookup mesh/linux/walls " +
-		"mesh/agent mesh/enforce mesh/policy mesh/loop mesh/status mesh/userspace mesh/bundle mesh/doctor " +
-		"mesh/explain mesh/view cni cni/gate internal/atomicfile", "no fakes, no lab"},
+	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/linux/echo mesh/linux/firewalls mesh/linux/lookup " +
+		"mesh/linux/walls mesh/agent mesh/enforce mesh/policy mesh/probe mesh/loop mesh/status mesh/userspace " +
+		"mesh/bundle mesh/doctor mesh/explain mesh/view cni cni/gate internal/atomicfile", "no fakes, no lab"},
 }
 
 // arrow forbids a package (not its tests) to depend on modules or packages below To, through however many others.
@@ -109,6 +111,10 @@ var outside = []arrow{
 	{"mesh/linux/handshake", "github.com/vishvananda/netlink", "sockets are enough to begin a handshake"},
 	{"mesh/linux/handshake", "golang.zx2c4.com",
 		"who has no session is read from mesh.PeerStatus, whatever the device"},
+	{"mesh/linux/echo", "github.com/vishvananda/netlink", "sockets are enough to be asked and to answer"},
+	{"mesh/probe", "github.com", "probes are tested without a host"},
+	{"mesh/probe", "golang.org/x", "probes are tested without a host"},
+	{"mesh/probe", "k8s.io", "probes are tested without a cluster"},
 	{"mesh/linux/wg", "sigs.k8s.io", "a device has its peers with whatever firewall"},
 	{"mesh/userspace", "k8s.io", "the device process knows no cluster"},
 	{"mesh/userspace/iface", "golang.zx2c4.com/wireguard/device", "an interface is the same whatever drives it"},

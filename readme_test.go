@@ -42,6 +42,8 @@ var runners = map[string]string{
 	"kubectl warren status":             "TestStatus",
 	"kubectl warren peers":              "TestFrom",
 	"kubectl warren doctor":             "TestDoctor",
+	"kubectl warren ping NODE":          "TestPing",
+	"warren ping":                       "TestPrivilegedExplain",
 	"warren explain":                    "TestPrivilegedExplain",
 	"warren explain FROM TO PORT":       "TestPrivilegedExplain",
 	"warren version":                    "TestVersion",

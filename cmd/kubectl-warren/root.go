@@ -35,7 +35,7 @@ func newRoot(code *int) *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	root.AddCommand(newStatus(code), newPeers(code), newDoctor(code), newExplain(code), newGraph(code),
+	root.AddCommand(newStatus(code), newPeers(code), newPing(code), newDoctor(code), newExplain(code), newGraph(code),
 		newBugReport(code), newPlan(code))
 	return root
 }

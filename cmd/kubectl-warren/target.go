@@ -94,7 +94,24 @@ func (o *target) ask(ctx context.Context, command ...string) (view.ClusterDocume
 	if err != nil {
 		return d, err
 	}
-	d.Reports, d.Silent = map[string]view.NodeDocument{}, map[string]string{}
+	d.Reports, d.Silent = each(nodes, func(n status.ClusterNode) (report view.NodeDocument, err error) {
+		answer, err := o.run(ctx, n, command)
+		if err != nil {
+			return report, err
+		}
+		if err := json.Unmarshal(answer, &report); err != nil {
+			return report, fmt.Errorf("its answer cannot be read: %w", err)
+		}
+		return report, ofVersion(report.APIVersion)
+	})
+	return d, nil
+}
+
+// each asks nodes, some of them at the same time, and returns the answers and the errors by node.
+func each[T any](
+	nodes []status.ClusterNode, ask func(status.ClusterNode) (T, error),
+) (answers map[string]T, silent map[string]string) {
+	answers, silent = map[string]T{}, map[string]string{}
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	turn := make(chan struct{}, atOnce)
@@ -102,35 +119,34 @@ func (o *target) ask(ctx context.Context, command ...string) (view.ClusterDocume
 		group.Go(func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
-			report, err := o.askNode(ctx, n, command)
+			answer, err := ask(n)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				d.Silent[n.Name] = err.Error()
+				silent[n.Name] = err.Error()
 			} else {
-				d.Reports[n.Name] = report
+				answers[n.Name] = answer
 			}
 		})
 	}
 	group.Wait()
-	return d, nil
+	return answers, silent
 }
 
-func (o *target) askNode(ctx context.Context, n status.ClusterNode, command []string) (d view.NodeDocument, err error) {
+// run runs a command of warren's on a node and returns the JSON that it writes.
+func (o *target) run(ctx context.Context, n status.ClusterNode, command []string) ([]byte, error) {
 	if n.Daemon == nil {
-		return d, errors.New("no daemon runs there")
+		return nil, errors.New("no daemon runs there")
 	}
-	answer, err := o.reader.Ask(ctx, n.Daemon.Name, append(command, "-o", "json")...)
-	if err != nil {
-		return d, err
+	return o.reader.Ask(ctx, n.Daemon.Name, slices.Concat(command, []string{"-o", "json"})...)
+}
+
+// ofVersion returns an error for a document of another version.
+func ofVersion(version string) error {
+	if version != status.APIVersion {
+		return fmt.Errorf("it answers in version %q, want %q", version, status.APIVersion)
 	}
-	if err := json.Unmarshal(answer, &d); err != nil {
-		return d, fmt.Errorf("its answer cannot be read: %w", err)
-	}
-	if d.APIVersion != status.APIVersion {
-		return d, fmt.Errorf("it answers in version %q, want %q", d.APIVersion, status.APIVersion)
-	}
-	return d, nil
+	return nil
 }
 
 // choose returns the nodes to ask: those of --from, or all, or some of different zones.

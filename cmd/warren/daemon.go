@@ -20,6 +20,7 @@ import (
 	"warren.mesh/mesh/agent"
 	"warren.mesh/mesh/kube"
 	"warren.mesh/mesh/linux"
+	"warren.mesh/mesh/probe"
 )
 
 var (
@@ -133,33 +134,36 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	station := d.newStation(func(err error) { a.Probes(err) })
 	backend, reason := host.Backend()
 	a = agent.New(policies.config(d.networkPolicy, agent.Config{
 		Node: d.node.name, Mesh: d.mesh, Key: key,
 		Cluster: cluster, Host: host, Attachments: d.attachments, Plugins: d.compared(),
 		Log: log, Resync: d.resync, MassRemovalDelay: d.massRemoval,
 		Version: version(), Backend: backend, BackendReason: reason,
-		Link: d.link, KeyWritten: key.Written,
+		Link: d.link, KeyWritten: key.Written, Programmed: station.Set,
 	}))
 	if d.networkPolicy {
 		policies.connect(d, cluster, a)
 	}
 	log.Info("starting", "version", version(), "node", d.node.name, "peer", key.Public().String())
-	err = d.work(ctx, cluster, a, policies, log)
+	err = d.work(ctx, cluster, a, policies, station, log)
 	log.Info("stopped: the mesh continues to work as it is")
 	return err
 }
 
 // work runs the parts until ctx ends, and waits for all of them.
 func (d *daemon) work(
-	ctx context.Context, cluster *kube.Cluster, a *agent.Agent, policies *policies, log *slog.Logger,
+	ctx context.Context, cluster *kube.Cluster, a *agent.Agent, policies *policies, station *probe.Station,
+	log *slog.Logger,
 ) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, s := range d.servers(a, policies) {
+	for _, s := range d.servers(a, policies, station) {
 		group.Go(func() error { s.run(ctx); return nil })
 	}
 	group.Go(func() error { return cluster.Run(ctx) })
 	group.Go(func() error { a.Run(ctx); return nil })
+	group.Go(func() error { station.Run(ctx); return nil })
 	if d.networkPolicy {
 		policies.run(ctx, group)
 	} else {
@@ -191,11 +195,14 @@ const (
 )
 
 // servers returns what serves the agent's endpoints.
-func (d *daemon) servers(a *agent.Agent, p *policies) []server {
+func (d *daemon) servers(a *agent.Agent, p *policies, station *probe.Station) []server {
 	return []server{
 		{d.metrics, metricsFlag, a.Metrics(), func(err error) { a.Serves(agent.Metrics, err) }},
 		{d.health, healthFlag, a.Health(), func(err error) { a.Serves(agent.Health, err) }},
-		{stateSocket(d.attachments), runDirFlag, d.stateHandler(a, p), func(err error) { a.Serves(agent.State, err) }},
+		{
+			stateSocket(d.attachments), runDirFlag, d.stateHandler(a, p, station),
+			func(err error) { a.Serves(agent.State, err) },
+		},
 	}
 }
 

@@ -11,14 +11,17 @@ import (
 
 	"warren.mesh/mesh/agent"
 	"warren.mesh/mesh/policy"
+	"warren.mesh/mesh/probe"
 )
 
 // judgePath is where the daemon says what the network policies decide about a connection.
 const judgePath = "/v1/judge"
 
-// stateHandler answers on the daemon's socket: its state and, where network policies are kept, what they decide.
-func (d *daemon) stateHandler(a *agent.Agent, p *policies) http.Handler {
+// stateHandler answers on the daemon's socket: its state, what probes measure and, where network policies are kept,
+// what they decide.
+func (d *daemon) stateHandler(a *agent.Agent, p *policies, station *probe.Station) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+probePath, func(w http.ResponseWriter, r *http.Request) { handleProbe(w, r, station) })
 	mux.Handle("/", a.State())
 	if d.networkPolicy {
 		mux.HandleFunc("GET "+judgePath, func(w http.ResponseWriter, r *http.Request) {

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"warren.mesh/mesh"
@@ -19,6 +21,9 @@ const reportTimeout = 8 * time.Second
 
 // mostReport bounds the answer: 5,000 peers take some 3 MiB.
 const mostReport = 64 << 20
+
+// mostRefusal bounds what the daemon says where it does not do what it was asked, in bytes.
+const mostRefusal = 4096
 
 // askDaemon returns what the daemon behind the socket tells of its node.
 func askDaemon(ctx context.Context, socket string) (r status.Report, err error) {
@@ -33,11 +38,26 @@ func askDaemon(ctx context.Context, socket string) (r status.Report, err error) 
 func askSocket(ctx context.Context, socket, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
+	return requestSocket(ctx, socket, http.MethodGet, path, nil, into)
+}
+
+// answerError is what the daemon answers where it does not do what it was asked.
+type answerError struct {
+	code int
+	text string
+}
+
+// Error implements error.
+func (e answerError) Error() string { return e.text }
+
+// requestSocket sends a request to the daemon behind the socket, and decodes its answer. The error wraps an answerError
+// if the answer is one.
+func requestSocket(ctx context.Context, socket, method, path string, body []byte, into any) error {
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}}
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://warren"+path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://warren"+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -47,7 +67,9 @@ func askSocket(ctx context.Context, socket, path string, into any) error {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("ask the daemon: it answers %s", response.Status)
+		text, _ := io.ReadAll(io.LimitReader(response.Body, mostRefusal))
+		return answerError{response.StatusCode,
+			fmt.Sprintf("ask the daemon: it answers %s: %s", response.Status, strings.TrimSpace(string(text)))}
 	}
 	return json.NewDecoder(io.LimitReader(response.Body, mostReport)).Decode(into)
 }

@@ -23,6 +23,6 @@ func newRoot() *cobra.Command {
 	log.addFlags(root.PersistentFlags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(newDaemon(&log), newWireguard(&log), newInstallCNI(&log), newUninstall(&log), newVersion(),
-		newStatus(), newPeers(), newDoctor(), newExplain(), newBugReport())
+		newStatus(), newPeers(), newPing(), newDoctor(), newExplain(), newBugReport())
 	return root
 }

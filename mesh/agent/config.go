@@ -44,6 +44,8 @@ type Config struct {
 	// InForce reports whether network policies are in force, so that pods can be attached; another pass sees to that,
 	// and writes how it fares to Status. Nil is for a node that keeps none.
 	InForce func() bool
+	// Programmed takes what the host is known to have, after each pass; nil for nobody. It must not block.
+	Programmed func(mesh.State)
 	// Log receives changes and failures; nil discards them.
 	Log *slog.Logger
 	// Resync is the interval between full observations; zero means DefaultResync.

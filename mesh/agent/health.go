@@ -55,6 +55,9 @@ func (a *Agent) ReachesAPIServer(err error) { a.warn(stepWay, err) }
 // FreesAddresses takes what keeps the addresses of pods that are gone from being freed; nil for nothing.
 func (a *Agent) FreesAddresses(err error) { a.warn(stepAddresses, err) }
 
+// Probes takes what keeps this node from asking peers for an echo and from answering theirs; nil for nothing.
+func (a *Agent) Probes(err error) { a.warn(stepProbes, err) }
+
 // warn notes a warning about a step; nil ends it.
 func (a *Agent) warn(step status.Step, err error) {
 	reason := ""

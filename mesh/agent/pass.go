@@ -31,6 +31,7 @@ const (
 	stepHostPorts  status.Step = "host ports"
 	stepAddresses  status.Step = "stale addresses"
 	stepClock      status.Step = "clock"
+	stepProbes     status.Step = "probes"
 )
 
 // report notes how a step went.

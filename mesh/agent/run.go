@@ -60,6 +60,9 @@ func (a *Agent) work(ctx context.Context, resync bool) loop.Next {
 	}
 	a.status.Update(func(s status.Snapshot) status.Snapshot { return s.Begin(time.Now()) })
 	a.pass(ctx)
+	if a.cfg.Programmed != nil {
+		a.cfg.Programmed(a.host.have)
+	}
 	ended := a.status.Update(func(s status.Snapshot) status.Snapshot { return s.End(time.Now()) })
 	_, carryOut := a.host.brake.Held()
 	return loop.Next{

@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/doctor"
 	"warren.mesh/mesh/status"
 	"warren.mesh/mesh/view"
 )
@@ -64,6 +66,29 @@ func document() view.ClusterDocument {
 	}
 }
 
+// pingReport is of a node with a peer of each kind: one that answers, one behind a narrow path, one that does not
+// answer, and one that was not asked.
+func pingReport() status.PingReport {
+	gateway := netip.MustParseAddr("10.244.2.1")
+	measured := func(answered, mtu int) (m status.Measurement) {
+		for i := range 4 {
+			m = m.With(time.Duration(300+100*i)*time.Microsecond, i < answered)
+		}
+		m.At, m.PathMTU = now, mtu
+		return m
+	}
+	return status.PingReport{
+		APIVersion: status.APIVersion, Kind: status.PingKind, Source: status.SourceDaemon, ObservedAt: now,
+		Node: "node-a", MTU: 1420,
+		Peers: []status.Ping{
+			{Node: "node-b", Address: gateway, Measurement: measured(4, 1420)},
+			{Node: "node-9", Address: gateway, Measurement: measured(3, 1232)},
+			{Node: "node-17", Address: gateway, Measurement: measured(0, 0)},
+			{Node: "node-d", Reason: "no address family in common"},
+		},
+	}
+}
+
 // What the commands write is a golden for each format, and of -o yaml and json every one parses.
 func TestGoldens(t *testing.T) {
 	r, d := report(), document()
@@ -71,6 +96,20 @@ func TestGoldens(t *testing.T) {
 		"status": func(b *strings.Builder, f view.Format) error { return view.WriteNode(b, f, r, view.CheckNode(r)) },
 		"peers":  func(b *strings.Builder, f view.Format) error { return view.WritePeers(b, f, r) },
 		"doctor": func(b *strings.Builder, f view.Format) error { return view.WriteNode(b, f, r, diagnosis()) },
+		"ping": func(b *strings.Builder, f view.Format) error {
+			d := view.PingDocument{PingReport: pingReport()}
+			d.Checks = doctor.CheckPings(map[string]status.PingReport{d.Node: d.PingReport}, nil)
+			return view.WritePing(b, f, d)
+		},
+		"cluster-ping": func(b *strings.Builder, f view.Format) error {
+			d := view.PingsDocument{
+				APIVersion: status.APIVersion, Kind: view.PingsKind, Source: status.SourceDaemon, ObservedAt: now,
+				Reports: map[string]status.PingReport{"node-a": pingReport()},
+				Silent:  map[string]string{"node-e": "no answer within 5s"},
+			}
+			d.Checks = doctor.CheckPings(d.Reports, d.Silent)
+			return view.WritePings(b, f, d)
+		},
 		"cluster-status": func(b *strings.Builder, f view.Format) error {
 			d := d
 			d.Checks = view.CheckCluster(d)

@@ -57,6 +57,7 @@ func TestPrivilegedExplain(t *testing.T) {
 	t.Run("destinations", d.destinations)
 	t.Run("usage", d.usage)
 	t.Run("bugreport", d.bugReport)
+	t.Run("ping", d.ping)
 }
 
 // arrives asks the server at an address over TCP, for two seconds at most.

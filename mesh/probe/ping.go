@@ -1,0 +1,83 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"warren.mesh/mesh/status"
+)
+
+// ErrNoPeer is wrapped by the error about a Node that is no peer.
+var ErrNoPeer = errors.New("is no peer of this node")
+
+// ErrNotReady says that no peer can be asked: the node has no address in the mesh yet.
+var ErrNotReady = errors.New("this node has no socket in the mesh: see warren status")
+
+// atOnce is how many peers are asked at the same time.
+const atOnce = 128
+
+// Ping asks peers, each count times, or all of them if no node is named, and returns what was measured in the order of
+// their names. If ctx ends before, the rest is said not to be measured. The error wraps ErrNoPeer or ErrNotReady.
+func (s *Station) Ping(ctx context.Context, nodes []string, count int) (status.PingReport, error) {
+	s.mu.Lock()
+	mtu, ready := s.mtu, s.conns != [2]*conn{}
+	s.mu.Unlock()
+	r := status.PingReport{
+		APIVersion: status.APIVersion, Kind: status.PingKind, Source: status.SourceDaemon, Node: s.cfg.Node, MTU: mtu,
+	}
+	if !ready {
+		return r, ErrNotReady
+	}
+	if len(nodes) == 0 {
+		nodes = s.peers.nodes()
+	}
+	r.Peers = make([]status.Ping, len(nodes))
+	for i, node := range nodes {
+		gateways := s.peers.of(node)
+		if len(gateways) == 0 {
+			return r, fmt.Errorf("%s %w", node, ErrNoPeer)
+		}
+		to, known := gatewayLike(gateways, func(g netip.Addr) bool { return s.conn(g) != nil })
+		if r.Peers[i] = (status.Ping{Node: node, Address: to}); !known {
+			r.Peers[i].Reason = "no address family in common"
+		}
+	}
+	turn := make(chan struct{}, atOnce)
+	var group sync.WaitGroup
+	for i := range r.Peers {
+		if p := &r.Peers[i]; p.Reason == "" {
+			turn <- struct{}{}
+			group.Go(func() {
+				defer func() { <-turn }()
+				s.ask(ctx, p, mtu, count)
+			})
+		}
+	}
+	group.Wait()
+	r.ObservedAt = time.Now()
+	return r, nil
+}
+
+// ask measures the way to one peer.
+func (s *Station) ask(ctx context.Context, p *status.Ping, mtu, count int) {
+	w := way{smallest: least(p.Address), mtu: mtu,
+		exchange: func(ctx context.Context, size int, wait time.Duration) (time.Duration, error) {
+			socket := s.conn(p.Address)
+			if socket == nil {
+				return 0, ErrNotReady
+			}
+			return s.pending.exchange(ctx, socket, p.Address, size, wait)
+		}}
+	var err error
+	p.Measurement, err = w.measure(ctx, count)
+	switch {
+	case ctx.Err() != nil:
+		p.Reason = "no time was left to measure it"
+	case err != nil:
+		p.Reason = err.Error()
+	}
+}

@@ -1,0 +1,58 @@
+package probe
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// carrying is a way that carries packets up to a size, and counts what is sent.
+func carrying(size int, sent *int) func(context.Context, int, time.Duration) (time.Duration, error) {
+	return func(_ context.Context, bytes int, _ time.Duration) (time.Duration, error) {
+		*sent++
+		if bytes > size {
+			return 0, errNoAnswer
+		}
+		return time.Millisecond, nil
+	}
+}
+
+// Whatever the path carries is found to the byte: with one packet where all passes, else with few.
+func TestPathMTU(t *testing.T) {
+	const mtu, smallest = 1420, 52
+	for size := smallest; size <= mtu+10; size++ {
+		sent := 0
+		w := way{exchange: carrying(size, &sent), smallest: smallest, mtu: mtu}
+		want, most := min(size, mtu), 1
+		if size < mtu {
+			most = 12 * tries
+		}
+		if got := w.pathMTU(t.Context(), time.Second); got != want || sent > most {
+			t.Errorf("%d bytes pass: %d found with %d packets", size, got, sent)
+		}
+	}
+}
+
+// A single packet that is lost is no narrow path.
+func TestLostPacketIsNoNarrowPath(t *testing.T) {
+	sent := 0
+	through := carrying(1420, &sent)
+	lossy := func(ctx context.Context, size int, wait time.Duration) (time.Duration, error) {
+		if sent++; sent%tries != 0 {
+			return 0, errNoAnswer
+		}
+		return through(ctx, size, wait)
+	}
+	w := way{smallest: 52, mtu: 1420, exchange: lossy}
+	if got := w.pathMTU(t.Context(), time.Second); got != 1420 {
+		t.Errorf("%d found", got)
+	}
+}
+
+func TestUnansweredPathHasNoMTU(t *testing.T) {
+	sent := 0
+	m, err := way{exchange: carrying(0, &sent), smallest: 52, mtu: 1420}.measure(t.Context(), 3)
+	if err != nil || m.Sent != 3 || m.Answered != 0 || m.Lost() != 100 || m.RTT != nil || m.PathMTU != 0 || sent != 3 {
+		t.Errorf("%+v, %v after %d packets", m, err, sent)
+	}
+}
