@@ -20,7 +20,7 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/guard", "mesh mesh/nft", "mesh.Firewall → nft.Layout and back"},
 	{"mesh/policy", "mesh/nft", "pods, namespaces and policies → nft.Layout, whoever watches them"},
 	{"mesh/ports", "mesh/nft", "ports → nft.Layout, whoever attaches them"},
-	{"mesh/kube", "keys mesh mesh/policy mesh/kube/nodeobject mesh/kube/policies internal/atomicfile",
+	{"mesh/kube", "keys mesh mesh/events mesh/policy mesh/kube/nodeobject mesh/kube/policies internal/atomicfile",
 		"a cluster knows no host"},
 	{"mesh/kube/nodeobject", "mesh", "kubectl's plugin reads Nodes where nftables cannot be built"},
 	{"mesh/kube/policies", "mesh/policy", "objects → the terms of policies, whoever makes the requests"},
@@ -51,7 +51,9 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/bundle", "", "an archive holds whatever is put into it"},
 	{"mesh/graph", "mesh mesh/status mesh/view", "a drawing does not depend on who read the cluster"},
 	{"mesh/explain", "mesh mesh/doctor mesh/status mesh/view", "a packet's way is told from answers alone"},
-	{"mesh/agent", "keys mesh mesh/loop mesh/status", "the passes consume interfaces; cmd/warren says whose"},
+	{"mesh/events", "mesh/status", "what is worth an Event does not depend on who tells it"},
+	{"mesh/agent", "keys mesh mesh/loop mesh/status mesh/events",
+		"the passes consume interfaces; cmd/warren says whose"},
 	{"mesh/meshtest", "keys mesh", "fakes model the interfaces, not their implementations"},
 	{"mesh/userspace", "mesh/loop mesh/userspace/iface mesh/userspace/limit mesh/userspace/udp internal/atomicfile",
 		"the device process knows no mesh"},
@@ -123,6 +125,8 @@ var outside = []arrow{
 	{"mesh/userspace/udp", "log/slog", "sockets return errors; the device logs them"},
 	{"cmd/kubectl-warren", "github.com/vishvananda/netlink", "it runs on every operating system"},
 	{"cmd/kubectl-warren", "golang.zx2c4.com", "it runs on every operating system"},
+	{"mesh/events", "k8s.io", "what is told is told of any cluster"},
+	{"mesh/events", "github.com", "what is told is decided from values"},
 	{"mesh/view", "k8s.io", "a view is written the same whoever read it"},
 	{"mesh/view", "github.com", "a view is written on every operating system"},
 	{"mesh/view", "golang.zx2c4.com", "a view is written on every operating system"},
@@ -215,6 +219,7 @@ func TestPureImports(t *testing.T) {
 		"./mesh/status":  nil, // its times are arguments
 		"./mesh/view":    nil,
 		"./mesh/doctor":  nil, // its times are arguments
+		"./mesh/events":  nil, // so are its
 		"./mesh/explain": nil, // so are its
 		"./mesh/bundle":  nil, // its times are arguments
 		"./mesh/graph":   {"time"},

@@ -53,7 +53,8 @@ var began = time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
 func newFakeAPI(t *testing.T, nodes int) *fakeAPI {
 	t.Helper()
 	f := &fakeAPI{
-		bindings: []string{"warren-annotations", "warren-kubelet", "warren-own-node"}, forbidden: map[string]bool{},
+		bindings:  []string{"warren-annotations", "warren-events", "warren-kubelet", "warren-own-node"},
+		forbidden: map[string]bool{},
 	}
 	for i := range nodes {
 		f.nodes = append(f.nodes, fakeNode(t, i))
@@ -154,7 +155,7 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeObject(w, "v1", "PodList", &corev1.PodList{Items: page, ListMeta: next})
 	case "validatingadmissionpolicies":
 		list := &admissionv1.ValidatingAdmissionPolicyList{}
-		for _, name := range []string{"warren-annotations", "warren-kubelet", "warren-own-node"} {
+		for _, name := range []string{"warren-annotations", "warren-events", "warren-kubelet", "warren-own-node"} {
 			p := admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
 			list.Items = append(list.Items, p)
 		}

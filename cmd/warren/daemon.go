@@ -25,6 +25,7 @@ import (
 
 var (
 	_ agent.Cluster     = (*kube.Cluster)(nil)
+	_ agent.Teller      = (*kube.Cluster)(nil)
 	_ agent.Host        = (*linux.Host)(nil)
 	_ agent.Attachments = cni.Configuration{}
 	_ agent.Plugins     = cni.Plugins{}
@@ -47,6 +48,8 @@ type daemon struct {
 	openFirewall bool
 	// networkPolicy has the cluster's NetworkPolicies kept.
 	networkPolicy bool
+	// events has Events about the own Node told.
+	events bool
 }
 
 func newDaemon(log *logging) *cobra.Command {
@@ -89,6 +92,7 @@ func (d *daemon) addFlags(flags *pflag.FlagSet) {
 	d.networkPolicy = true
 	flags.Var(onOff(&d.networkPolicy), "network-policy",
 		"keep the cluster's NetworkPolicies: on or off; on needs nftables tables of family bridge")
+	flags.BoolVar(&d.events, "events", true, "tell Events about this node, which kubectl describe node shows")
 	flags.DurationVar(&d.resync, "resync", agent.DefaultResync, "how often to read the whole state of the host")
 	flags.DurationVar(&d.massRemoval, "mass-removal-delay", agent.DefaultMassRemovalDelay,
 		"how long to keep peers of which more than half disappear at once; 0 to remove them at once")
@@ -141,7 +145,7 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 		Cluster: cluster, Host: host, Attachments: d.attachments, Plugins: d.compared(),
 		Log: log, Resync: d.resync, MassRemovalDelay: d.massRemoval,
 		Version: version(), Backend: backend, BackendReason: reason,
-		Link: d.link, KeyWritten: key.Written, Programmed: station.Set,
+		Link: d.link, KeyWritten: key.Written, Programmed: station.Set, Events: d.teller(cluster),
 	}))
 	if d.networkPolicy {
 		policies.connect(d, cluster, a)
@@ -193,6 +197,14 @@ const (
 	healthFlag  = "health-address"
 	runDirFlag  = "run-dir"
 )
+
+// teller returns who tells Events; nil if nobody does.
+func (d *daemon) teller(cluster *kube.Cluster) agent.Teller {
+	if !d.events {
+		return nil
+	}
+	return cluster
+}
 
 // servers returns what serves the agent's endpoints.
 func (d *daemon) servers(a *agent.Agent, p *policies, station *probe.Station) []server {

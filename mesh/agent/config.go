@@ -46,6 +46,8 @@ type Config struct {
 	InForce func() bool
 	// Programmed takes what the host is known to have, after each pass; nil for nobody. It must not block.
 	Programmed func(mesh.State)
+	// Events takes what is told about the own Node; nil has nothing told.
+	Events Teller
 	// Log receives changes and failures; nil discards them.
 	Log *slog.Logger
 	// Resync is the interval between full observations; zero means DefaultResync.
@@ -71,6 +73,9 @@ type Agent struct {
 	// counters are the host's, and readings those of its device's peers.
 	counters *hostCounters
 	readings readings
+	// teller tells Events, and devices is for it.
+	teller  teller
+	devices devices
 	// firewallsChanged says that others may have changed the host's firewalls.
 	firewallsChanged atomic.Bool
 	// background is what is under way beside the worker, handshakes and a question; Run waits for it.
@@ -100,7 +105,7 @@ func New(cfg Config) *Agent {
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	host := newReconciler(cfg.Host, cfg.MassRemovalDelay)
 	a := &Agent{cfg: cfg, log: cfg.Log, host: host, changes: changeLog{log: cfg.Log}}
-	a.worker = loop.New(cfg.Resync, a.work)
+	a.worker, a.teller.agent = loop.New(cfg.Resync, a.work), a
 	first := status.Snapshot{
 		Node:        cfg.Node,
 		Daemon:      status.Daemon{Version: cfg.Version, Backend: cfg.Backend, BackendReason: cfg.BackendReason},
@@ -110,7 +115,7 @@ func New(cfg Config) *Agent {
 	a.firewallsChanged.Store(true)
 	a.counters = newHostCounters(cfg.Host, cfg.PolicyCounters)
 	a.metrics = newMetrics(statusMetrics{a.status, &a.readings}, enforcementMetrics{a.status}, a.counters,
-		newLinkMetrics(cfg))
+		newLinkMetrics(cfg), &a.teller.counts)
 	return a
 }
 

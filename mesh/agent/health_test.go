@@ -34,6 +34,8 @@ func TestMetrics(t *testing.T) {
 			"warren_device_receive_bytes_total 3000",
 			"warren_device_transmit_bytes_total 4000",
 			`warren_endpoints_set_total 0`,
+			`warren_events_total{result="failed"} 0`,
+			`warren_events_total{result="told"} 0`,
 			`warren_firewall_packets_total{counter="leak-pod"} 3`,
 			`warren_host_operations_total{kind="link-add"} 1`,
 			`warren_info{backend="kernel",reason="it is a test",version="v1"} 1`,

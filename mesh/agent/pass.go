@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/events"
 	"warren.mesh/mesh/status"
 )
 
@@ -132,13 +133,22 @@ func (a *Agent) program(ctx context.Context, s mesh.Step) bool {
 		return now.Warn(stepRemoval, warning, time.Now())
 	})
 	a.report(stepProgram, err)
+	a.devices.had = a.devices.had || err == nil
 	a.passFirewalls(ctx)
 	return err == nil
 }
 
-// changed logs the changes and initiates handshakes with the peers that were added: a node that has forgotten its
-// sessions must speak first, or what its peers send it stays black until they give up on theirs, 15 seconds later.
+// changed logs the changes, notes a device that was new, and initiates handshakes with the peers that were added: a
+// node that has forgotten its sessions must speak first, or what its peers send it stays black until they give up on
+// theirs, 15 seconds later.
 func (a *Agent) changed(ctx context.Context, changes []mesh.Change, err error) {
+	replaced := a.devices.changed(changes, err)
+	a.teller.note(func(s *events.Seen) {
+		s.Changed = s.Changed || len(changes) > 0
+		if replaced {
+			s.Devices++
+		}
+	})
 	var added []mesh.Peer
 	for _, change := range changes {
 		a.changes.add(change, err)

@@ -30,6 +30,9 @@ func (a *Agent) Run(ctx context.Context) {
 	if a.cfg.Plugins != nil {
 		watching.Go(func() { a.keepWatching(ctx, a.cfg.Plugins.Watch, a.pluginsMayDiffer) })
 	}
+	if a.cfg.Events != nil {
+		watching.Go(func() { a.teller.run(ctx) })
+	}
 	a.worker.Run(ctx)
 	watching.Wait()
 	a.background.Wait()

@@ -46,6 +46,8 @@ type machine struct {
 	inForce func() bool
 	// policyCounters are those of network policies; nil for a node that keeps none.
 	policyCounters func(ctx context.Context) (map[string]uint64, error)
+	// events takes Events; nil has none told.
+	events agent.Teller
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -112,6 +114,7 @@ func (m *machine) start() {
 		Node: m.name, Mesh: m.config, Key: m.ring,
 		Cluster: view, Host: m.host, Attachments: m.attachments, Plugins: &m.plugins, InForce: m.inForce,
 		PolicyCounters:   m.policyCounters,
+		Events:           m.events,
 		Link:             func() (agent.Link, error) { return agent.Link{MTU: 1420, Received: 3000, Sent: 4000}, nil },
 		KeyWritten:       func() (time.Time, error) { return time.Unix(1_700_000_000, 0), nil },
 		MassRemovalDelay: agent.DefaultMassRemovalDelay,

@@ -89,6 +89,7 @@ func (a *Agent) publish(ctx context.Context, want mesh.Announcement, self mesh.S
 		a.announced.wrote(err)
 		a.report(stepPublish, err)
 		if err == nil {
+			a.teller.keyAnnounced(self.Published.PublicKey, want.PublicKey)
 			a.log.Info("annotations published", "node", self.Name, "endpoint", want.Endpoint, "cidrs", want.PodCIDRs)
 		}
 	})

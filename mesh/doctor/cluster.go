@@ -14,7 +14,7 @@ import (
 )
 
 // policies are the admission policies of the manifests.
-var policies = []string{"warren-annotations", "warren-kubelet", "warren-own-node"}
+var policies = []string{"warren-annotations", "warren-events", "warren-kubelet", "warren-own-node"}
 
 // CheckCluster makes all checks of a cluster: what the API server tells, and the worst of what the nodes found that
 // were asked. A check that no node has made is unknown.

@@ -62,7 +62,7 @@ var entries = []Entry{
 	{KubernetesVersion, "Kubernetes is 1.33 or later",
 		"upgrade Kubernetes: the admission policies need bound tokens with node names", OnCluster},
 	{AdmissionPolicies, "admission policies are there and deny",
-		"apply warren's manifests again: without the three policies one stolen token speaks for every node", OnBoth},
+		"apply warren's manifests again: without the four policies one stolen token speaks for every node", OnBoth},
 	{DaemonReady, "daemons are ready",
 		"read what the daemon waits for: kubectl -n kube-system logs ds/warren, or /readyz", OnBoth},
 	{DaemonVersions, "versions are within one minor",

@@ -6,32 +6,37 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/events"
 )
 
-// PolicyInForce reports whether both admission policies on what warren's account writes are in force, for the own Node,
-// whose UID must be uid. It sends two dry runs, each of which one of the policies refuses and the API server accepts
-// without it. Nothing is written either way, and the right to publish suffices. An error says nothing about policies.
+// PolicyInForce reports whether the admission policies on what warren's account writes are in force, for the own Node,
+// whose UID must be uid. It sends three dry runs, each of which one of the policies refuses and the API server accepts
+// without it. Nothing is written either way, and the right to publish suffices: without the right to create Events, no
+// policy has to bound it. An error says nothing about policies.
 //
-// The third policy is about kubelets, in whose name this account cannot ask.
+// The fourth policy is about kubelets, in whose name this account cannot ask.
 func (c *Cluster) PolicyInForce(ctx context.Context, uid string) (bool, error) {
 	if uid == "" {
 		return false, fmt.Errorf("look for policies on node %s: its UID is not known", c.name)
 	}
 	for _, look := range []struct {
-		write   patch
+		write   func() error
 		refused func(error) bool
 	}{
-		{c.falseKey(uid), func(err error) bool { return apierrors.IsInvalid(err) && !anotherUID(err) }},
-		{c.foreignAnnotation(uid), forbiddenByPolicy},
+		{func() error { return c.write(ctx, c.falseKey(uid)) },
+			func(err error) bool { return apierrors.IsInvalid(err) && !anotherUID(err) }},
+		{func() error { return c.write(ctx, c.foreignAnnotation(uid)) }, forbiddenByPolicy},
+		{func() error { return c.createEvent(ctx, c.otherEvent(uid), metav1.DryRunAll) }, apierrors.IsForbidden},
 	} {
-		look.write.dryRun = true
-		err := c.write(ctx, look.write)
+		err := look.write()
 		switch {
 		case err == nil:
 			return false, nil
@@ -42,20 +47,27 @@ func (c *Cluster) PolicyInForce(ctx context.Context, uid string) (bool, error) {
 	return true, nil
 }
 
-// falseKey returns a write that the policy warren-annotations refuses (422), for what it says.
+// falseKey returns a dry run that the policy warren-annotations refuses (422), for what it says.
 func (c *Cluster) falseKey(uid string) patch {
-	return c.announcement(uid, mesh.Announcement{PublicKey: "is-there-a-policy"})
+	write := c.announcement(uid, mesh.Announcement{PublicKey: "is-there-a-policy"})
+	write.dryRun = true
+	return write
 }
 
-// foreignAnnotation returns a write that the policy warren-own-node refuses (403), because the annotation is none of
+// foreignAnnotation returns a dry run that the policy warren-own-node refuses (403), because the annotation is none of
 // warren's five.
 func (c *Cluster) foreignAnnotation(uid string) patch {
 	return patch{
-		kind: types.MergePatchType,
+		kind: types.MergePatchType, dryRun: true,
 		body: map[string]any{"metadata": map[string]any{
 			"uid": uid, "annotations": map[string]any{"warren.mesh/is-there-a-policy": "yes"},
 		}},
 	}
+}
+
+// otherEvent returns an Event that the policy warren-events refuses (403), because its reason is none of warren's.
+func (c *Cluster) otherEvent(uid string) *corev1.Event {
+	return c.event(uid, events.Event{Reason: "IsThereAPolicy", At: time.Now()})
 }
 
 // forbiddenByPolicy tells the refusal of an admission policy from that of the authorizer.

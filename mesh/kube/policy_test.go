@@ -9,20 +9,24 @@ import (
 	"testing"
 )
 
-// Each of the two policies is missed by a write that only it refuses. What else refuses a write says nothing.
+// Each of the three policies is missed by a write that only it refuses. What else refuses a write says nothing.
 func TestEachPolicyIsMissed(t *testing.T) {
 	invalid := refusal{http.StatusUnprocessableEntity, "Invalid", "ValidatingAdmissionPolicy 'a' denied request: no"}
 	denied := refusal{http.StatusForbidden, "Forbidden", "ValidatingAdmissionPolicy 'b' denied request: no"}
+	busy := refusal{http.StatusServiceUnavailable, "ServiceUnavailable", "later"}
 	unauthorized := refusal{http.StatusForbidden, "Forbidden", `User "warren" cannot patch resource "nodes"`}
 	for name, test := range map[string]struct {
-		// contents and own are how a false key and a foreign annotation fare; nil is accepted.
-		contents, own *refusal
-		want, fails   bool
+		// contents, own and events are how a false key, a foreign annotation and an unknown Event fare; nil is taken.
+		contents, own, events *refusal
+		want, fails           bool
 	}{
-		"both in force":             {contents: &invalid, own: &denied, want: true},
-		"contents are not checked":  {own: &denied},
-		"others' are not protected": {contents: &invalid},
+		"all in force":              {contents: &invalid, own: &denied, events: &denied, want: true},
+		"contents are not checked":  {own: &denied, events: &denied},
+		"others' are not protected": {contents: &invalid, events: &denied},
+		"Events are not bounded":    {contents: &invalid, own: &denied},
 		"none":                      {},
+		"no right to Events":        {contents: &invalid, own: &denied, events: &unauthorized, want: true},
+		"no answer about Events":    {contents: &invalid, own: &denied, events: &busy, fails: true},
 		"no right":                  {contents: &unauthorized, own: &unauthorized, fails: true},
 		"no right to the second":    {contents: &invalid, own: &unauthorized, fails: true},
 	} {
@@ -32,6 +36,9 @@ func TestEachPolicyIsMissed(t *testing.T) {
 				body, err := io.ReadAll(r.Body)
 				if err != nil || r.URL.Query().Get("dryRun") != "All" || !strings.Contains(string(body), "uid-a") {
 					t.Errorf("it asks %s for %s, %v", r.URL, body, err)
+				}
+				if r.Method == http.MethodPost {
+					return test.events.response(), nil
 				}
 				refused := test.own
 				if strings.Contains(string(body), `"warren.mesh/public-key":"is-there-a-policy"`) {

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"warren.mesh/mesh/events"
 	"warren.mesh/test/lab"
 )
 
@@ -35,6 +37,7 @@ func (tg *target) rival(t *testing.T) {
 	waitNetworkUnavailable(t, n, corev1.ConditionTrue)
 	effective(0)
 	wantOnce(t, n.Log()[logged:], file)
+	tg.waitEvent(t, events.ForeignCNI, file)
 
 	write(`{"cniVersion": "1.0.0", "name": "multus", "type": "multus", "clusterNetwork": "warren"}`)
 	waitNetworkUnavailable(t, n, corev1.ConditionFalse)
@@ -50,6 +53,31 @@ func (tg *target) rival(t *testing.T) {
 	n.MustExec(t, "mv", "/opt/cni/portmap", plugin)
 	waitWarning(t, n, "cni plugins", 0)
 	n.WaitReady(t)
+	tg.waitEvent(t, events.ForeignCNI, file)
+}
+
+// waitEvent waits until one Event with this reason and text is told about the node. A second is one too many.
+func (tg *target) waitEvent(t *testing.T, reason events.Reason, text string) {
+	t.Helper()
+	n := tg.node
+	lab.Wait(t, time.Minute, "the Event "+string(reason), func() error {
+		list, err := tg.Core().Events("default").List(t.Context(), metav1.ListOptions{
+			FieldSelector: "involvedObject.kind=Node,involvedObject.name=" + n.Name + ",reason=" + string(reason),
+		})
+		if err != nil {
+			return err
+		}
+		if len(list.Items) > 1 {
+			t.Fatalf("%d Events %s about %s", len(list.Items), reason, n.Name)
+		}
+		for _, e := range list.Items {
+			if strings.Contains(e.Message, text) && e.Source.Component == "warren" &&
+				e.Type == corev1.EventTypeWarning {
+				return nil
+			}
+		}
+		return fmt.Errorf("told are %v", list.Items)
+	})
 }
 
 func waitNetworkUnavailable(t *testing.T, n *lab.Node, want corev1.ConditionStatus) {

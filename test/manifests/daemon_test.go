@@ -17,6 +17,7 @@ func testDaemon(t *testing.T, f *fixture) {
 		t.Run(name, func(t *testing.T) {
 			c := f.cluster(t, name)
 			says := announcement(name)
+			f.tells(t, c, name)
 			if guarded, err := c.PolicyInForce(t.Context(), string(f.node(t, name).UID)); !guarded || err != nil {
 				t.Errorf("policies are not seen: %t, %v", guarded, err)
 			}

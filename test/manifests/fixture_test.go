@@ -35,6 +35,7 @@ func newFixture(t *testing.T, l *lab.Lab) *fixture {
 	for _, name := range fixtureNodes {
 		f.createNode(t, name)
 	}
+	f.createEvent(t)
 	for _, name := range append(fixtureNodes, absent) {
 		f.token(t, name, warren, f.pod(t, name, warren))
 	}

@@ -69,7 +69,7 @@ func testRights(t *testing.T, l *lab.Lab) {
 	for resource, want := range map[string]string{
 		"nodes": "list watch patch", "nodes/status": "patch", "nodes/proxy": "", "secrets": "",
 		"configmaps": "", "pods": "list watch", "pods/log": "", "pods/exec": "", "pods/status": "",
-		"namespaces": "list watch",
+		"namespaces": "list watch", "events": "create",
 	} {
 		var got []string
 		for _, verb := range verbs {

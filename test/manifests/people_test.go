@@ -122,7 +122,7 @@ func wantViewed(t *testing.T, l *lab.Lab) {
 	for _, c := range d.Checks {
 		results[c.ID] = c.Result
 	}
-	if results["W02"] != view.OK || results["W14"] != view.Unknown || len(d.Admission) != 3 {
+	if results["W02"] != view.OK || results["W14"] != view.Unknown || len(d.Admission) != 4 {
 		t.Errorf("doctor says %v, with the admission policies %v", results, d.Admission)
 	}
 	if _, code := run("peers"); code != view.ExitUnknown {

@@ -137,6 +137,16 @@ func (f *fixture) wrong(ctx context.Context, granted rights) iter.Seq[error] {
 				return
 			}
 		}
+		for _, a := range tellings() {
+			if err := f.told(ctx, a); err != nil && !yield(err) {
+				return
+			}
+		}
+		for _, r := range eventRequests() {
+			if err := f.eventFailure(ctx, r, granted); err != nil && !yield(err) {
+				return
+			}
+		}
 		for _, a := range attempts() {
 			if err := f.failures(ctx, a, granted); err != nil && !yield(err) {
 				return

@@ -22,7 +22,7 @@ type rights string
 
 const (
 	shipped rights = "the shipped role"
-	// everything on Nodes and all that belongs to them: what is denied then, a policy denies.
+	// everything on Nodes, all that belongs to them, and Events: what is denied then, a policy denies.
 	everything rights = "a role for everything"
 )
 
@@ -31,7 +31,8 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: test-everything}
 rules:
-- {apiGroups: [""], resources: [nodes, nodes/status, nodes/proxy], verbs: ["*"]}
+- {apiGroups: [""], resources: [nodes, nodes/status, nodes/proxy, events], verbs: ["*"]}
+- {apiGroups: [events.k8s.io], resources: [events], verbs: ["*"]}
 `
 
 // allowEverything gives an account all rights on Nodes, and waits until it has them.

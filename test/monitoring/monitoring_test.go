@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"warren.mesh/mesh/doctor"
+	"warren.mesh/mesh/events"
 )
 
 const root = "../../"
@@ -139,7 +140,7 @@ func TestDashboard(t *testing.T) {
 // anchor is what a link to a runbook leads to; the heading below it repeats the ID.
 var anchor = regexp.MustCompile(`(?m)^<a id="([A-Za-z0-9]+)"></a>\n### ([A-Za-z0-9]+)\b`)
 
-// Each check of the doctor and each alert has a runbook, and each runbook is of one of them.
+// Each check of the doctor, each alert and each reason of an Event has a runbook, and each runbook is of one of them.
 func TestRunbooks(t *testing.T) {
 	var want, got []string
 	for _, e := range doctor.Entries() {
@@ -147,6 +148,9 @@ func TestRunbooks(t *testing.T) {
 	}
 	for _, a := range alerts(t) {
 		want = append(want, a.Alert)
+	}
+	for _, r := range events.Reasons() {
+		want = append(want, string(r))
 	}
 	for _, a := range anchor.FindAllStringSubmatch(read(t, "docs/runbooks.md"), -1) {
 		got = append(got, a[1])
@@ -157,7 +161,7 @@ func TestRunbooks(t *testing.T) {
 	slices.Sort(want)
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("checks and alerts, and docs/runbooks.md (-want +got):\n%s", diff)
+		t.Errorf("checks, alerts and Events, and docs/runbooks.md (-want +got):\n%s", diff)
 	}
 }
 
