@@ -1,9 +1,12 @@
 package policy
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
+
+	"warren.mesh/mesh/nft"
 )
 
 // Without policies everything is let through.
@@ -35,6 +38,37 @@ func TestPoliciesAddUp(t *testing.T) {
 		ingress("web", with("app=a"), rule(podsWith("app=b")).on(Port{TCP, "", 80, 0})),
 		ingress("dns", with("app=a"), rule(podsWith("app=a")).on(Port{UDP, "", 53, 0})))
 	try(t, in, "b > a tcp/80: yes", "b > a udp/53: no", "r > a udp/53: yes", "r > a tcp/80: no", "a > b tcp/80: no")
+}
+
+// Each peer of a rule may use each of its ports. Several ports by number are one lookup, so that the table has a line
+// for each peer, and not for each peer and port.
+func TestPeersAndPorts(t *testing.T) {
+	r := rule(podsWith("app=b"), podsWith("app=a"), block("198.51.100.0/24"), block("2001:db8::/32")).on(
+		Port{TCP, "", 80, 0}, Port{TCP, "", 443, 0}, Port{TCP, "", 80, 80}, Port{UDP, "", 53, 0}, Port{UDP, "", 54, 0},
+		Port{TCP, "", 8000, 8010}, Port{SCTP, "", 80, 0})
+	in := world(ingress("p", with("app=a"), r))
+	try(t, in, "b > a tcp/80: yes", "b > a tcp/443: yes", "b > a udp/53: yes", "b > a udp/80: no", "b > a tcp/53: no",
+		"b > a tcp/8005: yes", "b > a tcp/8011: no", "b > a sctp/80: yes", "b > a sctp/443: no", "b > a icmp: no",
+		"r > a tcp/443: yes", "outside > a udp/54: yes", "s > a tcp/80: no")
+	r.Peers, r.Ports = nil, nil
+	for i := range 50 {
+		r.Peers = append(r.Peers, podsWith(fmt.Sprintf("app=app%d", i)))
+	}
+	for i := range 20 {
+		r.Ports = append(r.Ports, Port{TCP, "", uint16(8000 + i), 0})
+	}
+	before, _ := Compile(world(ingress("p", with("app=a"))))
+	after, _ := Compile(world(ingress("p", with("app=a"), r)))
+	if got, want := rulesOf(after.Table)-rulesOf(before.Table), 2*len(r.Peers); got != want {
+		t.Errorf("%d rules, want %d: one for each peer and family", got, want)
+	}
+}
+
+func rulesOf(table nft.Layout) (n int) {
+	for _, c := range table.Chains {
+		n += len(c.Rules)
+	}
+	return n
 }
 
 // A selector of pods alone is of the policy's namespace; of namespaces alone it is all their pods; both must hold.

@@ -43,6 +43,11 @@ func TestTightens(t *testing.T) {
 	more, fewer := web, web
 	more.Ingress = append(slices.Clone(web.Ingress), rule(podsWith("app=new")))
 	fewer.Ingress = web.Ingress[1:]
+	several := func(ports ...Port) Policy {
+		return ingress("several", with("app=b"), rule(podsWith("app=b"), podsWith("app=c")).on(ports...))
+	}
+	web80 := Port{TCP, "", 80, 0}
+	in.Policies = append(in.Policies, several(web80))
 	stranger := Node{Name: "new", InternalIPs: []netip.Addr{netip.MustParseAddr("192.0.2.9")}}
 	stranger.Gateways = []netip.Addr{netip.MustParseAddr("10.244.9.1")}
 	stranger.PodCIDRs = []netip.Prefix{netip.MustParsePrefix("10.244.9.0/24")}
@@ -60,6 +65,7 @@ func TestTightens(t *testing.T) {
 	none := func(ix *Index) {
 		ix.DeletePolicy("x", "web")
 		ix.DeletePolicy("x", "deny")
+		ix.DeletePolicy("x", "several")
 	}
 	newcomer := Pod{Namespace: "y", Name: "new", UID: "7", Node: "there"}
 	newcomer.Addrs = []netip.Addr{netip.MustParseAddr("10.244.2.9")}
@@ -84,6 +90,7 @@ func TestTightens(t *testing.T) {
 		"a policy for nobody here":        {policies(ingress("new", with("app=none"))), false},
 		"a rule comes":                    {policies(more), false},
 		"a rule goes":                     {policies(fewer), true},
+		"a port more for several peers":   {policies(several(web80, Port{TCP, "", 443, 0})), true}, // it is another set
 		"the last policy goes":            {none, false},
 		"a node comes":                    {func(ix *Index) { ix.SetNode(stranger) }, true}, // with a gateway
 		"a node of a block goes":          {func(ix *Index) { ix.DeleteNode("there") }, true},

@@ -169,7 +169,7 @@ func (c *compiler) elements(s *set, nodes map[netip.Addr][]*Node, pods homes) {
 	switch s.kind {
 	case podSet, portSet:
 		*elements = append(*elements, pods.of(s)...)
-	case blockSet:
+	case blockSet, numberSet:
 		*elements = append(*elements, s.fixed()...)
 		for ip, of := range nodes {
 			*elements = append(*elements, s.ofGateway(ip, of)...)

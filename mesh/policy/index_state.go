@@ -130,7 +130,7 @@ func (ix *Index) all(sets map[string]*set) (elements []nft.Element) {
 		case podSet, portSet:
 		case rangeSet:
 			elements = append(elements, ix.ranges[s.family]...)
-		case blockSet, gatewaySet:
+		case blockSet, gatewaySet, numberSet:
 			elements = append(elements, s.fixed()...)
 			for ip, nodes := range ix.gateways {
 				elements = append(elements, s.ofGateway(ip, nodes)...)

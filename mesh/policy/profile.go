@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"warren.mesh/mesh/nft"
@@ -125,7 +126,19 @@ func (d direction) ports(r Rule, peers group) (all []portMatch) {
 	if d.ingress {
 		peers = group{kind: attached}
 	}
-	for _, p := range r.Ports {
+	rest := r.Ports
+	for _, protocol := range []Protocol{TCP, UDP, SCTP} {
+		var numbers []uint16
+		if numbers, rest = together(r, protocol, rest); len(numbers) > 0 {
+			m := portMatch{before: "meta l4proto " + string(protocol)}
+			for f := range families {
+				m.sets[f] = []*set{newNumberSet(f, numbers)}
+				m.texts[f] = "ct reply proto-src @" + m.sets[f][0].name
+			}
+			all = append(all, m)
+		}
+	}
+	for _, p := range rest {
 		m := portMatch{before: "meta l4proto " + string(p.Protocol)}
 		switch {
 		case p.Name != "":
@@ -144,6 +157,23 @@ func (d direction) ports(r Rule, peers group) (all []portMatch) {
 		all = append(all, m)
 	}
 	return all
+}
+
+// together splits the ports of a rule with several peers into those of a protocol that one set holds, sorted, and the
+// rest. Where that saves no rule, all are the rest.
+func together(r Rule, protocol Protocol, ports []Port) (numbers []uint16, rest []Port) {
+	for _, p := range ports {
+		if p.Protocol == protocol && p.Name == "" && p.Number > 0 && p.End <= p.Number {
+			numbers = append(numbers, p.Number)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	if len(r.Peers) < 2 || len(numbers) < 2 {
+		return nil, ports
+	}
+	slices.Sort(numbers)
+	return slices.Compact(numbers), rest
 }
 
 // profile is what applies to the addresses of one family of pods with the same list of policies, in one direction.

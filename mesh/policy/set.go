@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"warren.mesh/mesh/nft"
 )
@@ -17,6 +19,7 @@ type set struct {
 	block         Block
 	prefixes      []netip.Prefix // of the block
 	port          Port           // by name
+	numbers       []uint16       // of numberSet
 }
 
 type setKind int
@@ -27,6 +30,7 @@ const (
 	blockSet                  // the addresses of a block, and the gateways of nodes in it
 	rangeSet                  // the pod CIDRs of all nodes
 	gatewaySet                // the gateways of all nodes, which are within these
+	numberSet                 // ports by number, of any server
 )
 
 func newPodSet(f int, g group) *set {
@@ -40,6 +44,14 @@ func newPortSet(f int, g group, p Port) *set {
 	return &set{
 		name:    inFamily(contentName("port", p.Name+" "+string(p.Protocol)+" "+g.content()), f),
 		comment: comment(g.String() + ": port " + p.Name), family: f, kind: portSet, group: g, port: p,
+	}
+}
+
+func newNumberSet(f int, numbers []uint16) *set {
+	text := strings.Trim(fmt.Sprint(numbers), "[]")
+	return &set{
+		name: inFamily(contentName("num", text), f), comment: comment("ports " + text), family: f, kind: numberSet,
+		numbers: numbers,
 	}
 }
 
@@ -85,6 +97,9 @@ func (s *set) layout() nft.Set {
 	if s.kind == portSet {
 		of.Type += " . inet_proto . inet_service"
 	}
+	if s.kind == numberSet {
+		of.Type = "inet_service"
+	}
 	return of
 }
 
@@ -104,10 +119,13 @@ func (s *set) ofPod(o owner, ip netip.Addr) (elements []nft.Element) {
 	return elements
 }
 
-// fixed returns a block's own elements, without its gateways.
+// fixed returns the elements that follow from the set alone: a block's without its gateways.
 func (s *set) fixed() (elements []nft.Element) {
 	for _, p := range s.prefixes {
 		elements = append(elements, s.element(prefixText(p)))
+	}
+	for _, number := range s.numbers {
+		elements = append(elements, s.element(strconv.Itoa(int(number))))
 	}
 	return elements
 }

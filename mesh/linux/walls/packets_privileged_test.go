@@ -21,7 +21,7 @@ func selects(app string) policy.Selector {
 
 // policies isolate b and a as servers, and c as a client.
 func policies() []policy.Policy {
-	appA, appDB := selects("a"), selects("db")
+	appA, appDB, nobody := selects("a"), selects("db"), selects("nobody")
 	block4 := policy.Block{
 		CIDR:   netip.MustParsePrefix("198.51.100.0/24"),
 		Except: []netip.Prefix{netip.MustParsePrefix("198.51.100.128/25")},
@@ -30,8 +30,9 @@ func policies() []policy.Policy {
 		{
 			Namespace: "x", Name: "db-in", Pods: appDB, IsolatesIngress: true,
 			Ingress: []policy.Rule{
-				{Peers: []policy.Peer{{Pods: &appA}}, Ports: []policy.Port{
-					{Protocol: policy.TCP, Number: 6379}, {Protocol: policy.UDP, Number: 53},
+				{Peers: []policy.Peer{{Pods: &appA}, {Pods: &nobody}}, Ports: []policy.Port{
+					{Protocol: policy.TCP, Number: 6379}, {Protocol: policy.TCP, Number: 6380},
+					{Protocol: policy.UDP, Number: 53},
 					{Protocol: policy.SCTP, Number: 3868}, {Protocol: policy.TCP, Name: "metrics"},
 				}},
 				{
