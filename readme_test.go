@@ -31,7 +31,8 @@ var runners = map[string]string{
 	"kubectl apply -k site/": "TestPrivilegedManifests",
 	// The command itself; TestPrivilegedManifests builds the image from the same Dockerfile.
 	"make image IMAGE=registry.example/warren:1": "TestMakeImage",
-	"wg show warren0 latest-handshakes":          "TestPrivilegedManifests",
+	"make release":                      "TestPrivilegedLongRelease",
+	"wg show warren0 latest-handshakes": "TestPrivilegedManifests",
 	// On docs/network-policy.md, whose commands the test takes from there.
 	"nft list table inet warren-policy": "TestPrivilegedExamples",
 	"warren daemon":                     "TestPrivilegedManifests",

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os/exec"
 	"strings"
+	"time"
 
 	"warren.mesh/test/cluster/image"
 	"warren.mesh/test/lab/artifact"
@@ -14,15 +15,21 @@ import (
 
 // builder returns a Builder of images.
 func builder(ctx context.Context, progress func(string, ...any)) (image.Builder, error) {
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "warren.mesh").Output()
-	if err != nil {
-		return image.Builder{}, fmt.Errorf("find warren's module (run this in its work tree): %w", err)
-	}
-	dir, err := artifact.DefaultDir()
+	root, cache, err := places(ctx, progress)
 	if err != nil {
 		return image.Builder{}, err
 	}
-	return image.NewBuilder(ctx, strings.TrimSpace(string(out)), artifact.Cache{Dir: dir, Progress: progress})
+	return image.NewBuilder(ctx, root, cache)
+}
+
+// places returns the directory of warren's module and the cache.
+func places(ctx context.Context, progress func(string, ...any)) (root string, cache artifact.Cache, err error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "warren.mesh").Output()
+	if err != nil {
+		return "", artifact.Cache{}, fmt.Errorf("find warren's module (run this in its work tree): %w", err)
+	}
+	dir, err := artifact.DefaultDir()
+	return strings.TrimSpace(string(out)), artifact.Cache{Dir: dir, Progress: progress}, err
 }
 
 // DescribeImage builds warren's image and writes its size and what it holds beyond its base.
@@ -38,16 +45,16 @@ func DescribeImage(ctx context.Context, out io.Writer, progress func(format stri
 	return warren.Describe(out)
 }
 
-// ReleaseImage builds warren's image as that of a version, writes it to output and returns its digest: see
-// image.Builder's Release.
+// ReleaseImage builds warren's image as that of a version, for each architecture, writes it to output and returns its
+// digest. The files of that archive are of the time modified.
 func ReleaseImage(
-	ctx context.Context, version, output string, progress func(string, ...any),
+	ctx context.Context, version, output string, modified time.Time, progress func(string, ...any),
 ) (digest string, err error) {
-	b, err := builder(ctx, progress)
+	root, cache, err := places(ctx, progress)
 	if err != nil {
 		return "", err
 	}
-	return b.Release(ctx, version, output)
+	return image.Release{Root: root, Cache: cache, Version: version, Modified: modified, Output: output}.Make(ctx)
 }
 
 // Build builds what clusters and upstream's tests need and the cache does not have.

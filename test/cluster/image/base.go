@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 
+	"warren.mesh/test/emulation"
 	"warren.mesh/test/lab/artifact"
 )
 
@@ -16,6 +17,8 @@ import (
 const (
 	debianName = "docker.io/library/debian:bookworm-slim"
 	goName     = "docker.io/library/golang:1.26-bookworm"
+	// nativeName is Debian for this machine, in a storage whose images are for another architecture.
+	nativeName = "localhost/native"
 )
 
 const suite, mirror = "bookworm", "http://deb.debian.org/debian"
@@ -37,23 +40,49 @@ deb http://deb.debian.org/debian bookworm-updates main
 deb http://deb.debian.org/debian-security bookworm-security main
 `
 
-// base returns how to make a root file system of Debian's smallest variant.
-func base() artifact.Made {
-	return artifact.Made{
+// base returns how to make a root file system of Debian's smallest variant for an architecture.
+func base(arch string) artifact.Made {
+	made := artifact.Made{
 		Name:   "debian.tar",
 		Inputs: append([]string{suite, mirror, sources, apt}, slim...),
 		Cost:   "Debian by debootstrap, about a minute",
-		Make:   debootstrap,
+		Make: func(ctx context.Context, output string) error {
+			return makeBase(ctx, output, func(root string) error {
+				return command(ctx, "debootstrap", "--variant=minbase", suite, root, mirror)
+			})
+		},
 	}
+	if arch != runtime.GOARCH {
+		made.Name = "debian-" + arch + ".tar"
+		made.Cost = "Debian for " + arch + " by debootstrap under emulation, some minutes"
+		made.Make = func(ctx context.Context, output string) error {
+			return makeBase(ctx, output, func(root string) error { return emulatedDebootstrap(ctx, arch, root) })
+		}
+	}
+	return made
 }
 
-func debootstrap(ctx context.Context, output string) error {
+// emulatedDebootstrap runs debootstrap where programs for arch run. As in a container, device nodes cannot be made
+// there.
+func emulatedDebootstrap(ctx context.Context, arch, root string) error {
+	c, err := emulation.Command(ctx, arch, "debootstrap", "--arch="+arch, "--variant=minbase", suite, root, mirror)
+	if err != nil {
+		return err
+	}
+	c.Env = append(os.Environ(), "container=lxc")
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("debootstrap for %s: %w\n%s", arch, err, tail(out))
+	}
+	return nil
+}
+
+func makeBase(ctx context.Context, output string, debootstrap func(root string) error) error {
 	root, err := os.MkdirTemp(filepath.Dir(output), "root-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(root)
-	if err := command(ctx, "debootstrap", "--variant=minbase", suite, root, mirror); err != nil {
+	if err := debootstrap(root); err != nil {
 		return err
 	}
 	if err := slimDown(root); err != nil {
@@ -101,31 +130,53 @@ func remove(pattern string) error {
 	return nil
 }
 
-// importBases imports the base images into the storage, if they are absent: Debian, and Debian with this machine's Go.
+// importBases imports the base images into the storage, if they are absent: Debian for the images' architecture, and
+// Debian with this machine's Go, which compiles for either.
 func (b Builder) importBases(ctx context.Context, archive string) error {
-	if !b.buildah.has(ctx, debianName) {
-		err := b.buildah.commit(ctx, "scratch", debianName,
-			[]string{"add", "--quiet", "CONTAINER", archive, "/"},
-			[]string{"config", "--env=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "--cmd=bash",
-				"CONTAINER"})
-		if err != nil {
-			return err
-		}
+	if err := b.importDebian(ctx, archive, debianName, b.arch); err != nil {
+		return err
 	}
 	if b.buildah.has(ctx, goName) {
 		return nil
 	}
-	return b.importGo(ctx)
+	if !b.foreign() {
+		return b.importGo(ctx, debianName)
+	}
+	archive, err := b.Cache.GetMade(ctx, base(runtime.GOARCH))
+	if err != nil {
+		return err
+	}
+	if err := b.importDebian(ctx, archive, nativeName, runtime.GOARCH); err != nil {
+		return err
+	}
+	return b.importGo(ctx, nativeName)
+}
+
+// importDebian imports a root file system, if there is no image of this name.
+func (b Builder) importDebian(ctx context.Context, archive, name, arch string) error {
+	if b.buildah.has(ctx, name) {
+		return nil
+	}
+	config := []string{
+		"config", "--env=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "--cmd=bash",
+		"--arch=" + arch,
+	}
+	if arch == "arm64" {
+		// The only one that there is. buildah wants it said.
+		config = append(config, "--variant=v8")
+	}
+	return b.buildah.commit(ctx, "scratch", name, []string{"add", "--quiet", "CONTAINER", archive, "/"},
+		append(config, "CONTAINER"))
 }
 
 // importGo makes the build stage's base. It copies the machine's certificates, for networks with an authority of their
 // own. Modules that the machine already has are read from where Warren mounts them.
-func (b Builder) importGo(ctx context.Context) error {
+func (b Builder) importGo(ctx context.Context, debian string) error {
 	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
 		return fmt.Errorf("ask go for its root (%s): %w", runtime.Version(), err)
 	}
-	return b.buildah.commit(ctx, debianName, goName,
+	return b.buildah.commit(ctx, debian, goName,
 		[]string{"copy", "--quiet", "CONTAINER", strings.TrimSpace(string(root)), "/usr/local/go"},
 		[]string{"copy", "--quiet", "CONTAINER", "/etc/ssl/certs/ca-certificates.crt",
 			"/etc/ssl/certs/ca-certificates.crt"},

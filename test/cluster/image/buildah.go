@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"warren.mesh/test/emulation"
 )
 
 // buildah runs the buildah command with a storage of its own.
@@ -16,6 +18,9 @@ type buildah struct {
 	dir string
 	// temporary also holds the caches of RUN --mount=type=cache, which serve all base images.
 	temporary string
+	// emulated is the architecture whose programs run by emulation; "": none. Then overlayfs is mounted in a user
+	// namespace, and notes what it deletes in the way of such: all commands on the storage have to run there.
+	emulated string
 }
 
 // run runs one buildah command and returns its standard output.
@@ -26,8 +31,16 @@ func (b buildah) run(ctx context.Context, args ...string) (string, error) {
 	storage := []string{"--root=" + filepath.Join(b.dir, "root"), "--runroot=" + filepath.Join(b.dir, "run"),
 		"--storage-driver=overlay"}
 	c := exec.CommandContext(ctx, "buildah", append(storage, args...)...)
+	var namespace string
+	if b.emulated != "" {
+		var err error
+		if c, err = emulation.Command(ctx, b.emulated, "buildah", append(storage, args...)...); err != nil {
+			return "", err
+		}
+		namespace = "_CONTAINERS_USERNS_CONFIGURED=1"
+	}
 	// chroot needs no cgroups and no network namespace.
-	c.Env = append(os.Environ(), "TMPDIR="+b.temporary, "BUILDAH_ISOLATION=chroot")
+	c.Env = append(os.Environ(), "TMPDIR="+b.temporary, "BUILDAH_ISOLATION=chroot", namespace)
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	if err := c.Run(); err != nil {

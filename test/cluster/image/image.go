@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"warren.mesh/test/lab/artifact"
@@ -29,6 +30,8 @@ type Builder struct {
 	Cache artifact.Cache
 
 	buildah buildah
+	// arch is the images' architecture, as GOARCH says it.
+	arch string
 }
 
 // The images' names in manifests and in upstream's tests.
@@ -55,22 +58,31 @@ type recipe struct {
 	files []string
 	// beside returns the directory that the Dockerfile knows as the build context "beside"; nil: there is none.
 	beside func(ctx context.Context) (string, error)
-	// version is the Dockerfile's argument VERSION.
-	version string
+	// arguments are further ones of buildah build.
+	arguments []string
 }
 
 // NewBuilder prepares a storage with base images, and makes them if the cache has none.
 func NewBuilder(ctx context.Context, root string, cache artifact.Cache) (Builder, error) {
-	archive, err := cache.GetMade(ctx, base())
+	return newBuilder(ctx, root, cache, runtime.GOARCH)
+}
+
+// newBuilder is NewBuilder for images of another architecture too.
+func newBuilder(ctx context.Context, root string, cache artifact.Cache, arch string) (Builder, error) {
+	debian := base(arch)
+	archive, err := cache.GetMade(ctx, debian)
 	if err != nil {
 		return Builder{}, err
 	}
 	// Each base has a storage of its own.
 	key := filepath.Base(filepath.Dir(archive))
-	b := Builder{Root: root, Cache: cache, buildah: buildah{
+	b := Builder{Root: root, Cache: cache, arch: arch, buildah: buildah{
 		dir:       filepath.Join(cache.Dir, "buildah-"+key),
 		temporary: filepath.Join(cache.Dir, "buildah-tmp"),
 	}}
+	if b.foreign() {
+		b.buildah.emulated = arch
+	}
 	unlock, err := b.lock(ctx)
 	if err != nil {
 		return Builder{}, err
@@ -79,8 +91,11 @@ func NewBuilder(ctx context.Context, root string, cache artifact.Cache) (Builder
 	if err := b.importBases(ctx, archive); err != nil {
 		return Builder{}, fmt.Errorf("import base images: %w", err)
 	}
-	return b, errors.Join(cache.Use(b.buildah.dir), cache.Prune("buildah-"+base().Name))
+	return b, errors.Join(cache.Use(b.buildah.dir), cache.Prune("buildah-"+debian.Name))
 }
+
+// foreign reports whether this machine needs emulation for the images' programs.
+func (b Builder) foreign() bool { return b.arch != runtime.GOARCH }
 
 // lock locks the storage against others: they might build on what is pruned.
 func (b Builder) lock(ctx context.Context) (unlock func(), err error) {
@@ -147,10 +162,10 @@ func (b Builder) buildLocked(ctx context.Context, r recipe) error {
 	volume := filepath.Join(strings.TrimSpace(string(cache)), "cache", "download") + ":" + modules + ":ro"
 	// With --force-rm a build that fails leaves no container, whose image could not be pruned after the next one.
 	arguments := []string{"build", "--pull-never", "--layers", "--force-rm", "--network=host", "--volume=" + volume,
-		"--tag=" + r.name, "--file=" + r.file}
-	if r.version != "" {
-		arguments = append(arguments, "--build-arg=VERSION="+r.version)
-	}
+		"--tag=" + r.name, "--file=" + r.file,
+		// buildah sets them itself only from 1.29 on, or with --platform.
+		"--build-arg=BUILDPLATFORM=linux/" + runtime.GOARCH, "--build-arg=TARGETPLATFORM=linux/" + b.arch}
+	arguments = append(arguments, r.arguments...)
 	if r.beside != nil {
 		dir, err := r.beside(ctx)
 		if err != nil {

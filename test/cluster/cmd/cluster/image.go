@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,13 +22,16 @@ func newImage() *cobra.Command {
 
 func newReleaseImage() *cobra.Command {
 	return &cobra.Command{
-		Use:   "release-image VERSION FILE",
-		Short: "Write warren's image of a version as an OCI archive, and print its digest",
-		Args:  cobra.ExactArgs(2),
+		Use:   "release-image VERSION SECONDS FILE",
+		Short: "Write warren's image of a version and a Unix time as an OCI archive, and print its digest",
+		Args:  cobra.ExactArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			digest, err := cluster.ReleaseImage(cmd.Context(), args[0], args[1], func(format string, args ...any) {
-				fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
-			})
+			seconds, err := strconv.ParseInt(args[1], 10, 64)
+			if err != nil {
+				return fmt.Errorf("%q: want seconds since 1970: %w", args[1], err)
+			}
+			digest, err := cluster.ReleaseImage(cmd.Context(), args[0], args[2], time.Unix(seconds, 0),
+				func(format string, args ...any) { fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...) })
 			if err == nil {
 				fmt.Fprintln(cmd.OutOrStdout(), digest)
 			}
