@@ -24,11 +24,16 @@ var sections = map[string]string{
 
 // runners says for all other commands of the README who runs them: a test, or the script that CI runs.
 var runners = map[string]string{
-	"make demo":              "TestPrivilegedDemo",
-	"make demo KEEP=1":       ci,
-	"make demo-down":         ci,
-	"make test":              ci,
-	"kubectl apply -k site/": "TestPrivilegedManifests",
+	"make demo":         "TestPrivilegedDemo",
+	"make demo KEEP=1":  ci,
+	"make demo-down":    ci,
+	"make test":         ci,
+	"make cluster":      "TestPrivilegedKept",
+	"make cluster-down": "TestPrivilegedKept",
+	// TestPrivilegedManifests builds the plugin from the same folder.
+	"go build -o /usr/local/bin/ ./cmd/kubectl-warren": "TestPrivilegedManifests",
+	"kubectl warren doctor --wait 5m":                  "TestDoctorWaits",
+	"kubectl apply -k site/":                           "TestPrivilegedManifests",
 	// The command itself; TestPrivilegedManifests builds the image from the same Dockerfile.
 	"make image IMAGE=registry.example/warren:1": "TestMakeImage",
 	"make release":                      "TestPrivilegedLongRelease",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,23 +35,50 @@ func newStatus(code *int) *cobra.Command {
 func newDoctor(code *int) *cobra.Command {
 	var o target
 	var short bool
+	var wait time.Duration
 	cmd := o.command(code, cobra.Command{
 		Use: "doctor", Short: "Look for what is wrong with the mesh",
 		Long: "Look for what is wrong with the mesh. Each check has an ID, which docs/runbooks.md explains. Some are " +
-			"made by the nodes that are asked, as for status. What could not be told is unknown, and never well.",
+			"made by the nodes that are asked: as for status, and three of those whose daemons are not ready. What " +
+			"could not be told is unknown, and never well.",
 	}, func(ctx context.Context, cmd *cobra.Command, f view.Format) (int, error) {
-		d, err := o.ask(ctx, "doctor")
+		o.ailing = true
+		d, checks, err := o.examine(ctx, wait)
 		if err != nil {
 			return 0, err
 		}
-		checks := doctor.CheckCluster(d)
 		if d.Checks = checks; short {
 			d.Checks = view.NotWell(checks)
 		}
 		return view.Exit(checks, o.strict), view.WriteCluster(cmd.OutOrStdout(), f, d)
 	})
 	cmd.Flags().BoolVar(&short, "short", false, "only what is not well")
+	cmd.Flags().DurationVar(&wait, "wait", 0, "how long to repeat the checks until all are well, warnings apart")
 	return cmd
+}
+
+// again is how long `doctor --wait` lets pass between two rounds of checks.
+const again = 2 * time.Second
+
+// examine makes all checks, and again while one is not well and there is time.
+func (o *target) examine(ctx context.Context, wait time.Duration) (view.ClusterDocument, []view.Check, error) {
+	end, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for {
+		d, err := o.ask(ctx, "doctor")
+		if err != nil {
+			return d, nil, err
+		}
+		checks := doctor.CheckCluster(d)
+		if view.Exit(checks, false) == view.ExitWell {
+			return d, checks, nil
+		}
+		select {
+		case <-end.Done():
+			return d, checks, ctx.Err()
+		case <-time.After(again):
+		}
+	}
 }
 
 func newPeers(code *int) *cobra.Command {

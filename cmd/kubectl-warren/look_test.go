@@ -8,7 +8,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"warren.mesh/mesh"
 	"warren.mesh/mesh/kube/nodeobject"
+	"warren.mesh/mesh/status"
 	"warren.mesh/mesh/view"
 )
 
@@ -181,5 +183,74 @@ func TestDoctor(t *testing.T) {
 	}
 	if strings.Contains(out, " W07 ") || strings.Contains(out, " W02 ") {
 		t.Errorf("--short has what is well:\n%s", out)
+	}
+}
+
+// What a daemon that was asked says counts, although the kubelet has not found out yet.
+func TestDaemonSaysMoreThanItsPod(t *testing.T) {
+	waiting := status.Snapshot{Node: "node-1"}.Report(status.StepAPI, fmt.Errorf("%w for it", mesh.ErrWaiting), began)
+	for want, s := range map[string]*status.Snapshot{
+		"4/5 node-1: api server: waiting for it": &waiting, "4/5 node-1: the daemon does not answer": nil,
+	} {
+		f := newFakeAPI(t, 5)
+		f.answer = func(pod string, command []string) []byte {
+			if pod != "warren-node-1" {
+				return wellAnswer(t, pod)
+			}
+			text, _ := json.Marshal(status.Report{APIVersion: status.APIVersion, Kind: status.ReportKind, Status: s})
+			return text
+		}
+		out, code, err := execute(t, "", "status", "--kubeconfig", f.start(t))
+		if err != nil || code != view.ExitFinding || !strings.Contains(squeeze(out), want) {
+			t.Errorf("exit status %d, %v, want %q in\n%s", code, err, want, out)
+		}
+	}
+}
+
+// A node whose daemon is not ready is asked, too: what it finds no other knows. One whose kubelet is silent is not.
+func TestDoctorAsksWhoAils(t *testing.T) {
+	f := newFakeAPI(t, 8)
+	for _, i := range []int{5, 6} {
+		f.pods[i].Status.Conditions[0].Status = corev1.ConditionFalse
+	}
+	f.nodes[6].Status.Conditions[0].Status = corev1.ConditionFalse
+	f.answer = func(pod string, _ []string) []byte {
+		text := string(wellAnswer(t, pod))
+		if pod == "warren-node-5" {
+			const w10 = `"id":"W10","name":"","result":`
+			text = strings.ReplaceAll(text, w10+`"ok"`, w10+`"FAIL"`)
+		}
+		return []byte(text)
+	}
+	kubeconfig := f.start(t)
+	out, code, err := execute(t, "", "doctor", "--short", "--kubeconfig", kubeconfig)
+	if err != nil || code != view.ExitFinding || f.execs.Load() != 4 || !strings.Contains(squeeze(out), "FAIL W10 ") {
+		t.Errorf("exit status %d, %v, %d execs\n%s", code, err, f.execs.Load(), out)
+	}
+	f.execs.Store(0)
+	if _, _, err := execute(t, "", "status", "--kubeconfig", kubeconfig); err != nil || f.execs.Load() != 3 {
+		t.Errorf("status: %v, %d execs", err, f.execs.Load())
+	}
+}
+
+// doctor --wait asks until all is well, and says so; without --wait, once.
+func TestDoctorWaits(t *testing.T) {
+	f := newFakeAPI(t, 1)
+	f.answer = func(pod string, _ []string) []byte {
+		text := string(wellAnswer(t, pod))
+		if f.execs.Load() == 1 {
+			text = strings.ReplaceAll(text, `"ok"`, `"FAIL"`)
+		}
+		return []byte(text)
+	}
+	kubeconfig := f.start(t)
+	if out, code, err := execute(t, "", "doctor", "--short", "--kubeconfig", kubeconfig); err != nil ||
+		code != view.ExitFinding || f.execs.Load() != 1 {
+		t.Errorf("exit status %d, %v, %d execs\n%s", code, err, f.execs.Load(), out)
+	}
+	f.execs.Store(0)
+	out, code, err := execute(t, "", "doctor", "--short", "--wait", "1h", "--kubeconfig", kubeconfig)
+	if err != nil || code != view.ExitWell || f.execs.Load() != 2 || !strings.Contains(out, "All checks are well.") {
+		t.Errorf("with --wait: exit status %d, %v, %d execs\n%s", code, err, f.execs.Load(), out)
 	}
 }

@@ -35,6 +35,8 @@ type target struct {
 	timeout                            time.Duration
 	output                             string
 	strict                             bool
+	// ailing says that by default some nodes are asked, too, whose daemons are not ready.
+	ailing bool
 	// parseOutput checks --output of a command with formats of its own; nil for view's.
 	parseOutput func(string) error
 
@@ -164,7 +166,7 @@ func (o *target) choose(c status.Cluster) ([]status.ClusterNode, error) {
 	case o.all:
 		return nodes, nil
 	case len(o.from) == 0:
-		return vantage(nodes), nil
+		return o.vantage(nodes), nil
 	case len(nodes) > mostAsked:
 		return nil, fmt.Errorf("--from: %d nodes: with more than %d, say --all too", len(nodes), mostAsked)
 	default:
@@ -173,8 +175,9 @@ func (o *target) choose(c status.Cluster) ([]status.ClusterNode, error) {
 }
 
 // vantage returns a few nodes with a ready daemon, of different zones as far as there are some; of a cluster without
-// any, some with a daemon at all.
-func vantage(nodes []status.ClusterNode) (chosen []status.ClusterNode) {
+// any, some with a daemon at all. With ailing there are a few more whose daemons are not ready: what one of them finds,
+// the others do not know.
+func (o *target) vantage(nodes []status.ClusterNode) (chosen []status.ClusterNode) {
 	zones := map[string]bool{}
 	taken := map[string]bool{}
 	for _, acceptable := range []func(status.ClusterNode) bool{
@@ -186,6 +189,13 @@ func vantage(nodes []status.ClusterNode) (chosen []status.ClusterNode) {
 			if len(chosen) < asked && !taken[n.Name] && acceptable(n) {
 				chosen, zones[n.Zone], taken[n.Name] = append(chosen, n), true, true
 			}
+		}
+	}
+	for _, n := range nodes {
+		// A kubelet that is silent answers no exec.
+		ails := o.ailing && n.Ready && n.Daemon != nil && !n.Daemon.Ready
+		if ails && !taken[n.Name] && len(chosen) < 2*asked {
+			chosen = append(chosen, n)
 		}
 	}
 	return chosen

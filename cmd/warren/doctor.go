@@ -14,6 +14,7 @@ import (
 	"warren.mesh/keys"
 	"warren.mesh/mesh/doctor"
 	"warren.mesh/mesh/linux"
+	"warren.mesh/mesh/linux/firewalls"
 	"warren.mesh/mesh/linux/lookup"
 	"warren.mesh/mesh/loop"
 	"warren.mesh/mesh/status"
@@ -52,6 +53,7 @@ func newDoctor() *cobra.Command {
 		})
 	flags := cmd.Flags()
 	e.addFlags(flags)
+	e.addFirewallFlags(flags)
 	flags.StringVar(&e.attachments.ConfDir, "cni-conf-dir", "/etc/cni/net.d",
 		"directory in which the container runtime looks for CNI configurations")
 	flags.StringVar(&e.keyFile, "key-file", keys.DefaultPath, "file of the node's private key, whose age is looked at")
@@ -96,6 +98,9 @@ func (e *examination) examine(ctx context.Context, stderr io.Writer) doctor.Node
 	if table, there, err := lookup.Guard(ctx); tell(err) {
 		n.Guard = guardState(table.Link != "", there)
 	}
+	if found, err := e.findFirewalls(ctx); tell(err) {
+		n.Firewalls = dropping(found)
+	}
 	if s := n.Report.Status; s != nil && s.Daemon.Backend == string(linux.Userspace) {
 		n.KernelWireGuard = kernelHas(linux.KernelWireGuard(), tell)
 	}
@@ -108,6 +113,17 @@ func (e *examination) examine(ctx context.Context, stderr io.Writer) doctor.Node
 		n.Drops, n.Watched = grown(before, after), time.Since(began)
 	}
 	return n
+}
+
+// dropping are the findings about all of the mesh's packets.
+func dropping(found []firewalls.Finding) []doctor.Firewall {
+	all := []doctor.Firewall{}
+	for _, x := range found {
+		if x.Kind != firewalls.ToNode && !x.Some {
+			all = append(all, doctor.Firewall{Surely: x.Surely, Text: x.String()})
+		}
+	}
+	return all
 }
 
 func guardState(whole, there bool) doctor.GuardState {

@@ -27,7 +27,6 @@ import (
 type question struct {
 	look
 	connection policy.Connection
-	port       uint16
 }
 
 func newExplain() *cobra.Command {
@@ -56,10 +55,9 @@ func newExplain() *cobra.Command {
 		return q.exits(e.Steps)
 	}
 	q.addFlags(cmd.Flags())
-	q.attachments.Bridge = mesh.Defaults().Bridge
+	q.addFirewallFlags(cmd.Flags())
 	cmd.Flags().StringVar(&q.attachments.CacheDir, "cni-cache-dir", "/var/lib/cni",
 		"directory in which the container runtime keeps what CNI answered")
-	cmd.Flags().Uint16Var(&q.port, "port", mesh.Defaults().Port, "WireGuard's UDP port, which the daemon's --port sets")
 	return cmd
 }
 
@@ -100,8 +98,7 @@ func (q *question) read(ctx context.Context, stderr io.Writer, args []string) (f
 
 // firewalls returns what others' firewalls drop of what the mesh needs, or may drop; nil where they could not be read.
 func (q *question) firewalls(ctx context.Context, tell func(error) bool) []explain.Firewall {
-	look := firewalls.Firewalls{Link: q.link, Bridge: q.attachments.Bridge, Port: q.port}
-	found, err := look.Look(ctx)
+	found, err := q.findFirewalls(ctx)
 	if !tell(err) {
 		return nil
 	}
@@ -113,7 +110,7 @@ func (q *question) firewalls(ctx context.Context, tell func(error) bool) []expla
 		}
 		all = append(all, explain.Firewall{
 			IPv4: x.Family != "ip6", IPv6: x.Family != "ip", Hook: hook, WireGuard: x.Kind == firewalls.WireGuard,
-			In: x.In, Out: x.Out, Surely: x.Surely, Reason: x.Reason, Remedy: x.Remedy,
+			In: x.In, Out: x.Out, Surely: x.Surely, Some: x.Some, Reason: x.Reason, Remedy: x.Remedy,
 		})
 	}
 	return all

@@ -11,6 +11,7 @@ import (
 
 	"warren.mesh/cni"
 	"warren.mesh/mesh"
+	"warren.mesh/mesh/linux/firewalls"
 	"warren.mesh/mesh/status"
 	"warren.mesh/mesh/view"
 )
@@ -21,6 +22,8 @@ type look struct {
 	link        string
 	output      view.Format
 	strict      bool
+	// port is WireGuard's, of the commands that look at others' firewalls.
+	port uint16
 }
 
 func (l *look) addFlags(flags *pflag.FlagSet) {
@@ -29,6 +32,18 @@ func (l *look) addFlags(flags *pflag.FlagSet) {
 	format := value[view.Format]{&l.output, view.ParseFormat, func(f view.Format) string { return string(f) }, "format"}
 	flags.VarP(format, "output", "o", "text, wide, json, yaml or name")
 	flags.BoolVar(&l.strict, "strict", false, "exit with 1 for a warning too")
+}
+
+// addFirewallFlags adds those of commands that look at others' firewalls.
+func (l *look) addFirewallFlags(flags *pflag.FlagSet) {
+	l.attachments.Bridge = mesh.Defaults().Bridge
+	flags.Uint16Var(&l.port, "port", mesh.Defaults().Port, "WireGuard's UDP port, which the daemon's --port sets")
+}
+
+// findFirewalls returns what others' firewalls drop, or may drop.
+func (l *look) findFirewalls(ctx context.Context) ([]firewalls.Finding, error) {
+	f := firewalls.Firewalls{Link: l.link, Bridge: l.attachments.Bridge, Port: l.port}
+	return f.Look(ctx)
 }
 
 // report asks the daemon or, where it does not answer, the kernel. It says on stderr what it could not read.

@@ -20,6 +20,8 @@ type Node struct {
 	// Drops are the packets that the guard has dropped while it was watched, by counter, and Watched for how long.
 	Drops   map[string]uint64
 	Watched time.Duration
+	// Firewalls are what others' firewalls drop of the mesh's packets, or may drop; nil where they were not read.
+	Firewalls []Firewall
 	// KernelWireGuard says whether the kernel has WireGuard. It is asked where the device is not the kernel's.
 	KernelWireGuard *bool
 	// KeyMade is when the private key was made.
@@ -31,6 +33,14 @@ type Rival struct {
 	File string
 	// Delegates says that it refers to warren's, by which pods are attached then.
 	Delegates bool
+}
+
+// Firewall is a chain of somebody else's that drops packets of the mesh's, or may.
+type Firewall struct {
+	// Surely says that nothing passes. Otherwise whether a packet passes is a guess.
+	Surely bool
+	// Text says what drops, and what mends it.
+	Text string
 }
 
 // MTU is the mesh's, in bytes, with what the kernel knows of the paths that its packets take.

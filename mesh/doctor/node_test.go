@@ -34,7 +34,8 @@ func wellNode() doctor.Node {
 		},
 		Rival: &doctor.Rival{}, Guard: doctor.GuardWhole, Drops: map[string]uint64{"leak-pod": 0},
 		Watched: 2 * time.Second, KeyMade: now.Add(-24 * time.Hour),
-		MTU: &doctor.MTU{Link: 1420, Paths: map[netip.Addr]int{at.Addr(): 1500}},
+		Firewalls: []doctor.Firewall{},
+		MTU:       &doctor.MTU{Link: 1420, Paths: map[netip.Addr]int{at.Addr(): 1500}},
 	}
 }
 
@@ -69,7 +70,7 @@ func TestNodeWithoutDaemon(t *testing.T) {
 	n.Report.Status, n.Report.Source = nil, status.SourceKernel
 	ofKernel := map[doctor.ID]bool{
 		doctor.Sessions: true, doctor.CNIConfiguration: true, doctor.PathMTU: true, doctor.GuardUnaltered: true,
-		doctor.GuardDrops: true, doctor.KeyAge: true,
+		doctor.GuardDrops: true, doctor.KeyAge: true, doctor.HostFirewall: true,
 	}
 	for _, c := range doctor.CheckNode(n) {
 		want := view.Unknown
@@ -139,6 +140,12 @@ func TestFindings(t *testing.T) {
 		{warning(status.StepOthers), view.Warn, "doubt", []doctor.ID{doctor.HostFirewall}},
 		{step(status.StepFirewall, errors.New("no")), view.Fail, "no",
 			[]doctor.ID{doctor.DaemonReady, doctor.HostFirewall}},
+		{func(n *doctor.Node) { n.Firewalls = []doctor.Firewall{{Text: "it may drop"}} }, view.Warn, "it may drop",
+			[]doctor.ID{doctor.HostFirewall}},
+		{func(n *doctor.Node) {
+			warning(status.StepOthers)(n)
+			n.Firewalls = []doctor.Firewall{{Text: "it may drop"}, {Text: "it drops", Surely: true}}
+		}, view.Fail, "it drops", []doctor.ID{doctor.HostFirewall}},
 		{func(n *doctor.Node) { n.MTU.Paths[netip.MustParseAddr("192.0.2.2")] = 1300 }, view.Fail, "1300 to 192.0.2.2",
 			[]doctor.ID{doctor.PathMTU}},
 		{func(n *doctor.Node) { n.Guard = doctor.GuardAltered }, view.Fail, "changed",

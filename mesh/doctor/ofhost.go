@@ -25,7 +25,31 @@ func (n Node) configuration() found {
 	}
 }
 
-func (n Node) hostFirewall() found { return n.condition(status.StepFirewall, status.StepOthers) }
+// hostFirewall goes by the kernel and, if it answers, by the daemon too, which also knows of policy rules before its
+// own and of what it could not read or change.
+func (n Node) hostFirewall() found {
+	f := n.condition(status.StepFirewall, status.StepOthers)
+	if n.Firewalls == nil {
+		return f
+	}
+	var all, sure []string
+	for _, w := range n.Firewalls {
+		all = append(all, w.Text)
+		if w.Surely {
+			sure = append(sure, w.Text)
+		}
+	}
+	switch {
+	case len(sure) > 0:
+		return found{result: view.Fail, detail: view.First(sure, "; ")}
+	case n.Report.Status != nil && f.result != view.OK:
+		return f
+	case len(all) > 0:
+		return found{result: view.Warn, detail: view.First(all, "; ")}
+	default:
+		return well
+	}
+}
 
 func (n Node) pathMTU() found {
 	if n.MTU == nil {

@@ -196,6 +196,9 @@ func TestRemovals(t *testing.T) {
 			perhaps := closed("forward", false)
 			f.Firewalls = []explain.Firewall{perhaps, closed("forward", true), perhaps}
 		}, "firewall", view.Fail},
+		"firewall before some of WireGuard": {func(f *explain.Facts) {
+			f.Firewalls = []explain.Firewall{{IPv4: true, WireGuard: true, Surely: true, Some: true}}
+		}, "firewall", view.Warn},
 		"firewall before WireGuard": {func(f *explain.Facts) {
 			f.Firewalls = []explain.Firewall{{IPv4: true, Hook: "input", WireGuard: true, Surely: true}}
 		}, "firewall", view.Fail},

@@ -76,8 +76,9 @@ type Firewall struct {
 	WireGuard bool
 	// In and Out are the names of the interfaces that it is about; empty where it is about all.
 	In, Out string
-	// Surely says that nothing passes. Otherwise whether a packet passes is a guess.
-	Surely bool
+	// Surely says that nothing passes. Otherwise whether a packet passes is a guess. Some says that it is about some
+	// packets only, which need not be these.
+	Surely, Some bool
 	// Reason says what drops, and Remedy what mends it, without a full stop.
 	Reason, Remedy string
 }

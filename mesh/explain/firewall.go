@@ -2,30 +2,42 @@ package explain
 
 import (
 	"net/netip"
+	"slices"
 
 	"warren.mesh/mesh/doctor"
 	"warren.mesh/mesh/view"
 )
 
 // firewall tells of others' firewalls that the packet meets on the node, and that its answer meets, which comes in by
-// WireGuard's port if the other end is of another node. What drops all packets is told before what only may.
+// WireGuard's port if the other end is of another node; of the worst of them, and of the first of these.
 func (f Facts) firewall() view.Check {
 	if f.Firewalls == nil {
 		return unknown(StepFirewall, "the host's other firewalls could not be read")
 	}
-	c := ok(StepFirewall, "none on this node drops it")
+	worst := ok(StepFirewall, "none on this node drops it")
+	order := []view.Result{view.OK, view.Warn, view.Unknown, view.Fail}
 	for _, w := range f.Firewalls {
-		if !f.meets(w) || c.Result == view.Unknown && !w.Surely {
-			continue
+		c := view.Check{
+			Name: StepFirewall, Result: w.result(), Detail: w.Reason, Remedy: w.Remedy,
+			Runbook: doctor.HostFirewall.Anchor(),
 		}
-		c = unknown(StepFirewall, "%s", w.Reason)
-		c.Remedy, c.Runbook = w.Remedy, doctor.HostFirewall.Anchor()
-		if w.Surely {
-			c.Result = view.Fail
-			return c
+		if f.meets(w) && slices.Index(order, c.Result) > slices.Index(order, worst.Result) {
+			worst = c
 		}
 	}
-	return c
+	return worst
+}
+
+// result is a warning of what drops some packets by name, which an administrator wants of most that does so.
+func (w Firewall) result() view.Result {
+	switch {
+	case w.Some:
+		return view.Warn
+	case w.Surely:
+		return view.Fail
+	default:
+		return view.Unknown
+	}
 }
 
 func (f Facts) meets(w Firewall) bool {

@@ -74,7 +74,7 @@ func (f Facts) table() view.Check {
 	if f.Routes == nil {
 		return unknown(StepTable, "the routes could not be read")
 	}
-	count := 0
+	count, routes := 0, "routes"
 	for _, r := range f.Routes {
 		if r.Table == f.wanted() && r.Foreign == 0 && r.Destination.Addr().Is6() == f.To.Addr.Is6() {
 			count++
@@ -83,7 +83,10 @@ func (f Facts) table() view.Check {
 	if count == 0 {
 		return fail(StepTable, "table %d is empty", f.wanted())
 	}
-	return ok(StepTable, "table %d has %d routes", f.wanted(), count)
+	if count == 1 {
+		routes = "route"
+	}
+	return ok(StepTable, "table %d has %d %s", f.wanted(), count, routes)
 }
 
 // leads wants the kernel to send a packet by an interface.

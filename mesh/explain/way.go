@@ -55,17 +55,26 @@ func Silent(node, reason string) Leg {
 // Join returns the way of a packet through the legs. Nothing beyond a step that drops the packet changes the verdict.
 func Join(from, to string, legs ...Leg) Way {
 	w := Way{From: from, To: to, Legs: legs}
-	w.Verdict = verdict(w.Steps())
-	if i := slices.IndexFunc(w.Steps(), func(c view.Check) bool { return c.Result == view.Fail }); i >= 0 {
-		for _, l := range legs {
-			if i < len(l.Steps) {
-				w.Verdict += ", on " + l.Node
-				break
-			}
-			i -= len(l.Steps)
+	steps := w.Steps()
+	w.Verdict = verdict(steps)
+	for _, result := range []view.Result{view.Fail, view.Unknown} {
+		if i := slices.IndexFunc(steps, func(c view.Check) bool { return c.Result == result }); i >= 0 {
+			w.Verdict += ", on " + w.nodeOf(i)
+			break
 		}
 	}
 	return w
+}
+
+// nodeOf returns the node of a step, which is counted from 0.
+func (w Way) nodeOf(step int) string {
+	for _, l := range w.Legs {
+		if step < len(l.Steps) {
+			return l.Node
+		}
+		step -= len(l.Steps)
+	}
+	return ""
 }
 
 // Steps returns those of all legs.

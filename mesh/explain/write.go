@@ -25,7 +25,7 @@ func Write(w io.Writer, f view.Format, e Explanation) error {
 		lines.printf("%s → %s, %s\n", e.From, e.To, where)
 		lines.steps(1, e.Steps)
 		lines.printf("%s.\n", sentence(e.Verdict))
-		lines.remedies(e.Steps)
+		lines.remedies(e.Steps, func(int) string { return "" })
 		lines.printf("Source: %s, read at %s.\n", e.Source, e.ObservedAt.UTC().Format("2006-01-02 15:04:05Z"))
 		return lines.err
 	}
@@ -53,7 +53,7 @@ func WriteWays(w io.Writer, f view.Format, d Ways) error {
 			first += len(leg.Steps)
 		}
 		lines.printf("%s.\n", sentence(way.Verdict))
-		lines.remedies(way.Steps())
+		lines.remedies(way.Steps(), func(i int) string { return ", on " + way.nodeOf(i) })
 	}
 	return lines.err
 }
@@ -80,11 +80,11 @@ func (p *printer) steps(first int, steps []view.Check) {
 	}
 }
 
-// remedies prints what to do about the steps, counted from 1.
-func (p *printer) remedies(steps []view.Check) {
+// remedies prints what to do about the steps, counted from 1, and where.
+func (p *printer) remedies(steps []view.Check, where func(step int) string) {
 	for i, s := range steps {
 		if s.Remedy != "" {
-			p.printf("%d: %s. See %s\n", i+1, s.Remedy, s.Runbook)
+			p.printf("%d%s: %s. See %s\n", i+1, where(i), s.Remedy, s.Runbook)
 		}
 	}
 }

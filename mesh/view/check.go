@@ -59,8 +59,13 @@ func NotWell(checks []Check) []Check {
 	return slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return c.Result == OK })
 }
 
-// writeChecks writes the checks as a table, with the IDs of those that have one, and below it what to do.
+// writeChecks writes the checks as a table, with the IDs of those that have one, and below it what to do. No checks are
+// what is left of some that are all well.
 func writeChecks(w io.Writer, checks []Check) error {
+	if len(checks) == 0 {
+		_, err := fmt.Fprintln(w, "All checks are well.")
+		return err
+	}
 	var rows table
 	for _, c := range checks {
 		row := []string{" " + string(c.Result), c.Name, c.Figure, c.Detail}

@@ -65,7 +65,8 @@ func (d ClusterDocument) daemons() Check {
 	return count("daemons ready", len(d.Nodes), d.NotReady())
 }
 
-// NotReady says of each node without a ready daemon why.
+// NotReady says of each node without a ready daemon why. What a daemon that was asked says of itself counts more than
+// what its pod's condition says, which is older.
 func (d ClusterDocument) NotReady() (details []string) {
 	for _, n := range d.Nodes {
 		var reason string
@@ -74,14 +75,28 @@ func (d ClusterDocument) NotReady() (details []string) {
 			reason = "no daemon"
 		case !n.Ready && !n.Daemon.Ready:
 			reason = "Node NotReady"
-		case !n.Daemon.Ready:
-			reason = n.Daemon.Reason
 		default:
-			continue
+			if reason = d.unready(n); reason == "" {
+				continue
+			}
 		}
 		details = append(details, n.Name+": "+reason)
 	}
 	return details
+}
+
+// unready says why the daemon of a node is not ready; empty if it is.
+func (d ClusterDocument) unready(n status.ClusterNode) string {
+	switch r, asked := d.Reports[n.Name]; {
+	case asked && r.Status == nil:
+		return "the daemon does not answer"
+	case asked && len(r.Status.Unready()) > 0:
+		return strings.Join(r.Status.Unready(), "; ")
+	case !n.Daemon.Ready:
+		return n.Daemon.Reason
+	default:
+		return ""
+	}
 }
 
 func (d ClusterDocument) problems() Check {

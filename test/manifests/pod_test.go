@@ -70,6 +70,13 @@ func wantAsks(t *testing.T, pod corev1.PodSpec, want asks) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	for _, c := range pod.Containers {
+		for _, p := range c.Ports {
+			if p.HostIP != "" && p.HostPort == 0 {
+				t.Errorf("port %s has a hostIP and no hostPort, of which kubectl apply warns", p.Name)
+			}
+		}
+	}
 	if pod.HostPID || pod.HostIPC || !pod.HostNetwork {
 		t.Errorf("hostPID %v, hostIPC %v, hostNetwork %v", pod.HostPID, pod.HostIPC, pod.HostNetwork)
 	}

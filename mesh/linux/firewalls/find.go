@@ -30,6 +30,8 @@ type Finding struct {
 	In, Out string
 	// Surely says that no rule of the chain lets anything pass before. Otherwise whether a packet passes is a guess.
 	Surely bool
+	// Some says that it is about some of these packets only: a rule with further conditions.
+	Some bool
 	// Reason says which chain drops what, and Remedy is the command that mends it.
 	Reason, Remedy string
 }
@@ -75,14 +77,20 @@ func kindOf(hook string) Kind {
 }
 
 // named are the rules before the chain's end that drop the mesh's packets by name: of its interfaces, or of its port.
+// Of those with further conditions only the port's are told: what pods may not reach is for others to say.
 func (f *Firewalls) named(c chain) (all []Finding) {
 	for i, r := range c.before {
-		if r.Verdict != "drop" || r.Narrowed || !f.isMesh(c.Hook, r) {
+		if r.Verdict != "drop" || !f.isMesh(c.Hook, r) || r.Narrowed && c.Hook != "input" {
 			continue
 		}
+		narrowed, some := r.Narrowed || c.Hook == "input" && r.In != "", ""
+		if narrowed {
+			some = "some of "
+		}
 		all = append(all, Finding{
-			Kind: kindOf(c.Hook), Family: c.Family, In: r.In, Out: r.Out, Surely: surely(c.before[:i]),
-			Reason: "a rule of " + where(c.BaseChain) + " drops " + what(c.Hook) + " by name",
+			Kind: kindOf(c.Hook), Family: c.Family, In: r.In, Out: r.Out, Some: narrowed,
+			Surely: surely(c.before[:i]) && !narrowed,
+			Reason: "a rule of " + where(c.BaseChain) + " drops " + some + what(c.Hook) + " by name",
 			Remedy: "take that rule away: nft -a list table " + c.String() + " shows its handle",
 		})
 	}
@@ -92,7 +100,7 @@ func (f *Firewalls) named(c chain) (all []Finding) {
 // isMesh reports whether a rule is about the mesh's packets alone.
 func (f *Firewalls) isMesh(hook string, r nft.SimpleRule) bool {
 	if hook == "input" {
-		return r.UDPPort == f.Port && r.In == "" && r.Out == ""
+		return r.UDPPort == f.Port
 	}
 	ours := []string{f.Link, f.Bridge}
 	return r.UDPPort == 0 && (r.In != "" || r.Out != "") &&

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -78,7 +79,7 @@ func (f *Firewalls) pass(ctx context.Context, base nft.BaseChain) (changed []str
 	if err != nil {
 		return nil, nil, err
 	}
-	found = f.named(c)
+	found = slices.DeleteFunc(f.named(c), func(x Finding) bool { return x.Some })
 	if end < 0 {
 		return nil, found, nil
 	}
