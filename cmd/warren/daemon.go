@@ -44,6 +44,8 @@ type daemon struct {
 	health      string
 	resync      time.Duration
 	massRemoval time.Duration
+	// probeInterval is how often peers are asked for an echo.
+	probeInterval time.Duration
 	// openFirewall has iptables let in what it drops of the mesh's.
 	openFirewall bool
 	// networkPolicy has the cluster's NetworkPolicies kept.
@@ -94,6 +96,8 @@ func (d *daemon) addFlags(flags *pflag.FlagSet) {
 		"keep the cluster's NetworkPolicies: on or off; on needs nftables tables of family bridge")
 	flags.BoolVar(&d.events, "events", true, "tell Events about this node, which kubectl describe node shows")
 	flags.DurationVar(&d.resync, "resync", agent.DefaultResync, "how often to read the whole state of the host")
+	flags.DurationVar(&d.probeInterval, "probe-interval", defaultProbeInterval,
+		"how often to ask eight peers for an echo through the mesh; 0 for never")
 	flags.DurationVar(&d.massRemoval, "mass-removal-delay", agent.DefaultMassRemovalDelay,
 		"how long to keep peers of which more than half disappear at once; 0 to remove them at once")
 }
@@ -146,6 +150,7 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 		Log: log, Resync: d.resync, MassRemovalDelay: d.massRemoval,
 		Version: version(), Backend: backend, BackendReason: reason,
 		Link: d.link, KeyWritten: key.Written, Programmed: station.Set, Events: d.teller(cluster),
+		Probes: station.Probes,
 	}))
 	if d.networkPolicy {
 		policies.connect(d, cluster, a)
@@ -234,6 +239,9 @@ func (d *daemon) validate() error {
 	}
 	if d.resync <= 0 {
 		return fmt.Errorf("resync interval %v: want a positive duration", d.resync)
+	}
+	if d.probeInterval < 0 {
+		return fmt.Errorf("probe interval %v: want a duration, or 0 for no probes", d.probeInterval)
 	}
 	if d.massRemoval < 0 {
 		return fmt.Errorf("mass removal delay %v: want a duration, or 0 for none", d.massRemoval)

@@ -18,6 +18,8 @@ import (
 const probePath = "/v1/probe"
 
 const (
+	// defaultProbeInterval is that of --probe-interval.
+	defaultProbeInterval = 30 * time.Second
 	// probeTimeout bounds how long the daemon measures; what is not measured by then, it says.
 	probeTimeout = 2 * time.Minute
 	// mostRequest bounds a request, in bytes: 5,000 names.
@@ -27,7 +29,7 @@ const (
 // newStation returns what asks peers for an echo and answers theirs, for a daemon.
 func (d *daemon) newStation(report func(error)) *probe.Station {
 	return probe.New(probe.Config{
-		Node: d.node.name, Report: report,
+		Node: d.node.name, Interval: d.probeInterval, Report: report,
 		Open: func(own netip.Addr) (probe.Socket, error) {
 			return echo.Open(d.mesh.Link, netip.AddrPortFrom(own, probe.Port))
 		},

@@ -52,13 +52,24 @@ func malformedMesh() (problems []mesh.Problem) {
 	return problems
 }
 
+// probedMesh is what probes of so many peers have found out, of each another path MTU.
+func probedMesh() map[string]status.Measurement {
+	all := map[string]status.Measurement{}
+	for i := range manyNodes {
+		all[fmt.Sprintf("node-%04d", i)] = status.Measurement{Sent: 1, PathMTU: 1001 + i}
+	}
+	return all
+}
+
 // Every daemon reports every other node, so what grows with the nodes grows with their square in Prometheus.
 func TestSeriesDoNotGrowWithTheMesh(t *testing.T) {
 	board := status.NewBoard(status.Snapshot{}, func(status.Snapshot, status.Snapshot) {})
 	var r readings
-	handler := newMetrics(statusMetrics{board, &r}, enforcementMetrics{board})
+	probed := func() status.Probes { return status.Probes{Peers: probedMesh()} }
+	handler := newMetrics(statusMetrics{board, &r}, enforcementMetrics{board}, probeMetrics{probed})
 	silentMesh(&r)
-	wantSeries(t, handler, `warren_peers{state="unanswered"} 5000`, `warren_peer_unanswered_info{peer="node-0007"} 1`)
+	wantSeries(t, handler, "warren_path_mtu_min_bytes 1001",
+		`warren_peers{state="unanswered"} 5000`, `warren_peer_unanswered_info{peer="node-0007"} 1`)
 	board.Update(func(s status.Snapshot) status.Snapshot { return s.WithProblems(malformedMesh(), time.Now()) })
 	wantSeries(t, handler, `warren_node_problems{field="pod-cidrs"} 5000`)
 }

@@ -48,6 +48,8 @@ type Config struct {
 	Programmed func(mesh.State)
 	// Events takes what is told about the own Node; nil has nothing told.
 	Events Teller
+	// Probes returns what probes of the peers have found out; nil where there are none.
+	Probes func() status.Probes
 	// Log receives changes and failures; nil discards them.
 	Log *slog.Logger
 	// Resync is the interval between full observations; zero means DefaultResync.
@@ -115,7 +117,7 @@ func New(cfg Config) *Agent {
 	a.firewallsChanged.Store(true)
 	a.counters = newHostCounters(cfg.Host, cfg.PolicyCounters)
 	a.metrics = newMetrics(statusMetrics{a.status, &a.readings}, enforcementMetrics{a.status}, a.counters,
-		newLinkMetrics(cfg), &a.teller.counts)
+		newLinkMetrics(cfg), &a.teller.counts, probeMetrics{cfg.Probes})
 	return a
 }
 

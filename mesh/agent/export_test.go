@@ -15,7 +15,7 @@ func MetricNames() (names []string) {
 	descs := make(chan *prometheus.Desc)
 	go func() {
 		for _, c := range []prometheus.Collector{
-			statusMetrics{}, enforcementMetrics{}, &hostCounters{}, linkMetrics{}, &eventCounts{},
+			statusMetrics{}, enforcementMetrics{}, &hostCounters{}, linkMetrics{}, &eventCounts{}, probeMetrics{},
 		} {
 			c.Describe(descs)
 		}

@@ -37,9 +37,18 @@ func (r *readings) latest() status.Reading {
 // they do not.
 func (a *Agent) Report() status.Report {
 	snapshot, reading := a.status.Snapshot(), a.readings.latest()
+	peers := reading.Peers()
+	if a.cfg.Probes != nil {
+		probed := a.cfg.Probes().Peers
+		for i := range peers {
+			if m, known := probed[peers[i].Node]; known {
+				peers[i].Probe = &m
+			}
+		}
+	}
 	return status.Report{
 		APIVersion: status.APIVersion, Kind: status.ReportKind, Source: status.SourceDaemon, ObservedAt: reading.At,
-		Status: &snapshot, Peers: reading.Peers(), GuardPackets: a.counters.leaks.recent(),
+		Status: &snapshot, Peers: peers, GuardPackets: a.counters.leaks.recent(),
 	}
 }
 

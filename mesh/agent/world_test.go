@@ -22,6 +22,7 @@ import (
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/agent"
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/mesh/status"
 )
 
 // addresses compares what netip keeps to itself.
@@ -48,6 +49,8 @@ type machine struct {
 	policyCounters func(ctx context.Context) (map[string]uint64, error)
 	// events takes Events; nil has none told.
 	events agent.Teller
+	// probes are what probes of peers have found out; nil for a node that makes none.
+	probes func() status.Probes
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -115,6 +118,7 @@ func (m *machine) start() {
 		Cluster: view, Host: m.host, Attachments: m.attachments, Plugins: &m.plugins, InForce: m.inForce,
 		PolicyCounters:   m.policyCounters,
 		Events:           m.events,
+		Probes:           m.probes,
 		Link:             func() (agent.Link, error) { return agent.Link{MTU: 1420, Received: 3000, Sent: 4000}, nil },
 		KeyWritten:       func() (time.Time, error) { return time.Unix(1_700_000_000, 0), nil },
 		MassRemovalDelay: agent.DefaultMassRemovalDelay,

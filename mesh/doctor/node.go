@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -70,6 +71,8 @@ const keyLife = 365 * 24 * time.Hour
 type found struct {
 	result         view.Result
 	figure, detail string
+	// remedy is in the place of the entry's; empty for that one.
+	remedy string
 }
 
 var (
@@ -102,7 +105,7 @@ func checks(but Scope, by map[ID]func() found) []view.Check {
 func (f found) of(e Entry) view.Check {
 	c := view.Check{ID: string(e.ID), Name: e.Title, Result: f.result, Figure: f.figure, Detail: f.detail}
 	if f.result == view.Warn || f.result == view.Fail {
-		c.Remedy, c.Runbook = e.Remedy, e.ID.Anchor()
+		c.Remedy, c.Runbook = cmp.Or(f.remedy, e.Remedy), e.ID.Anchor()
 	}
 	return c
 }

@@ -98,7 +98,7 @@ func (n Node) clusterCIDRs() found {
 
 func (n Node) sessions() found {
 	c := view.CheckPeers(n.Report)
-	return found{c.Result, c.Figure, c.Detail}
+	return found{result: c.Result, figure: c.Figure, detail: c.Detail}
 }
 
 // roamed returns the peers to whose announced endpoints the device does not send: their packets come from elsewhere.

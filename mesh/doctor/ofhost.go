@@ -61,12 +61,30 @@ func (n Node) pathMTU() found {
 			texts = append(texts, fmt.Sprintf("%d to %v", mtu, to))
 		}
 	}
+	if least, ways := n.narrow(); least > 0 {
+		return narrowed(least, n.MTU.Link, ways)
+	}
 	f := found{result: view.OK, figure: fmt.Sprint(n.MTU.Link)}
 	if len(texts) > 0 {
 		f.result = view.Fail
 		f.detail = fmt.Sprintf("%d bytes more than the mesh's MTU are needed: %s", overhead, view.First(texts, ", "))
 	}
 	return f
+}
+
+// narrow returns the ways to peers that carry less than the mesh's MTU, as probes have measured, and the least of them;
+// zero where there is none.
+func (n Node) narrow() (least int, ways []string) {
+	for _, p := range n.Report.Peers {
+		if p.Probe == nil || p.Probe.PathMTU == 0 || p.Probe.PathMTU >= n.MTU.Link {
+			continue
+		}
+		ways = append(ways, fmt.Sprintf("to %s %d", view.NameOf(p), p.Probe.PathMTU))
+		if least == 0 || p.Probe.PathMTU < least {
+			least = p.Probe.PathMTU
+		}
+	}
+	return least, ways
 }
 
 func (n Node) guard() found {

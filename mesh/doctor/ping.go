@@ -99,7 +99,7 @@ func (p *pings) answers() view.Check {
 	}
 	if len(p.unanswered) > 0 {
 		f.result, f.detail = view.Fail, view.First(p.unanswered, "; ")
-		e.Remedy = "if warren peers says connected, look at the daemon there; else " + e.Remedy
+		f.remedy = "if warren peers says connected, look at the daemon there; else " + e.Remedy
 	}
 	var texts []string
 	if p.measured == 0 {
@@ -113,13 +113,19 @@ func (p *pings) carries() view.Check {
 	f := found{result: view.OK}
 	switch {
 	case len(p.narrow) > 0:
-		e.Remedy = narrowRemedy(p.least)
-		f = found{view.Fail, fmt.Sprintf("%d of %d", p.least, p.mtu),
-			"small packets pass and large ones vanish: " + view.First(p.narrow, "; ")}
+		f = narrowed(p.least, p.mtu, p.narrow)
 	case p.full == 0 && len(p.unmeasured) == 0 && p.silence == "":
 		f = found{result: view.Unknown, detail: "no peer answers"}
 	}
 	return p.unknown(f, p.unmeasured).of(e)
+}
+
+// narrowed is what was found of ways that carry less than the mesh's MTU.
+func narrowed(least, mtu int, ways []string) found {
+	return found{
+		result: view.Fail, figure: fmt.Sprintf("%d of %d", least, mtu), remedy: narrowRemedy(least),
+		detail: "small packets pass and large ones vanish: " + view.First(ways, "; "),
+	}
 }
 
 // narrowRemedy says which MTU to set.

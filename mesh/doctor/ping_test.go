@@ -68,3 +68,31 @@ func TestCheckPingsOfSilentNodes(t *testing.T) {
 		}
 	}
 }
+
+// What probes have measured counts, whatever the kernel knows of the paths outside.
+func TestMeasuredPathMTU(t *testing.T) {
+	node := func(measured ...int) Node {
+		n := Node{MTU: &MTU{Link: 1420}}
+		for _, mtu := range measured {
+			n.Report.Peers = append(n.Report.Peers,
+				status.Peer{Node: "node-b", Probe: &status.Measurement{PathMTU: mtu}})
+		}
+		n.Report.Peers = append(n.Report.Peers, status.Peer{Node: "node-c"})
+		return n
+	}
+	for name, tt := range map[string]struct {
+		node   Node
+		result view.Result
+		remedy string
+	}{
+		"none":         {node(), view.OK, ""},
+		"unknown":      {node(0), view.OK, ""},
+		"well":         {node(1420, 1500), view.OK, ""},
+		"a narrow one": {node(1420, 1344, 1400), view.Fail, "to 1344 on all nodes"},
+	} {
+		f := tt.node.pathMTU()
+		if f.result != tt.result || (tt.remedy == "") != (f.remedy == "") || !strings.Contains(f.remedy, tt.remedy) {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}

@@ -29,6 +29,8 @@ type way struct {
 	exchange func(ctx context.Context, size int, wait time.Duration) (time.Duration, error)
 	// smallest is the size of the smallest probe, and mtu that of the largest one that the interface takes.
 	smallest, mtu int
+	// known is the path's MTU as it was found before; zero where it was not.
+	known int
 }
 
 // measure sends so many small probes, and looks for the path's MTU if one of them is answered.
@@ -56,11 +58,29 @@ func (w way) measure(ctx context.Context, count int) (m status.Measurement, err 
 // pathMTU returns the size of the largest IP packet that comes back, in bytes; 0 if ctx ended before it was found.
 func (w way) pathMTU(ctx context.Context, wait time.Duration) int {
 	s := search{passes: w.smallest, fails: w.mtu + 1}
-	for size, done := w.mtu, false; !done; size, done = s.next() {
+	if w.smallest < w.known && w.known < w.mtu && !w.passes(ctx, w.mtu, wait) {
+		// Most likely nothing has changed.
+		s.fails = w.mtu
+		if w.passes(ctx, w.known, wait) && !w.passes(ctx, w.known+1, wait) {
+			s = search{passes: w.known, fails: w.known + 1}
+		}
+		if ctx.Err() != nil {
+			return 0
+		}
+	}
+	size, done := s.first()
+	for ; !done; size, done = s.next() {
 		s = s.after(size, w.passes(ctx, size, wait))
 		if ctx.Err() != nil {
 			return 0
 		}
+	}
+	// A host that was busy for a moment is not a narrow path: before it is called one, the whole size gets more time.
+	if s.passes < w.mtu && w.passes(ctx, w.mtu, mostWait) {
+		return w.mtu
+	}
+	if ctx.Err() != nil {
+		return 0
 	}
 	return s.passes
 }

@@ -41,7 +41,7 @@ func (s *Station) Ping(ctx context.Context, nodes []string, count int) (status.P
 		if len(gateways) == 0 {
 			return r, fmt.Errorf("%s %w", node, ErrNoPeer)
 		}
-		to, known := gatewayLike(gateways, func(g netip.Addr) bool { return s.conn(g) != nil })
+		to, known := gatewayLike(gateways, s.has)
 		if r.Peers[i] = (status.Ping{Node: node, Address: to}); !known {
 			r.Peers[i].Reason = "no address family in common"
 		}
@@ -64,20 +64,27 @@ func (s *Station) Ping(ctx context.Context, nodes []string, count int) (status.P
 
 // ask measures the way to one peer.
 func (s *Station) ask(ctx context.Context, p *status.Ping, mtu, count int) {
-	w := way{smallest: least(p.Address), mtu: mtu,
-		exchange: func(ctx context.Context, size int, wait time.Duration) (time.Duration, error) {
-			socket := s.conn(p.Address)
-			if socket == nil {
-				return 0, ErrNotReady
-			}
-			return s.pending.exchange(ctx, socket, p.Address, size, wait)
-		}}
 	var err error
-	p.Measurement, err = w.measure(ctx, count)
+	p.Measurement, err = s.way(p.Address, mtu).measure(ctx, count)
 	switch {
 	case ctx.Err() != nil:
 		p.Reason = "no time was left to measure it"
 	case err != nil:
 		p.Reason = err.Error()
 	}
+}
+
+// has reports whether this node has a socket from which an address can be asked.
+func (s *Station) has(to netip.Addr) bool { return s.conn(to) != nil }
+
+// way returns the way to a gateway.
+func (s *Station) way(to netip.Addr, mtu int) way {
+	return way{smallest: least(to), mtu: mtu,
+		exchange: func(ctx context.Context, size int, wait time.Duration) (time.Duration, error) {
+			socket := s.conn(to)
+			if socket == nil {
+				return 0, ErrNotReady
+			}
+			return s.pending.exchange(ctx, socket, to, size, wait)
+		}}
 }

@@ -6,8 +6,13 @@ type search struct{ passes, fails int }
 
 // next returns the size to try; done says that passes is the largest.
 func (s search) next() (size int, done bool) {
-	return s.passes + (s.fails-s.passes)/2, s.fails-s.passes <= 1
+	return s.passes + (s.fails-s.passes)/2, s.done()
 }
+
+// first returns the size to try first: the largest, which most paths carry.
+func (s search) first() (size int, done bool) { return s.fails - 1, s.done() }
+
+func (s search) done() bool { return s.fails-s.passes <= 1 }
 
 // after returns the search after a trial.
 func (s search) after(size int, passed bool) search {

@@ -25,7 +25,7 @@ func TestPathMTU(t *testing.T) {
 		w := way{exchange: carrying(size, &sent), smallest: smallest, mtu: mtu}
 		want, most := min(size, mtu), 1
 		if size < mtu {
-			most = 12 * tries
+			most = 13 * tries
 		}
 		if got := w.pathMTU(t.Context(), time.Second); got != want || sent > most {
 			t.Errorf("%d bytes pass: %d found with %d packets", size, got, sent)
@@ -44,6 +44,20 @@ func TestLostPacketIsNoNarrowPath(t *testing.T) {
 		return through(ctx, size, wait)
 	}
 	w := way{smallest: 52, mtu: 1420, exchange: lossy}
+	if got := w.pathMTU(t.Context(), time.Second); got != 1420 {
+		t.Errorf("%d found", got)
+	}
+}
+
+// A host that is busy for a moment is no narrow path either.
+func TestBusyHostIsNoNarrowPath(t *testing.T) {
+	busy := 8
+	w := way{smallest: 52, mtu: 1420, exchange: func(context.Context, int, time.Duration) (time.Duration, error) {
+		if busy--; busy >= 0 {
+			return 0, errNoAnswer
+		}
+		return time.Millisecond, nil
+	}}
 	if got := w.pathMTU(t.Context(), time.Second); got != 1420 {
 		t.Errorf("%d found", got)
 	}

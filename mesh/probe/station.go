@@ -18,6 +18,9 @@ type Config struct {
 	Node string
 	// Open opens a socket at one of the own gateway addresses and at Port.
 	Open func(own netip.Addr) (Socket, error)
+	// Interval is how often some of the peers are asked in the background, with thousands of peers less often; zero
+	// asks none.
+	Interval time.Duration
 	// Report takes what keeps the Station from asking and answering; nil when that is over.
 	Report func(error)
 }
@@ -28,6 +31,7 @@ type Station struct {
 	worker  *loop.Worker
 	peers   directory
 	pending pending
+	rounds  rounds
 	readers sync.WaitGroup
 
 	mu    sync.Mutex
@@ -81,9 +85,12 @@ func (s *Station) Set(host mesh.State) {
 	}
 }
 
-// Run answers peers until ctx ends.
+// Run answers peers, and asks some in the background, until ctx ends.
 func (s *Station) Run(ctx context.Context) {
+	var asking sync.WaitGroup
+	asking.Go(func() { s.probe(ctx) })
 	s.worker.Run(ctx)
+	asking.Wait()
 	s.mu.Lock()
 	for i, c := range s.conns {
 		if c != nil {

@@ -117,12 +117,18 @@ func station(t *testing.T, w *wire, i, nodes int) *Station {
 		}
 	}})
 	s.Set(stateOf(i, nodes))
+	runs(t, s)
+	return s
+}
+
+// runs runs a station until the test ends.
+func runs(t *testing.T, s *Station) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { s.Run(ctx); close(ended) }()
 	t.Cleanup(func() { stop(); <-ended })
 	synctest.Wait()
-	return s
 }
 
 func TestPing(t *testing.T) {

@@ -32,6 +32,8 @@ type Peer struct {
 	// ReceivedBytes and SentBytes count the tunnel's UDP payload since the peer was added to the device.
 	ReceivedBytes uint64 `json:"receivedBytes"`
 	SentBytes     uint64 `json:"sentBytes"`
+	// Probe is what the daemon's probes have found out; absent where it was not asked yet.
+	Probe *Measurement `json:"probe,omitempty"`
 }
 
 // Reading is what is known of the peers at one time.

@@ -71,7 +71,7 @@ func WritePeers(w io.Writer, f Format, r status.Report) error {
 }
 
 func writePeerTable(w io.Writer, wide bool, r status.Report) error {
-	head := []string{"NODE", "STATE", "HANDSHAKE", "ENDPOINT", "RX", "TX"}
+	head := []string{"NODE", "STATE", "HANDSHAKE", "ENDPOINT", "RX", "TX", "RTT", "LOSS", "PATH-MTU"}
 	if wide {
 		head = append(head, "ANNOUNCED", "KEEPALIVE", "PUBLIC-KEY", "ALLOWED-IPS")
 	}
@@ -81,6 +81,7 @@ func writePeerTable(w io.Writer, wide bool, r status.Report) error {
 			NameOf(p), string(p.State), ago(p.LastHandshake, r.ObservedAt), endpoint(p.Endpoint),
 			bytes(p.ReceivedBytes), bytes(p.SentBytes),
 		}
+		row = append(row, measured(p.Probe)...)
 		if wide {
 			row = append(row, endpoint(p.Announced), keepalive(p.KeepaliveSeconds), p.PublicKey.String(),
 				prefixes(p.AllowedIPs))

@@ -33,13 +33,17 @@ func report() status.Report {
 				Node: "node-b", State: mesh.PeerConnected, PublicKey: keys.Public{1},
 				LastHandshake: now.Add(-41 * time.Second), Endpoint: netip.MustParseAddrPort("198.51.100.7:4711"),
 				Announced: at, AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.244.2.0/24")},
+				Probe: &status.Measurement{
+					At: now, Sent: 20, Answered: 19, RTT: &status.RoundTrips{Least: 3e-4, Mean: 4e-4, Most: 9e-4},
+					PathMTU: 1280,
+				},
 				KeepaliveSeconds: 25, ReceivedBytes: 1 << 30 * 12 / 10, SentBytes: 900 << 20,
 			},
 			{Node: "node-c", State: mesh.PeerIdle, PublicKey: keys.Public{2}, Announced: at},
 			{Node: "node-d", State: mesh.PeerMissing, PublicKey: keys.Public{3}, Announced: at},
 			{
 				Node: "node-17", State: mesh.PeerUnanswered, PublicKey: keys.Public{4}, Endpoint: at, Announced: at,
-				SentBytes: 489 << 10,
+				SentBytes: 489 << 10, Probe: &status.Measurement{At: now, Sent: 20},
 			},
 		},
 		GuardPackets: map[string]uint64{"leak-pod": 0, "masqueraded-into-mesh": 9},
@@ -65,11 +69,11 @@ func want(t *testing.T, want, got string) {
 func TestWritePeers(t *testing.T) {
 	for format, text := range map[view.Format]string{
 		view.Text: `
-NODE     STATE       HANDSHAKE  ENDPOINT           RX      TX
-node-b   connected   41s        198.51.100.7:4711  1.2GiB  900MiB
-node-c   idle        never      -                  0B      0B
-node-d   missing     never      -                  0B      0B
-node-17  unanswered  never      192.0.2.2:51820    0B      489KiB
+NODE     STATE       HANDSHAKE  ENDPOINT           RX      TX      RTT    LOSS  PATH-MTU
+node-b   connected   41s        198.51.100.7:4711  1.2GiB  900MiB  0.4ms  5%    1280
+node-c   idle        never      -                  0B      0B      -      -     -
+node-d   missing     never      -                  0B      0B      -      -     -
+node-17  unanswered  never      192.0.2.2:51820    0B      489KiB  -      100%  -
 `,
 		view.Name: "node-b\nnode-c\nnode-d\nnode-17\n",
 	} {

@@ -90,6 +90,8 @@ func (n *Node) startDaemon(ctx context.Context, args []string) error {
 	args = append([]string{
 		"--node-name=" + n.Name, "--kubeconfig=" + kubeconfig, "--cluster-cidrs=" + commas(n.lab.ClusterCIDRs()),
 		"--cni-plugins=" + n.lab.programs.Plugins,
+		// What nobody asks for would keep silent nodes' sessions and mappings alive, which tests are about.
+		"--probe-interval=0",
 	}, args...)
 	n.daemon, err = n.start(ctx, "daemon", nil, args)
 	return err
