@@ -9,7 +9,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"warren.mesh/mesh/doctor"
 	"warren.mesh/mesh/events"
+	views "warren.mesh/mesh/view"
 	"warren.mesh/test/lab"
 )
 
@@ -36,6 +38,7 @@ func (tg *target) rival(t *testing.T) {
 	t.Logf("unready after %v", took.Round(time.Millisecond))
 	waitNetworkUnavailable(t, n, corev1.ConditionTrue)
 	effective(0)
+	wantCheck(t, n, doctor.CNIConfiguration, views.Fail)
 	wantOnce(t, n.Log()[logged:], file)
 	tg.waitEvent(t, events.ForeignCNI, file)
 
@@ -46,6 +49,7 @@ func (tg *target) rival(t *testing.T) {
 	waitWarning(t, n, "cni delegation", 1)
 	n.MustExec(t, "rm", file)
 	waitWarning(t, n, "cni delegation", 0)
+	wantCheck(t, n, doctor.CNIConfiguration, views.OK)
 
 	n.MustExec(t, "cp", "-p", plugin, "/opt/cni/portmap")
 	n.MustExec(t, "sh", "-c", "echo other >"+plugin+".new && mv "+plugin+".new "+plugin)

@@ -27,6 +27,9 @@ func wantStatus(t *testing.T, n *lab.Node, source status.Source, code int) {
 		t.Errorf("%s: the daemon is well: %v\n%s", n.Name, well, text)
 	}
 	wantPeersOfDevice(t, n)
+	if source == status.SourceDaemon {
+		wantFields(t, n)
+	}
 	wantDiagnosis(t, n, source == status.SourceDaemon)
 }
 
@@ -34,18 +37,10 @@ func wantStatus(t *testing.T, n *lab.Node, source status.Source, code int) {
 // while it runs.
 func wantDiagnosis(t *testing.T, n *lab.Node, daemon bool) {
 	t.Helper()
-	out, code := n.Warren(t, "doctor", "-o", "json")
-	var document struct{ Checks []views.Check }
-	if err := json.Unmarshal([]byte(out), &document); err != nil {
-		t.Fatalf("%s: warren doctor exits with %d: %v\n%s", n.Name, code, err, out)
-	}
+	results, code := diagnosis(t, n)
 	want, unknown := views.ExitWell, views.OK
 	if !daemon {
 		want, unknown = views.ExitUnknown, views.Unknown
-	}
-	results := map[doctor.ID]views.Result{}
-	for _, c := range document.Checks {
-		results[doctor.ID(c.ID)] = c.Result
 	}
 	for id, result := range map[doctor.ID]views.Result{
 		doctor.APIServer: unknown, doctor.DaemonReady: unknown, doctor.NodesInMesh: unknown,
@@ -57,7 +52,31 @@ func wantDiagnosis(t *testing.T, n *lab.Node, daemon bool) {
 		}
 	}
 	if code != want {
-		t.Errorf("%s: warren doctor exits with %d, want %d:\n%s", n.Name, code, want, out)
+		t.Errorf("%s: warren doctor exits with %d, want %d: %v", n.Name, code, want, results)
+	}
+}
+
+// diagnosis returns what `warren doctor` finds on a node, and its exit status.
+func diagnosis(t *testing.T, n *lab.Node) (map[doctor.ID]views.Result, int) {
+	t.Helper()
+	out, code := n.Warren(t, "doctor", "-o", "json")
+	var document struct{ Checks []views.Check }
+	if err := json.Unmarshal([]byte(out), &document); err != nil {
+		t.Fatalf("%s: warren doctor exits with %d: %v\n%s", n.Name, code, err, out)
+	}
+	results := map[doctor.ID]views.Result{}
+	for _, c := range document.Checks {
+		results[doctor.ID(c.ID)] = c.Result
+	}
+	return results, code
+}
+
+// wantCheck wants one check to have this result, and a finding to be in the exit status.
+func wantCheck(t *testing.T, n *lab.Node, id doctor.ID, want views.Result) {
+	t.Helper()
+	results, code := diagnosis(t, n)
+	if results[id] != want || want == views.Fail && code != views.ExitFinding {
+		t.Errorf("%s: %s is %s, want %s; exit status %d", n.Name, id, results[id], want, code)
 	}
 }
 
