@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -83,11 +84,47 @@ func (d dialogue) ping(t *testing.T) {
 	}
 	d.b.StartDaemon(t)
 	d.b.WaitReady(t)
+	d.background(t, mtu)
 	for _, args := range [][]string{{"ping"}, {"ping", "none"}, {"ping", d.a.Name}, {"ping", d.b.Name, "--all"}} {
 		if out, code := d.a.Warren(t, args...); code != views.ExitUsage {
 			t.Errorf("%q: exit status %d\n%s", args, code, out)
 		}
 	}
+}
+
+// background has a's daemon ask by itself, and wants its peers, checks and metrics to say what it finds.
+func (d dialogue) background(t *testing.T, mtu int) {
+	outside := wireguardEndpoint(t, d.a).Addr()
+	d.a.StopDaemon(t)
+	d.a.StartDaemon(t, "--probe-interval=1s")
+	d.a.WaitReady(t)
+	wantFound := func(pathMTU, code int) {
+		t.Helper()
+		lab.Wait(t, time.Minute, "probes in the background", func() error {
+			out, _ := d.a.Warren(t, "peers", "-o", "json")
+			var r status.Report
+			decode(t, out, &r)
+			if len(r.Peers) == 0 {
+				return errors.New("the device has not been read yet")
+			}
+			least := int(d.a.Metrics(t)["warren_path_mtu_min_bytes"])
+			if p := r.Peers[0].Probe; p == nil || p.PathMTU != pathMTU || least != pathMTU {
+				return fmt.Errorf("%+v, least %d, want %d", p, least, pathMTU)
+			}
+			return nil
+		})
+		if out, got := d.a.Warren(t, "doctor", "--short"); got != code || strings.Contains(out, "W12:") != (code != 0) {
+			t.Errorf("doctor: exit status %d, want %d:\n%s", got, code, out)
+		}
+	}
+	wantFound(mtu, views.ExitWell)
+	d.b.MustExec(t, "nft", narrowUnderlay)
+	wantFound(narrowed(outside), views.ExitFinding)
+	d.b.MustExec(t, "nft", "delete", "table", "inet", "narrow")
+	wantFound(mtu, views.ExitWell)
+	d.a.StopDaemon(t)
+	d.a.StartDaemon(t)
+	d.a.WaitReady(t)
 }
 
 // wantPing waits until b answers a's probes, and wants this path MTU and exit status. It returns the text of the
