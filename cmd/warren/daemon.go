@@ -118,7 +118,7 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	}
 	host, err := linux.New(linux.Config{
 		Link: d.mesh.Link, Bridge: d.mesh.Bridge, Port: d.mesh.Port, Key: key.Private, Mode: d.mode,
-		RunDir: d.attachments.RunDir, OpenFirewall: d.openFirewall,
+		RunDir: d.attachments.RunDir, OpenFirewall: d.openFirewall, ProbePort: probe.Port,
 	})
 	if err != nil {
 		return err

@@ -17,6 +17,8 @@ type Config struct {
 	Port uint16
 	// OpenFirewall has iptables let in what it drops of the mesh's; see PassFirewalls.
 	OpenFirewall bool
+	// ProbePort is the UDP port of probes inside the mesh, which OpenFirewall lets in too; zero for none.
+	ProbePort uint16
 	// Key returns the private key, which goes into the device; it is asked at each write of the device and may return
 	// another one than before. Apply refuses a change to a device with another public key.
 	Key func() keys.Private

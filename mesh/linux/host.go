@@ -87,7 +87,7 @@ func (h *Host) compose(client *wg.Client) {
 		Absent: absent[h.mode], Hung: ErrHungDevice,
 	}
 	h.others.Link, h.others.Bridge, h.others.Port = h.cfg.Link, h.cfg.Bridge, h.cfg.Port
-	h.others.Open, h.others.Count = h.cfg.OpenFirewall, h.counts.add
+	h.others.Open, h.others.Count, h.others.Probes = h.cfg.OpenFirewall, h.counts.add, h.cfg.ProbePort
 	h.sysctls = h.cfg.sysctls(h.conn, h.counts.add)
 }
 

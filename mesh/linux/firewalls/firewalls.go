@@ -17,6 +17,8 @@ type Firewalls struct {
 	// Link and Bridge are the mesh's interfaces, and Port is WireGuard's.
 	Link, Bridge string
 	Port         uint16
+	// Probes is the UDP port by which nodes ask each other inside the mesh; zero for none.
+	Probes uint16
 	// Open says that rules may be added to iptables' chains. Otherwise those are others' like all.
 	Open bool
 	// Count is called for every rule that is added or removed, with the kind of write.
@@ -93,7 +95,7 @@ func (f *Firewalls) pass(ctx context.Context, base nft.BaseChain) (changed []str
 		}
 		return nil, found, nil
 	}
-	changed, err = f.edit(base, c.passing(f.wanted(base.Hook), end))
+	changed, err = f.edit(base, c.passing(append(f.wanted(base.Hook), f.useful(base.Hook)...), end))
 	return changed, found, err
 }
 
@@ -107,6 +109,15 @@ func (f *Firewalls) wanted(hook string) []nft.SimpleRule {
 		{In: f.Bridge, Comment: Comment + "from pods"}, {Out: f.Bridge, Comment: Comment + "to pods"},
 		{In: f.Link, Comment: Comment + "out of the mesh"}, {Out: f.Link, Comment: Comment + "into the mesh"},
 	}
+}
+
+// useful are the rules beside wanted that are added where those are. The mesh works without them, so that what drops
+// these packets is no finding: probes of other nodes, which come out of the mesh.
+func (f *Firewalls) useful(hook string) []nft.SimpleRule {
+	if hook != "input" || f.Probes == 0 {
+		return nil
+	}
+	return []nft.SimpleRule{{In: f.Link, UDPPort: f.Probes, Comment: Comment + "probes"}}
 }
 
 func (f *Firewalls) edit(c nft.BaseChain, e edit) (changed []string, err error) {

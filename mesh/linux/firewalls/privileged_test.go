@@ -15,7 +15,7 @@ import (
 
 func testFirewalls() *Firewalls {
 	return &Firewalls{
-		Link: "warren0", Bridge: "warren-br0", Port: 51820, Open: true, Count: func(string) {},
+		Link: "warren0", Bridge: "warren-br0", Port: 51820, Probes: 18789, Open: true, Count: func(string) {},
 	}
 }
 
@@ -39,7 +39,7 @@ iptables-nft -A FORWARD -i docker0 ! -o docker0 -j ACCEPT
 `,
 	},
 	{
-		name: "ufw", forward: 4, input: 1, commands: `
+		name: "ufw", forward: 4, input: 2, commands: `
 iptables-nft -P FORWARD DROP
 iptables-nft -P INPUT DROP
 iptables-nft -N ufw-before-forward
@@ -59,7 +59,7 @@ iptables-nft -A FORWARD -j ufw-reject-forward
 `,
 	},
 	{
-		name: "a last rule that rejects", forward: 4, input: 1, behind: "-j REJECT", commands: `
+		name: "a last rule that rejects", forward: 4, input: 2, behind: "-j REJECT", commands: `
 iptables-nft -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
 iptables-nft -A INPUT -j REJECT
 iptables-nft -A FORWARD -j REJECT
@@ -70,6 +70,7 @@ iptables-nft -A FORWARD -j REJECT
 iptables-nft -P FORWARD DROP
 iptables-nft -P INPUT DROP
 iptables-nft -A INPUT -p udp --dport 51820 -j ACCEPT
+iptables-nft -A INPUT -i warren0 -p udp --dport 18789 -j ACCEPT
 iptables-nft -A FORWARD -i warren-br0 -j ACCEPT
 iptables-nft -A FORWARD -o warren-br0 -j ACCEPT
 iptables-nft -A FORWARD -i warren0 -j ACCEPT
