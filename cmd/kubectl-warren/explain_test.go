@@ -172,7 +172,7 @@ func TestExplainVerdicts(t *testing.T) {
 	s.dropping["node-1"] = true
 	verdict("would be dropped at 3, on node-1", view.ExitFinding)
 	s.forbidden["pods/exec"] = true
-	verdict("unknown from 1", view.ExitUnknown)
+	verdict("unknown from 1, on node-0", view.ExitUnknown)
 	delete(s.forbidden, "pods/exec")
 	s.pods = s.pods[1:]
 	verdict("would be dropped at 2 at the latest, unknown from 1, on node-1", view.ExitFinding)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -20,6 +21,7 @@ var foreign = map[string]string{
 	"allocate-node-cidrs": "kube-controller-manager", "cluster-cidr": "kube-controller-manager",
 	"pod-network-cidr": "kubeadm", "flannel-backend": "k3s", "disable-network-policy": "k3s",
 	"manifest-url": "krew", "field-selector": "kubectl", "namespace": "helm", "values": "helm",
+	"set": "helm", "version": "kubectl warren", "check": "sha256sum", "ignore-missing": "sha256sum", "raw": "skopeo",
 	"preserve-digests": "skopeo", "bump-revision": "etcdutl", "mark-compacted": "etcdutl",
 }
 
@@ -83,6 +85,19 @@ func TestDocumentedFlags(t *testing.T) {
 	}
 }
 
+// shortest is a duration as people write it: "5m" and not "5m0s".
+func shortest(t *testing.T, duration string) string {
+	t.Helper()
+	short := strings.TrimSuffix(strings.TrimSuffix(duration, "0s"), "0m")
+	for _, text := range []string{short, duration} {
+		if d, err := time.ParseDuration(text); err == nil && d.String() == duration {
+			return text
+		}
+	}
+	t.Fatalf("%q is no duration", duration)
+	return ""
+}
+
 // The README's table has all flags of the daemon, with their defaults.
 func TestTableOfFlags(t *testing.T) {
 	text := documents(t)["../../README.md"]
@@ -101,7 +116,7 @@ func TestTableOfFlags(t *testing.T) {
 		delete(listed, f.Name)
 		want := strings.Trim(f.DefValue, "[]")
 		if f.Value.Type() == "duration" {
-			want = strings.TrimSuffix(want, "0s")
+			want = shortest(t, want)
 		}
 		// The environment, and the program's own directory.
 		fromElsewhere := f.Name == "node-name" || f.Name == "cni-plugins"
