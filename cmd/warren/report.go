@@ -87,6 +87,10 @@ func askKernel(ctx context.Context, link string) (r status.Report, errs []error)
 		errs = append(errs, fmt.Errorf("read the guard: %w", err))
 	}
 	r.GuardPackets = packets
+	// Without the interface there is no device either, which says so.
+	if i, err := net.InterfaceByName(link); err == nil {
+		r.MTU = i.MTU
+	}
 	reading, err := readTwice(ctx, link)
 	if err != nil {
 		return r, append(errs, err)

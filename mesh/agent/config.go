@@ -72,8 +72,9 @@ type Agent struct {
 	// status is what the worker and the watch write, and log, metrics and health read.
 	status  *status.Board
 	metrics http.Handler
-	// counters are the host's, and readings those of its device's peers.
+	// counters are the host's, link is its mesh interface, and readings are those of its device's peers.
 	counters *hostCounters
+	link     linkMetrics
 	readings readings
 	// teller tells Events, and devices is for it.
 	teller  teller
@@ -115,9 +116,9 @@ func New(cfg Config) *Agent {
 	}
 	a.status = status.NewBoard(first, func(before, after status.Snapshot) { logStatus(cfg.Log, before, after) })
 	a.firewallsChanged.Store(true)
-	a.counters = newHostCounters(cfg.Host, cfg.PolicyCounters)
+	a.counters, a.link = newHostCounters(cfg.Host, cfg.PolicyCounters), newLinkMetrics(cfg)
 	a.metrics = newMetrics(statusMetrics{a.status, &a.readings}, enforcementMetrics{a.status}, a.counters,
-		newLinkMetrics(cfg), &a.teller.counts, probeMetrics{cfg.Probes})
+		a.link, &a.teller.counts, probeMetrics{cfg.Probes})
 	return a
 }
 

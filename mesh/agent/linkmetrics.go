@@ -40,6 +40,14 @@ func newLinkMetrics(cfg Config) (m linkMetrics) {
 	return m
 }
 
+// mtu is that of the mesh's interface; zero if it could not be read.
+func (m linkMetrics) mtu() int {
+	if m.link == nil {
+		return 0
+	}
+	return m.link.recent().MTU
+}
+
 // Describe implements prometheus.Collector.
 func (linkMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{receivedDesc, sentDesc, mtuDesc, keyDesc} {

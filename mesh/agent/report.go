@@ -48,7 +48,7 @@ func (a *Agent) Report() status.Report {
 	}
 	return status.Report{
 		APIVersion: status.APIVersion, Kind: status.ReportKind, Source: status.SourceDaemon, ObservedAt: reading.At,
-		Status: &snapshot, Peers: peers, GuardPackets: a.counters.leaks.recent(),
+		Status: &snapshot, MTU: a.link.mtu(), Peers: peers, GuardPackets: a.counters.leaks.recent(),
 	}
 }
 

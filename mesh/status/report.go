@@ -27,6 +27,8 @@ type Report struct {
 	ObservedAt time.Time `json:"observedAt"`
 	// Status is the daemon's own view; absent where the daemon does not answer.
 	Status *Snapshot `json:"status,omitempty"`
+	// MTU is the mesh's, in bytes; absent where the interface was not read.
+	MTU int `json:"mtu,omitempty"`
 	// Peers are absent where the device was not read.
 	Peers []Peer `json:"peers,omitempty"`
 	// GuardPackets are the guard's counters by name, in packets; absent where they could not be read.

@@ -25,7 +25,8 @@ type ClusterDocument struct {
 
 // CheckCluster returns how a cluster fares: what the API server tells, and then what the nodes that were asked do.
 func CheckCluster(d ClusterDocument) []Check {
-	return []Check{d.announced(), d.daemons(), d.problems(), d.reachable(), d.guards()}
+	checks := []Check{d.announced(), d.daemons(), d.problems(), d.reachable(), d.guards()}
+	return append(checks, checkPathMTU(d.Reports)...)
 }
 
 // unread returns an Unknown check if a part of the cluster was not read.

@@ -16,7 +16,8 @@ const mostNames = 3
 
 // CheckNode returns what a node's report says of it.
 func CheckNode(r status.Report) []Check {
-	return append(checkDaemon(r.Status), CheckPeers(r), checkGuard(r.GuardPackets))
+	checks := append(checkDaemon(r.Status), CheckPeers(r), checkGuard(r.GuardPackets))
+	return append(checks, checkPathMTU(map[string]NodeDocument{nodeName(r): {Report: r}})...)
 }
 
 // checkDaemon looks at readiness, warnings and other nodes' problems; nil is a daemon that does not answer.

@@ -27,7 +27,7 @@ func report() status.Report {
 	at := netip.MustParseAddrPort("192.0.2.2:51820")
 	return status.Report{
 		APIVersion: status.APIVersion, Kind: status.ReportKind, Source: status.SourceDaemon, ObservedAt: now,
-		Status: &ready,
+		Status: &ready, MTU: 1420,
 		Peers: []status.Peer{
 			{
 				Node: "node-b", State: mesh.PeerConnected, PublicKey: keys.Public{1},
@@ -119,8 +119,9 @@ func TestWriteNode(t *testing.T) {
 warren v1.4.0  node-a  WireGuard: kernel, the kernel has WireGuard
  ok    daemon
  ok    nodes
- FAIL  peers   2/4        missing: node-d; unanswered: node-17
- ok    guard   0 dropped
+ FAIL  peers     2/4           missing: node-d; unanswered: node-17
+ ok    guard     0 dropped
+ warn  path MTU  1280 of 1420  node-a to node-b 1280; see W12 of doctor
 Source: daemon, read at 2026-11-28 03:00:00Z.
 `, written(t, func(b *strings.Builder) error { return view.WriteNode(b, view.Text, r, checks) }))
 	if got := view.Exit(checks, false); got != view.ExitFinding {
@@ -132,6 +133,7 @@ Source: daemon, read at 2026-11-28 03:00:00Z.
 func TestNodeWithoutDaemon(t *testing.T) {
 	r := report()
 	r.Status, r.Source, r.Peers = nil, status.SourceKernel, r.Peers[:2]
+	r.Peers[0].Probe = nil // the daemon's
 	checks := view.CheckNode(r)
 	want(t, `
 warren  this node
