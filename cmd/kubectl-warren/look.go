@@ -34,7 +34,7 @@ func newStatus(code *int) *cobra.Command {
 
 func newDoctor(code *int) *cobra.Command {
 	var o target
-	var short bool
+	var short, prove bool
 	var wait time.Duration
 	cmd := o.command(code, cobra.Command{
 		Use: "doctor", Short: "Look for what is wrong with the mesh",
@@ -43,7 +43,11 @@ func newDoctor(code *int) *cobra.Command {
 			"could not be told is unknown, and never well.",
 	}, func(ctx context.Context, cmd *cobra.Command, f view.Format) (int, error) {
 		o.ailing = true
-		d, checks, err := o.examine(ctx, wait)
+		command := []string{"doctor"}
+		if prove {
+			command = append(command, "--prove")
+		}
+		d, checks, err := o.examine(ctx, command, wait)
 		if err != nil {
 			return 0, err
 		}
@@ -54,18 +58,30 @@ func newDoctor(code *int) *cobra.Command {
 	})
 	cmd.Flags().BoolVar(&short, "short", false, "only what is not well")
 	cmd.Flags().DurationVar(&wait, "wait", 0, "how long to repeat the checks until all are well, warnings apart")
+	cmd.Flags().BoolVar(&prove, "prove", false,
+		fmt.Sprintf("have the nodes that are asked send %d probes to each of their peers", doctor.Probes))
+	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
+		if prove && !cmd.Flags().Changed("timeout") {
+			o.timeout = proofTimeout
+		}
+	}
 	return cmd
 }
+
+// proofTimeout is how long nodes have to answer `doctor --prove`: daemons take two minutes where most probes are lost.
+const proofTimeout = 150 * time.Second
 
 // again is how long `doctor --wait` lets pass between two rounds of checks.
 const again = 2 * time.Second
 
 // examine makes all checks, and again while one is not well and there is time.
-func (o *target) examine(ctx context.Context, wait time.Duration) (view.ClusterDocument, []view.Check, error) {
+func (o *target) examine(
+	ctx context.Context, command []string, wait time.Duration,
+) (view.ClusterDocument, []view.Check, error) {
 	end, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for {
-		d, err := o.ask(ctx, "doctor")
+		d, err := o.ask(ctx, command...)
 		if err != nil {
 			return d, nil, err
 		}

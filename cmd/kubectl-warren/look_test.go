@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -230,6 +231,26 @@ func TestDoctorAsksWhoAils(t *testing.T) {
 	f.execs.Store(0)
 	if _, _, err := execute(t, "", "status", "--kubeconfig", kubeconfig); err != nil || f.execs.Load() != 3 {
 		t.Errorf("status: %v, %d execs", err, f.execs.Load())
+	}
+}
+
+// doctor --prove has the nodes prove it, and gives them the time; without it they only look.
+func TestDoctorProves(t *testing.T) {
+	f := newFakeAPI(t, 1)
+	var asked []string
+	f.answer = func(pod string, command []string) []byte {
+		asked = command
+		return wellAnswer(t, pod)
+	}
+	kubeconfig := f.start(t)
+	for _, tt := range []struct {
+		args   []string
+		proves bool
+	}{{nil, false}, {[]string{"--prove"}, true}} {
+		out, code, err := execute(t, "", append([]string{"doctor", "--kubeconfig", kubeconfig}, tt.args...)...)
+		if err != nil || code != view.ExitWell || slices.Contains(asked, "--prove") != tt.proves {
+			t.Errorf("%q: exit status %d, %v, asked %q\n%s", tt.args, code, err, asked, out)
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ type examination struct {
 	keyFile string
 	short   bool
 	wait    time.Duration
+	prove   bool
 }
 
 func newDoctor() *cobra.Command {
@@ -59,6 +60,7 @@ func newDoctor() *cobra.Command {
 	flags.StringVar(&e.keyFile, "key-file", keys.DefaultPath, "file of the node's private key, whose age is looked at")
 	flags.BoolVar(&e.short, "short", false, "only what is not well")
 	flags.DurationVar(&e.wait, "wait", 0, "how long to repeat the checks until all are well, warnings apart")
+	flags.BoolVar(&e.prove, "prove", false, fmt.Sprintf("have the daemon send %d probes to each peer", doctor.Probes))
 	return cmd
 }
 
@@ -107,12 +109,24 @@ func (e *examination) examine(ctx context.Context, stderr io.Writer) doctor.Node
 	if info, err := os.Stat(e.keyFile); tell(err) {
 		n.KeyMade = info.ModTime()
 	}
+	if e.prove {
+		n.Proof = e.proof(ctx, n.Report.Peers, stderr)
+	}
 	loop.Sleep(ctx, watched-time.Since(began))
 	after, err := linux.ReadGuard(ctx)
 	if tell(countersErr) && tell(err) {
 		n.Drops, n.Watched = grown(before, after), time.Since(began)
 	}
 	return n
+}
+
+// proof has the daemon probe all peers, whose counters before that are known.
+func (e *examination) proof(ctx context.Context, before []status.Peer, stderr io.Writer) *doctor.Proof {
+	pings, err := askPing(ctx, stateSocket(e.attachments), status.PingRequest{Count: doctor.Probes})
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "the daemon sends no probes: %v\n", err)
+	}
+	return &doctor.Proof{Pings: pings, Before: before, After: e.report(ctx, stderr).Peers}
 }
 
 // dropping are the findings about all of the mesh's packets.

@@ -27,6 +27,8 @@ type Node struct {
 	KernelWireGuard *bool
 	// KeyMade is when the private key was made.
 	KeyMade time.Time
+	// Proof is what probes have shown; nil where none were asked for.
+	Proof *Proof
 }
 
 // Rival is a CNI configuration that sorts before warren's; the zero value says that there is none.

@@ -52,6 +52,14 @@ func (n Node) hostFirewall() found {
 }
 
 func (n Node) pathMTU() found {
+	if n.Proof != nil {
+		return worse(n.knownMTU(), n.Proof.pings().carries())
+	}
+	return n.knownMTU()
+}
+
+// knownMTU goes by what the kernel knows of the paths, and by the daemon's probes in the background.
+func (n Node) knownMTU() found {
 	if n.MTU == nil {
 		return found{result: view.Unknown, detail: "the mesh's interface could not be read"}
 	}

@@ -15,13 +15,20 @@ const leastIPv6 = 1280
 // CheckPings makes the checks of what nodes have measured: that peers answer, and that the paths carry the mesh's MTU.
 // reports and silent are by the node that was asked to measure; a silent one could not be told.
 func CheckPings(reports map[string]status.PingReport, silent map[string]string) []view.Check {
+	p := measured(reports, silent)
+	sessions, _ := Find(Sessions)
+	mtu, _ := Find(PathMTU)
+	return []view.Check{p.answers().of(sessions), p.carries().of(mtu)}
+}
+
+func measured(reports map[string]status.PingReport, silent map[string]string) pings {
 	p := pings{silence: silence(reports, silent)}
 	for _, from := range slices.Sorted(maps.Keys(reports)) {
 		for _, to := range reports[from].Peers {
 			p.add(from, reports[from].MTU, to)
 		}
 	}
-	return []view.Check{p.answers(), p.carries()}
+	return p
 }
 
 // silence says which node could not be told; empty if each has measured.
@@ -81,7 +88,7 @@ func (p *pings) add(from string, mtu int, to status.Ping) {
 }
 
 // unknown makes a check that would be well unknown if something was not measured.
-func (p *pings) unknown(f found, texts []string) found {
+func (p pings) unknown(f found, texts []string) found {
 	if p.silence != "" {
 		texts = append([]string{p.silence}, texts...)
 	}
@@ -91,25 +98,24 @@ func (p *pings) unknown(f found, texts []string) found {
 	return f
 }
 
-func (p *pings) answers() view.Check {
-	e, _ := Find(Sessions)
+func (p pings) answers() found {
 	f := found{result: view.OK}
 	if p.measured > 0 {
 		f.figure = fmt.Sprintf("%d/%d", p.measured-len(p.unanswered), p.measured)
 	}
 	if len(p.unanswered) > 0 {
 		f.result, f.detail = view.Fail, view.First(p.unanswered, "; ")
+		e, _ := Find(Sessions)
 		f.remedy = "if warren peers says connected, look at the daemon there; else " + e.Remedy
 	}
 	var texts []string
 	if p.measured == 0 {
 		texts = p.unmeasured
 	}
-	return p.unknown(f, texts).of(e)
+	return p.unknown(f, texts)
 }
 
-func (p *pings) carries() view.Check {
-	e, _ := Find(PathMTU)
+func (p pings) carries() found {
 	f := found{result: view.OK}
 	switch {
 	case len(p.narrow) > 0:
@@ -117,7 +123,7 @@ func (p *pings) carries() view.Check {
 	case p.full == 0 && len(p.unmeasured) == 0 && p.silence == "":
 		f = found{result: view.Unknown, detail: "no peer answers"}
 	}
-	return p.unknown(f, p.unmeasured).of(e)
+	return p.unknown(f, p.unmeasured)
 }
 
 // narrowed is what was found of ways that carry less than the mesh's MTU.

@@ -57,6 +57,7 @@ func pinged(t *testing.T, n *lab.Node, args ...string) (d views.PingDocument, co
 func (d dialogue) ping(t *testing.T) {
 	mtu := mtu(t, d.a.Host, "warren0")
 	d.wantPing(t, mtu, views.ExitWell)
+	d.wantProof(t, views.OK, views.OK)
 	d.strangers(t)
 	outside := wireguardEndpoint(t, d.a).Addr()
 	d.b.MustExec(t, "nft", narrowUnderlay)
@@ -68,6 +69,7 @@ func (d dialogue) ping(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", want, text)
 		}
 	}
+	d.wantProof(t, views.OK, views.Fail)
 	for _, n := range []*lab.Node{d.a, d.b} {
 		if err := n.Ready(); err != nil {
 			t.Errorf("%s: %v", n.Name, err)
@@ -82,6 +84,7 @@ func (d dialogue) ping(t *testing.T) {
 	if p, code := pinged(t, d.b, "--all"); code != views.ExitUnknown || len(p.Peers) > 0 {
 		t.Errorf("without a daemon: exit status %d, %+v", code, p.Peers)
 	}
+	d.wantProof(t, views.Fail, views.Unknown)
 	d.b.StartDaemon(t)
 	d.b.WaitReady(t)
 	d.background(t, mtu)
@@ -145,6 +148,20 @@ func (d dialogue) wantPing(t *testing.T, pathMTU, code int) string {
 	text, _ := d.a.Warren(t, "ping", "--all")
 	t.Logf("warren ping --all:\n%s", text)
 	return text
+}
+
+// wantProof has a's daemon prove that its peers answer, whatever sessions say, and that the paths carry the mesh's MTU.
+func (d dialogue) wantProof(t *testing.T, sessions, mtu views.Result) {
+	t.Helper()
+	out, _ := d.a.Warren(t, "doctor", "--prove", "-o", "json")
+	var r views.NodeDocument
+	decode(t, out, &r)
+	want := map[string]views.Result{"W07": sessions, "W12": mtu, "W15": views.OK}
+	for _, c := range r.Checks {
+		if result, named := want[c.ID]; named && c.Result != result {
+			t.Errorf("%+v, want %s", c, result)
+		}
+	}
 }
 
 // wireguardEndpoint is where a node sends its only peer's packets.
