@@ -68,12 +68,18 @@ var (
 	metricName = regexp.MustCompile(`\bwarren_[a-z_]+\b`)
 )
 
+// histogramRow is the row of a metric that a scrape has as three.
+var histogramRow = regexp.MustCompile("(?m)^\\| `(warren_[a-z_]+)` \\| histogram \\|")
+
 // wantMetrics wants a text to name metrics, and only those that docs/metrics.md has: it has them all.
 func wantMetrics(t *testing.T, where, text string) {
 	t.Helper()
 	var known []string
 	for _, row := range metricRow.FindAllStringSubmatch(read(t, "docs/metrics.md"), -1) {
 		known = append(known, row[1])
+	}
+	for _, row := range histogramRow.FindAllStringSubmatch(read(t, "docs/metrics.md"), -1) {
+		known = append(known, row[1]+"_bucket", row[1]+"_sum", row[1]+"_count")
 	}
 	for _, name := range metricName.FindAllString(text, -1) {
 		if !slices.Contains(known, name) {
