@@ -47,7 +47,7 @@ func newPing(code *int) *cobra.Command {
 		}
 	}
 	cmd.Flags().Lookup("all").Usage = "ask for all nodes"
-	cmd.Flags().IntVar(&count, "count", count, "how many small probes each node gets")
+	cmd.Flags().IntVar(&count, "count", count, "how many small probes each node gets; 8 at most while it answers none")
 	return cmd
 }
 

@@ -35,7 +35,8 @@ func newPing() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return p.run(cmd, args) }
 	p.addFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&p.all, "all", false, "ask all peers")
-	cmd.Flags().IntVar(&p.count, "count", defaultPings, "how many small probes each peer gets")
+	cmd.Flags().IntVar(&p.count, "count", defaultPings,
+		"how many small probes each peer gets; 8 at most while it answers none")
 	return cmd
 }
 

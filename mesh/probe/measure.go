@@ -21,6 +21,9 @@ const (
 	tries = 3
 	// pause lies between two probes of one peer.
 	pause = 20 * time.Millisecond
+	// hopeless is how many small probes a peer gets that answers none, however many were asked for: mostWait for each,
+	// in which a device tries a second handshake (after 5 s, Rekey-Timeout).
+	hopeless = 8
 )
 
 // way is the way to one peer, to be measured.
@@ -33,9 +36,12 @@ type way struct {
 	known int
 }
 
-// measure sends so many small probes, and looks for the path's MTU if one of them is answered.
+// measure sends so many small probes, fewer if none is answered, and looks for the path's MTU if one is.
 func (w way) measure(ctx context.Context, count int) (m status.Measurement, err error) {
 	for i := range count {
+		if m.Answered == 0 && m.Sent == hopeless {
+			break
+		}
 		if i > 0 && !loop.Sleep(ctx, pause) {
 			return m, ctx.Err()
 		}

@@ -63,10 +63,27 @@ func TestBusyHostIsNoNarrowPath(t *testing.T) {
 	}
 }
 
+// A peer that answers nothing is not asked without end: each probe would wait a second.
 func TestUnansweredPathHasNoMTU(t *testing.T) {
+	for asked, want := range map[int]int{3: 3, 100: hopeless} {
+		sent := 0
+		m, err := way{exchange: carrying(0, &sent), smallest: 52, mtu: 1420}.measure(t.Context(), asked)
+		if err != nil || m.Sent != want || m.Lost() != 100 || m.RTT != nil || m.PathMTU != 0 || sent != want {
+			t.Errorf("%d asked for: %+v, %v after %d packets", asked, m, err, sent)
+		}
+	}
+}
+
+// One answer, and all that were asked for are sent.
+func TestLossIsCountedInFull(t *testing.T) {
 	sent := 0
-	m, err := way{exchange: carrying(0, &sent), smallest: 52, mtu: 1420}.measure(t.Context(), 3)
-	if err != nil || m.Sent != 3 || m.Answered != 0 || m.Lost() != 100 || m.RTT != nil || m.PathMTU != 0 || sent != 3 {
-		t.Errorf("%+v, %v after %d packets", m, err, sent)
+	w := way{smallest: 52, mtu: 1420, exchange: func(context.Context, int, time.Duration) (time.Duration, error) {
+		if sent++; sent == hopeless || sent > 50 {
+			return time.Millisecond, nil
+		}
+		return 0, errNoAnswer
+	}}
+	if m, err := w.measure(t.Context(), 50); err != nil || m.Sent != 50 || m.Answered != 1 || m.Lost() != 98 {
+		t.Errorf("%+v, %v", m, err)
 	}
 }
