@@ -36,12 +36,12 @@ var (
 var modules = []string{
 	"wireguard", "tun", "veth", "bridge", "br_netfilter", "dummy",
 	"nft_chain_nat", "nft_masq", "nft_nat", "nft_redir", "nft_ct", "nft_fib_inet", "nft_limit",
-	"nft_log", "nft_numgen", "nft_reject_inet",
+	"nft_log", "nft_numgen", "nft_reject_inet", "nft_reject_ipv4", "nft_reject_ipv6",
 	"nf_conntrack_netlink", "sch_tbf", "sctp", "nft_meta_bridge", "ip_vs", "ip_vs_rr",
 	// iptables, over nftables and the older way.
 	"nft_compat", "iptable_filter", "iptable_nat", "ip6table_filter", "ip6table_nat", "ipt_REJECT", "ip6t_REJECT",
-	"xt_addrtype", "xt_comment", "xt_conntrack", "xt_limit", "xt_mark", "xt_MASQUERADE", "xt_multiport", "xt_nat",
-	"xt_tcpudp",
+	"xt_addrtype", "xt_comment", "xt_conntrack", "xt_limit", "xt_LOG", "xt_mark", "xt_MASQUERADE", "xt_multiport",
+	"xt_nat", "xt_tcpudp",
 }
 
 // Files of a kernel's directory.
