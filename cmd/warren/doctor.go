@@ -7,11 +7,13 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"warren.mesh/keys"
+	"warren.mesh/mesh"
 	"warren.mesh/mesh/doctor"
 	"warren.mesh/mesh/linux"
 	"warren.mesh/mesh/linux/firewalls"
@@ -110,7 +112,7 @@ func (e *examination) examine(ctx context.Context, stderr io.Writer) doctor.Node
 		n.KeyMade = info.ModTime()
 	}
 	if e.prove {
-		n.Proof = e.proof(ctx, n.Report.Peers, stderr)
+		n.Proof = e.proof(ctx, n.Report.Peers, tell)
 	}
 	loop.Sleep(ctx, watched-time.Since(began))
 	after, err := linux.ReadGuard(ctx)
@@ -120,13 +122,30 @@ func (e *examination) examine(ctx context.Context, stderr io.Writer) doctor.Node
 	return n
 }
 
-// proof has the daemon probe all peers, whose counters before that are known.
-func (e *examination) proof(ctx context.Context, before []status.Peer, stderr io.Writer) *doctor.Proof {
+// proof has the daemon probe all of these peers.
+func (e *examination) proof(ctx context.Context, peers []status.Peer, tell func(error) bool) *doctor.Proof {
+	before := e.counted(peers, tell)
 	pings, err := askPing(ctx, stateSocket(e.attachments), status.PingRequest{Count: doctor.Probes})
 	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "the daemon sends no probes: %v\n", err)
+		tell(fmt.Errorf("the daemon sends no probes: %w", err))
 	}
-	return &doctor.Proof{Pings: pings, Before: before, After: e.report(ctx, stderr).Peers}
+	return &doctor.Proof{Pings: pings, Before: before, After: e.counted(peers, tell)}
+}
+
+// counted returns the peers with what the device has counted by now; without counts if it cannot be read. What the
+// daemon last read is seconds old where there are thousands of peers.
+func (e *examination) counted(peers []status.Peer, tell func(error) bool) []status.Peer {
+	_, statuses, err := linux.ReadPeers(e.link)
+	tell(err)
+	counts := map[keys.Public]mesh.PeerStatus{}
+	for _, s := range statuses {
+		counts[s.PublicKey] = s
+	}
+	all := slices.Clone(peers)
+	for i, p := range all {
+		all[i].SentBytes, all[i].ReceivedBytes = counts[p.PublicKey].Sent, counts[p.PublicKey].Received
+	}
+	return all
 }
 
 // dropping are the findings about all of the mesh's packets.
