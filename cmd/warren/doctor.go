@@ -184,7 +184,7 @@ func kernelHas(err error, tell func(error) bool) *bool {
 func grown(before, after map[string]uint64) map[string]uint64 {
 	all := map[string]uint64{}
 	for name, n := range after {
-		if name != view.NotDropped && n >= before[name] {
+		if name != status.NotDropped && n >= before[name] {
 			all[name] = n - before[name]
 		}
 	}

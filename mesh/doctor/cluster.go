@@ -39,12 +39,9 @@ func CheckCluster(d view.ClusterDocument) []view.Check {
 
 type cluster struct{ view.ClusterDocument }
 
-// order is from the best result to the worst.
-var order = []view.Result{view.OK, view.Warn, view.Unknown, view.Fail}
-
 // worse returns the worse of two, the first if both are alike.
 func worse(a, b found) found {
-	if slices.Index(order, b.result) > slices.Index(order, a.result) {
+	if b.result.Worse(a.result) {
 		return b
 	}
 	return a

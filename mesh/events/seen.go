@@ -83,14 +83,11 @@ func leftOut(s status.Snapshot) string {
 	return strings.Join(all, "; ")
 }
 
-// passed is the guard's counter of packets that it lets through.
-const passed = "masqueraded-into-mesh"
-
 // growth says which counters have grown, and by how much; empty if none has.
 func growth(was, now map[string]uint64) string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(now)) {
-		if name != passed && now[name] > was[name] {
+		if name != status.NotDropped && now[name] > was[name] {
 			all = append(all, fmt.Sprintf("%s %d", name, now[name]-was[name]))
 		}
 	}

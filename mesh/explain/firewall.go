@@ -2,7 +2,6 @@ package explain
 
 import (
 	"net/netip"
-	"slices"
 
 	"warren.mesh/mesh/doctor"
 	"warren.mesh/mesh/view"
@@ -15,13 +14,12 @@ func (f Facts) firewall() view.Check {
 		return unknown(StepFirewall, "the host's other firewalls could not be read")
 	}
 	worst := ok(StepFirewall, "none on this node drops it")
-	order := []view.Result{view.OK, view.Warn, view.Unknown, view.Fail}
 	for _, w := range f.Firewalls {
 		c := view.Check{
 			Name: StepFirewall, Result: w.result(), Detail: w.Reason, Remedy: w.Remedy,
 			Runbook: doctor.HostFirewall.Anchor(),
 		}
-		if f.meets(w) && slices.Index(order, c.Result) > slices.Index(order, worst.Result) {
+		if f.meets(w) && c.Result.Worse(worst.Result) {
 			worst = c
 		}
 	}

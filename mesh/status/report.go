@@ -37,3 +37,6 @@ type Report struct {
 
 // ReportKind is Report's kind.
 const ReportKind = "NodeReport"
+
+// NotDropped is the one counter of the guard that counts what was not dropped.
+const NotDropped = "masqueraded-into-mesh"

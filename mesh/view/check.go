@@ -17,6 +17,12 @@ const (
 	Unknown Result = "unknown"
 )
 
+// order is from the best result to the worst: what is known to be wrong is worse than what is not known.
+var order = []Result{OK, Warn, Unknown, Fail}
+
+// Worse reports whether r is a worse result than another.
+func (r Result) Worse(than Result) bool { return slices.Index(order, r) > slices.Index(order, than) }
+
 // Check is one thing that was looked at.
 type Check struct {
 	// ID is a doctor's, W07; empty for a check without one.

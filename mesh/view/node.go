@@ -73,9 +73,6 @@ func CheckPeers(r status.Report) Check {
 	return c
 }
 
-// NotDropped is the one counter of the guard that counts what was not dropped.
-const NotDropped = "masqueraded-into-mesh"
-
 func checkGuard(packets map[string]uint64) Check {
 	if packets == nil {
 		return Check{Name: "guard", Result: Unknown, Detail: "its counters could not be read"}
@@ -83,7 +80,7 @@ func checkGuard(packets map[string]uint64) Check {
 	var total uint64
 	var texts []string
 	for _, name := range slices.Sorted(maps.Keys(packets)) {
-		if n := packets[name]; n > 0 && name != NotDropped {
+		if n := packets[name]; n > 0 && name != status.NotDropped {
 			total += n
 			texts = append(texts, fmt.Sprintf("%s %d", name, n))
 		}
