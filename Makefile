@@ -87,7 +87,7 @@ test-vm: ## tests of the kernel's WireGuard, on Debian's kernels 6.12 and 6.1 in
 	@echo "two machines boot; each shows its results when it ends, after three or four minutes"
 	@WARREN_PRIVILEGED=1 test/lane vm -timeout=30m -count=1 -p=1 -run='^TestPrivileged' -skip='^TestPrivilegedLong' ./test/vm/...
 
-test-vm-long: ## the same with all tests of the host's network, and with whole meshes; half an hour
+test-vm-long: ## the same with all tests of the host's network, and with whole meshes; more than an hour
 	@test/install vm
 	@WARREN_PRIVILEGED=1 test/lane vm-long -timeout=2h -count=1 -p=1 -run='^TestPrivilegedLong' ./test/vm/...
 
@@ -96,7 +96,7 @@ test-release: ## make a release twice and see that it is whole; seven minutes, m
 	go tool -modfile=tools/release/go.mod actionlint
 	@WARREN_PRIVILEGED=1 test/lane release -timeout=1h -count=1 -run='^TestPrivilegedLong' ./test/release
 
-test-mutants: ## break the code at each claim and see its test fail; half an hour, as root
+test-mutants: ## break the code at each claim and see its test fail; 40 minutes, as root
 	@test/install
 	@$(LAB) build --links=bin/servers
 	@WARREN_PRIVILEGED=1 WARREN_KUBE_BIN=$(CURDIR)/bin/servers test/lane mutants -timeout=3h -count=1 -run='^TestMutants$$' . -mutants=.

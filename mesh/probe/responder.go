@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// How many requests a second are answered: of all peers together, and of each one. Between the answers to one peer's
-// search for its path's MTU lies a round trip at least, and a peer that asks without end takes no other's answers.
+// How many requests a second are answered at one gateway address: of all peers together, and of each one. Between the
+// answers to one peer's search for its path's MTU lies a round trip at least, and a peer that asks without end takes no
+// other's answers.
 const (
 	answersAll  = 1000
 	answersEach = 100

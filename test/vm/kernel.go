@@ -120,7 +120,7 @@ func (k Kernel) unpack(ctx context.Context, work, root string) error {
 	}
 	files, err := filepath.Glob(filepath.Join(work, "*.deb"))
 	if err != nil || len(files) != 1 {
-		return fmt.Errorf("apt-get downloaded %v as %s: %w", files, name, err)
+		return fmt.Errorf("apt-get downloaded %q as %s, want one file (%v)", files, name, err)
 	}
 	_, err = output(ctx, work, "dpkg", "-x", files[0], root)
 	return err

@@ -72,7 +72,7 @@ func fetch(ctx context.Context, dir string) error {
 	}
 	files, err := filepath.Glob(filepath.Join(work, "*.deb"))
 	if err != nil || len(files) != len(packages) {
-		return fmt.Errorf("apt-get downloaded %v: %w", files, err)
+		return fmt.Errorf("apt-get downloaded %q, want %d packages (%v)", files, len(packages), err)
 	}
 	for _, file := range files {
 		if err := run(ctx, work, "dpkg", "-x", file, filepath.Join(dir, "root")); err != nil {
