@@ -81,7 +81,7 @@ var entries = []Entry{
 	{HostFirewall, "no host firewall is in the way",
 		"on that node run the command that is named, and put the same into the configuration of its firewall", OnNode},
 	{PathMTU, "path MTU carries the mesh's MTU",
-		"set --mtu (WARREN_MTU) to the path's MTU less 80 on all nodes", OnNode},
+		"set --mtu (WARREN_MTU) to the least that the paths carry on all nodes, or mend the underlay", OnNode},
 	{ClusterCIDRs, "cluster CIDRs hold all pod CIDRs, and nothing else",
 		"set --cluster-cidrs (WARREN_CLUSTER_CIDRS) to kube-controller-manager's --cluster-cidr", OnBoth},
 	{GuardUnaltered, "guard's table is in force and unaltered",

@@ -63,8 +63,14 @@ const (
 	GuardAbsent  GuardState = "absent"
 )
 
-// overhead is what WireGuard adds to a packet at most, in bytes: 40 of IPv6, 8 of UDP and 32 of its own.
-const overhead = 80
+// overhead returns what WireGuard adds to a packet to an endpoint, in bytes: 20 of IPv4 or 40 of IPv6, 8 of UDP and 32
+// of its own.
+func overhead(endpoint netip.Addr) int {
+	if endpoint.Unmap().Is4() {
+		return 60
+	}
+	return 80
+}
 
 // keyLife is how old a private key may be before it is a finding.
 const keyLife = 365 * 24 * time.Hour

@@ -194,3 +194,49 @@ func TestRoamed(t *testing.T) {
 		t.Errorf("an announced endpoint: %+v", found)
 	}
 }
+
+// TestKnownPathMTU: WireGuard adds 60 bytes with IPv4 outside and 80 with IPv6, and what a probe has measured counts
+// more than what the kernel knows.
+func TestKnownPathMTU(t *testing.T) {
+	v4, v6 := "192.0.2.2", "2001:db8::2"
+	for name, tt := range map[string]struct {
+		endpoint       string
+		path, measured int
+		proven         int
+		result         view.Result
+		detail, remedy string
+	}{
+		"IPv4":                    {v4, 1480, 0, 0, view.OK, "", ""},
+		"IPv4, a byte less":       {v4, 1479, 0, 0, view.Fail, "1479 to 192.0.2.2, which needs 1480", "to 1419 on all"},
+		"IPv4 in IPv6's form":     {"::ffff:192.0.2.2", 1480, 0, 0, view.OK, "", ""},
+		"IPv6":                    {v6, 1500, 0, 0, view.OK, "", ""},
+		"IPv6, a byte less":       {v6, 1499, 0, 0, view.Fail, "1499 to 2001:db8::2, which needs", "to 1419 on all"},
+		"measured":                {v4, 1400, 1420, 0, view.OK, "", ""},
+		"measured to be narrow":   {v4, 1480, 1344, 0, view.Fail, "to node-b 1344", "to 1344 on all"},
+		"proven":                  {v4, 1400, 0, 1420, view.OK, "", ""},
+		"known, nothing measured": {v4, 1400, 0, 0, view.Fail, "1400 to 192.0.2.2", "to 1340 on all"},
+	} {
+		n := wellNode()
+		endpoint := netip.AddrPortFrom(netip.MustParseAddr(tt.endpoint), 51820)
+		n.Report.Peers[0].Endpoint, n.Report.Peers[0].Announced = endpoint, endpoint
+		n.MTU.Paths = map[netip.Addr]int{endpoint.Addr(): tt.path}
+		if tt.measured > 0 {
+			n.Report.Peers[0].Probe = &status.Measurement{Sent: 1, Answered: 1, PathMTU: tt.measured}
+		}
+		if tt.proven > 0 {
+			ping := status.Ping{Node: "node-b"}
+			ping.Sent, ping.Answered, ping.PathMTU = 1, 1, tt.proven
+			n.Proof = &doctor.Proof{
+				Pings:  status.PingReport{ObservedAt: now, Node: "node-a", MTU: 1420, Peers: []status.Ping{ping}},
+				Before: []status.Peer{{Node: "node-b"}},
+				After:  []status.Peer{{Node: "node-b", SentBytes: 99, ReceivedBytes: 99}},
+			}
+		}
+		for _, c := range doctor.CheckNode(n) {
+			if c.ID == string(doctor.PathMTU) && (c.Result != tt.result || !strings.Contains(c.Detail, tt.detail) ||
+				!strings.Contains(c.Remedy, tt.remedy)) {
+				t.Errorf("%s: %+v", name, c)
+			}
+		}
+	}
+}

@@ -58,26 +58,48 @@ func (n Node) pathMTU() found {
 	return n.knownMTU()
 }
 
-// knownMTU goes by what the kernel knows of the paths, and by the daemon's probes in the background.
+// knownMTU goes by what the kernel knows of the paths, and by the daemon's probes in the background. A path that was
+// measured to carry the mesh's MTU does, whatever the kernel knows of it: packets outside may be cut and joined again.
 func (n Node) knownMTU() found {
 	if n.MTU == nil {
 		return found{result: view.Unknown, detail: "the mesh's interface could not be read"}
-	}
-	var texts []string
-	for _, to := range slices.SortedFunc(maps.Keys(n.MTU.Paths), netip.Addr.Compare) {
-		if mtu := n.MTU.Paths[to]; mtu-overhead < n.MTU.Link {
-			texts = append(texts, fmt.Sprintf("%d to %v", mtu, to))
-		}
 	}
 	if least, ways := n.narrow(); least > 0 {
 		return narrowed(least, n.MTU.Link, ways)
 	}
 	f := found{result: view.OK, figure: fmt.Sprint(n.MTU.Link)}
+	whole := n.whole()
+	least := n.MTU.Link
+	var texts []string
+	for _, to := range slices.SortedFunc(maps.Keys(n.MTU.Paths), netip.Addr.Compare) {
+		needed, mtu := n.MTU.Link+overhead(to), n.MTU.Paths[to]
+		if mtu < needed && !whole[to] {
+			texts = append(texts, fmt.Sprintf("%d to %v, which needs %d", mtu, to, needed))
+			least = min(least, mtu-overhead(to))
+		}
+	}
 	if len(texts) > 0 {
-		f.result = view.Fail
-		f.detail = fmt.Sprintf("%d bytes more than the mesh's MTU are needed: %s", overhead, view.First(texts, ", "))
+		f.result, f.remedy = view.Fail, narrowRemedy(least)
+		f.detail = "the kernel knows of paths that carry less with WireGuard's headers: " + view.First(texts, "; ")
 	}
 	return f
+}
+
+// whole returns the endpoints to which probes have measured that the mesh's whole MTU passes.
+func (n Node) whole() map[netip.Addr]bool {
+	measured := map[string]bool{}
+	if n.Proof != nil {
+		for _, p := range n.Proof.Pings.Peers {
+			measured[p.Node] = p.PathMTU >= n.MTU.Link
+		}
+	}
+	all := map[netip.Addr]bool{}
+	for _, p := range n.Report.Peers {
+		if measured[p.Node] || p.Probe != nil && p.Probe.PathMTU >= n.MTU.Link {
+			all[p.Endpoint.Addr()] = true
+		}
+	}
+	return all
 }
 
 // narrow returns the ways to peers that carry less than the mesh's MTU, as probes have measured, and the least of them;
