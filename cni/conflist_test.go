@@ -1,20 +1,14 @@
 package cni_test
 
 import (
-	"bytes"
-	"flag"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/containernetworking/cni/libcni"
-	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/cni"
+	"warren.mesh/test/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func prefixes(texts ...string) []netip.Prefix {
 	all := make([]netip.Prefix, len(texts))
@@ -38,7 +32,7 @@ func TestConflist(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name+".conflist", got)
+			golden.Equal(t, "testdata/"+name+".conflist", string(got))
 			list, err := libcni.NetworkConfFromBytes(got)
 			if err != nil {
 				t.Fatalf("libcni cannot read it: %v", err)
@@ -62,23 +56,5 @@ func TestConflistRefuses(t *testing.T) {
 				t.Errorf("got %s, want an error", got)
 			}
 		})
-	}
-}
-
-// golden compares with testdata/name, byte by byte: what is installed is compared that way too.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s (-want +got):\n%s", path, cmp.Diff(string(want), string(got)))
 	}
 }

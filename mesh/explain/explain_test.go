@@ -2,16 +2,11 @@ package explain_test
 
 import (
 	"errors"
-	"flag"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
@@ -19,9 +14,8 @@ import (
 	"warren.mesh/mesh/explain"
 	"warren.mesh/mesh/status"
 	"warren.mesh/mesh/view"
+	"warren.mesh/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 var (
 	now       = time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
@@ -337,24 +331,6 @@ func TestParsePort(t *testing.T) {
 	}
 }
 
-// golden compares with testdata/NAME.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; -update accepts it):\n%s", path, diff)
-	}
-}
-
 func TestWrite(t *testing.T) {
 	blocked := facts()
 	blocked.Peers[0].State, blocked.Peers[0].ReceivedBytes = mesh.PeerUnanswered, 0
@@ -379,8 +355,8 @@ func TestWrite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, "blocked."+string(format), one.String())
-			golden(t, "ways."+string(format), all.String())
+			golden.Equal(t, "testdata/blocked."+string(format), one.String())
+			golden.Equal(t, "testdata/ways."+string(format), all.String())
 		})
 	}
 }

@@ -3,11 +3,8 @@ package graph_test
 import (
 	"encoding/xml"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,9 +14,8 @@ import (
 	"warren.mesh/mesh/graph"
 	"warren.mesh/mesh/status"
 	"warren.mesh/mesh/view"
+	"warren.mesh/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // cluster has so many nodes in three zones, the last without a name. Node-0 and node-1 have answered: everything is
 // connected or idle, but for what node-0 says of node-2 and node-1 of node-0.
@@ -96,7 +92,7 @@ func TestWrite(t *testing.T) {
 				if err := graph.Write(&b, f, graph.New(cluster(nodes))); err != nil {
 					t.Fatal(err)
 				}
-				golden(t, name+"."+string(f), b.String())
+				golden.Equal(t, "testdata/"+name+"."+string(f), b.String())
 				if f == graph.SVG {
 					wellFormed(t, b.String())
 				}
@@ -132,23 +128,5 @@ func TestParseFormat(t *testing.T) {
 	}
 	if _, err := graph.ParseFormat("png"); err == nil || !strings.Contains(err.Error(), "mermaid") {
 		t.Errorf("png: %v", err)
-	}
-}
-
-// golden compares with testdata/NAME.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; -update accepts it):\n%s", path, diff)
 	}
 }

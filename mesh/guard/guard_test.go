@@ -1,10 +1,7 @@
 package guard
 
 import (
-	"flag"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,27 +10,8 @@ import (
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/nft"
+	"warren.mesh/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
-
-// golden compares with testdata/NAME.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; -update accepts it):\n%s", path, diff)
-	}
-}
 
 var sameAddrs = cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty()}
 
@@ -101,7 +79,7 @@ func TestTransaction(t *testing.T) {
 			if err := table.Replace(t.Context(), Layout(fw)); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, name+".nft", fake.LastTransaction.String())
+			golden.Equal(t, "testdata/"+name+".nft", fake.LastTransaction.String())
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/mesh/nft"
+	"warren.mesh/test/golden"
 	"warren.mesh/test/lab/namespace"
 )
 
@@ -74,7 +75,7 @@ func TestPrivilegedListing(t *testing.T) {
 	if err := table.Replace(t.Context(), Layout(firewalls()["node-cidrs"])); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "listing.txt", namespace.Run(t, "nft list table inet warren"))
+	golden.Equal(t, "testdata/listing.txt", namespace.Run(t, "nft list table inet warren"))
 }
 
 func TestPrivilegedCounters(t *testing.T) {

@@ -1,20 +1,17 @@
 package linux
 
 import (
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/golden"
 )
 
 // self is the own node.
@@ -47,8 +44,6 @@ func others(n int) []mesh.Node {
 }
 
 // update writes the goldens anew instead of comparing.
-var update = flag.Bool("update", false, "write the golden files of the host")
-
 // What is applied reads in the tools' own words as it should: Apply and Observe could be wrong alike.
 func TestPrivilegedGolden(t *testing.T) {
 	meshtest.Privileged(t)
@@ -71,7 +66,7 @@ func TestPrivilegedGolden(t *testing.T) {
 	} {
 		fmt.Fprintf(&got, "$ ip %s\n%s", command, m.shows(command))
 	}
-	compare(t, filepath.Join("testdata", "host", "ip.txt"), readable(got.String(), m.cfg.Link))
+	golden.Equal(t, filepath.Join("testdata", "host", "ip.txt"), readable(got.String(), m.cfg.Link))
 }
 
 // readable has warren0 for the unique name, and neither indices of interfaces nor what ip(8) shows of others: older
@@ -89,23 +84,6 @@ func readable(text, link string) string {
 
 // brief leaves out how ip -o begins a line, and a line break of it.
 var brief = regexp.MustCompile(`^\d+: +|\\`)
-
-func compare(t *testing.T, golden, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got)\n%s", golden, diff)
-	}
-}
 
 // Routes that warren did not make, but that have its protocol or are in its tables, are stale whatever they look like.
 func TestPrivilegedOddRoutes(t *testing.T) {

@@ -1,24 +1,20 @@
 package view_test
 
 import (
-	"flag"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/doctor"
 	"warren.mesh/mesh/status"
 	"warren.mesh/mesh/view"
+	"warren.mesh/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the goldens anew")
 
 // diagnosis are the checks of a doctor, one of each result.
 func diagnosis() []view.Check {
@@ -125,7 +121,7 @@ func TestGoldens(t *testing.T) {
 		for _, format := range []view.Format{view.Text, view.Wide, view.JSON, view.YAML} {
 			t.Run(name+"/"+string(format), func(t *testing.T) {
 				got := written(t, func(b *strings.Builder) error { return write(b, format) })
-				golden(t, filepath.Join("testdata", name+"."+string(format)), got)
+				golden.Equal(t, filepath.Join("testdata", name+"."+string(format)), got)
 				if strings.Contains(got, "\x1b") {
 					t.Error("it is coloured, and this is no terminal")
 				}
@@ -144,21 +140,5 @@ func wantParsed(t *testing.T, text string) {
 	if err := yaml.Unmarshal([]byte(text), &document); err != nil || document.APIVersion != status.APIVersion ||
 		document.Kind == "" {
 		t.Errorf("%v: %+v of\n%s", err, document, text)
-	}
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v: go test -update writes it", err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
 	}
 }
