@@ -65,7 +65,7 @@ var inside = []struct{ From, To, Reason string }{
 	{"cmd/warren-cni", "cni/gate", "the runtime executes it for every pod"},
 	{"mesh/survey", "mesh mesh/kube/nodeobject mesh/status", "a cluster is read by anybody, whatever follows from it"},
 	{"cmd/kubectl-warren", "mesh mesh/bundle mesh/doctor mesh/explain mesh/graph mesh/kube/nodeobject " +
-		"mesh/plan mesh/status mesh/survey mesh/view",
+		"mesh/loop mesh/plan mesh/status mesh/survey mesh/view",
 		"it runs where no node is"},
 	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/linux/echo mesh/linux/firewalls mesh/linux/lookup " +
 		"mesh/linux/walls mesh/agent mesh/enforce mesh/policy mesh/probe mesh/loop mesh/status mesh/userspace " +

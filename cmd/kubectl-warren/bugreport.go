@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path"
 	"sync"
 	"time"
@@ -28,9 +26,9 @@ func newBugReport(code *int) *cobra.Command {
 			"or of those that --from names, or of all. A node that does not answer within --timeout has its error in " +
 			"the report, and the exit status is 3. No private key is read. It refuses more than 200 MiB.",
 	}, func(ctx context.Context, cmd *cobra.Command, _ view.Format) (int, error) {
-		if terminal(cmd.OutOrStdout()) {
+		if err := bundle.CheckOutput(cmd.OutOrStdout()); err != nil {
 			*code = view.ExitUsage
-			return 0, errors.New("bugreport writes an archive: send it into a file (> report.tar.gz)")
+			return 0, err
 		}
 		files, names, whole, err := o.bugReport(ctx)
 		if err != nil {
@@ -50,16 +48,6 @@ func newBugReport(code *int) *cobra.Command {
 		_ = cmd.Flags().MarkHidden(flag)
 	}
 	return cmd
-}
-
-// terminal reports whether what is written goes to a terminal.
-func terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
 }
 
 // bugReport returns the files of the cluster and of the nodes that are asked, the names in them, and whether all have

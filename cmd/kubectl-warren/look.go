@@ -11,6 +11,7 @@ import (
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/doctor"
+	"warren.mesh/mesh/loop"
 	"warren.mesh/mesh/status"
 	"warren.mesh/mesh/view"
 )
@@ -71,30 +72,21 @@ func newDoctor(code *int) *cobra.Command {
 // proofTimeout is how long nodes have to answer `doctor --prove`: daemons take two minutes where most probes are lost.
 const proofTimeout = 150 * time.Second
 
-// again is how long `doctor --wait` lets pass between two rounds of checks.
-const again = 2 * time.Second
-
 // examine makes all checks, and again while one is not well and there is time.
 func (o *target) examine(
 	ctx context.Context, command []string, wait time.Duration,
-) (view.ClusterDocument, []view.Check, error) {
-	end, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	for {
-		d, err := o.ask(ctx, command...)
-		if err != nil {
-			return d, nil, err
+) (d view.ClusterDocument, checks []view.Check, err error) {
+	loop.Until(ctx, wait, doctor.Again, func() bool {
+		if d, err = o.ask(ctx, command...); err != nil {
+			return true
 		}
-		checks := doctor.CheckCluster(d)
-		if view.Exit(checks, false) == view.ExitWell {
-			return d, checks, nil
-		}
-		select {
-		case <-end.Done():
-			return d, checks, ctx.Err()
-		case <-time.After(again):
-		}
+		checks = doctor.CheckCluster(d)
+		return view.Exit(checks, false) == view.ExitWell
+	})
+	if err == nil {
+		err = ctx.Err()
 	}
+	return d, checks, err
 }
 
 func newPeers(code *int) *cobra.Command {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -38,8 +36,8 @@ func newBugReport() *cobra.Command {
 			"configuration and the pods that are attached. What cannot be read is in errors.txt. The private key is "+
 			"not read. It refuses more than 200 MiB.",
 		func(cmd *cobra.Command) error {
-			if terminal(cmd.OutOrStdout()) {
-				return usage(errors.New("bugreport writes an archive: send it into a file (> report.tar.gz)"))
+			if err := bundle.CheckOutput(cmd.OutOrStdout()); err != nil {
+				return usage(err)
 			}
 			files, names := c.collect(cmd.Context())
 			if c.redact {
@@ -56,16 +54,6 @@ func newBugReport() *cobra.Command {
 	flags.StringVar(&c.keyFile, "key-file", keys.DefaultPath, "file of the node's private key, whose age is looked at")
 	flags.BoolVar(&c.redact, "redact", false, "map names and addresses, each always to the same one")
 	return cmd
-}
-
-// terminal reports whether what is written goes to a terminal.
-func terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
 }
 
 // collect returns the files of a report, and the names in them that are not to be shown to everybody.

@@ -26,9 +26,6 @@ import (
 // watched is how long the guard's counters are watched.
 const watched = 2 * time.Second
 
-// again is how long `doctor --wait` lets pass between two rounds of checks.
-const again = 2 * time.Second
-
 // examination is what `warren doctor` is asked for.
 type examination struct {
 	look
@@ -67,19 +64,13 @@ func newDoctor() *cobra.Command {
 }
 
 // until makes the checks, and again while one is not well and there is time.
-func (e *examination) until(ctx context.Context, stderr io.Writer) (status.Report, []view.Check) {
-	ctx, cancel := context.WithTimeout(ctx, max(e.wait, time.Nanosecond))
-	defer cancel()
-	for {
-		node := e.examine(context.WithoutCancel(ctx), stderr)
-		checks := doctor.CheckNode(node)
-		if view.Exit(checks, false) == view.ExitWell {
-			return node.Report, checks
-		}
-		if !loop.Sleep(ctx, again) {
-			return node.Report, checks
-		}
-	}
+func (e *examination) until(ctx context.Context, stderr io.Writer) (r status.Report, checks []view.Check) {
+	loop.Until(ctx, e.wait, doctor.Again, func() bool {
+		node := e.examine(ctx, stderr)
+		r, checks = node.Report, doctor.CheckNode(node)
+		return view.Exit(checks, false) == view.ExitWell
+	})
+	return r, checks
 }
 
 // examine reads what the checks are about. It says on stderr what it could not read.

@@ -2,10 +2,14 @@ package doctor
 
 import (
 	"fmt"
+	"time"
 
 	"warren.mesh/mesh/status"
 	"warren.mesh/mesh/view"
 )
+
+// Again is how long `doctor --wait` lets pass between two rounds of checks.
+const Again = 2 * time.Second
 
 // Probes is how many small probes each peer gets if everything is to be proven.
 const Probes = 100

@@ -40,3 +40,36 @@ func TestSleep(t *testing.T) {
 		}
 	}
 }
+
+func TestUntil(t *testing.T) {
+	const pause = 2 * time.Second
+	for name, c := range map[string]struct {
+		limit        time.Duration
+		well         int // The call that reports true; 0: none does.
+		canceled     bool
+		calls, after int // After that many seconds Until returns.
+	}{
+		"once without a limit":   {calls: 1},
+		"well at once":           {limit: time.Minute, well: 1, calls: 1},
+		"well in the third call": {limit: time.Minute, well: 3, calls: 3, after: 4},
+		"never well":             {limit: 5 * time.Second, calls: 3, after: 5},
+		"canceled":               {limit: time.Minute, canceled: true, calls: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				began, calls := time.Now(), 0
+				Until(ctx, c.limit, pause, func() bool {
+					if calls++; c.canceled {
+						cancel()
+					}
+					return calls == c.well
+				})
+				if after := time.Since(began); calls != c.calls || after != time.Duration(c.after)*time.Second {
+					t.Errorf("%d calls in %v, want %d in %d s", calls, after, c.calls, c.after)
+				}
+			})
+		})
+	}
+}
