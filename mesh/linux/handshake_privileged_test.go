@@ -32,6 +32,9 @@ func TestPrivilegedInitiateHandshakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.initiateHandshakes(want.Peers[:1])
+	if err := endpoint.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
 	if err := initiated(endpoint); err != nil {
 		t.Error(err)
 	}
@@ -64,7 +67,8 @@ func TestPrivilegedUnderlayChanges(t *testing.T) {
 
 // crowd are many peers, each of which waits to be asked for a handshake.
 type crowd struct {
-	peers []mesh.Peer
+	peers     []mesh.Peer
+	endpoints []*net.UDPConn
 	// asked gives a value for each peer that was.
 	asked chan error
 }
@@ -81,14 +85,20 @@ func newCrowd(t *testing.T, size int) *crowd {
 		t.Cleanup(func() { _ = endpoint.Close() })
 		at := endpoint.LocalAddr().(*net.UDPAddr).AddrPort()
 		c.peers = append(c.peers, mesh.Peer{PublicKey: n.PublicKey, Endpoint: at, AllowedIPs: n.PodCIDRs})
+		c.endpoints = append(c.endpoints, endpoint)
 		go func() { c.asked <- initiated(endpoint) }()
 	}
 	return c
 }
 
-// awaitAsked waits until each peer was asked.
+// awaitAsked waits until each peer was asked, for a minute at most from now on.
 func (c *crowd) awaitAsked(t *testing.T) {
 	t.Helper()
+	for _, endpoint := range c.endpoints {
+		if err := endpoint.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for range c.peers {
 		if err := <-c.asked; err != nil {
 			t.Error(err)
@@ -100,9 +110,6 @@ func (c *crowd) awaitAsked(t *testing.T) {
 // (https://www.wireguard.com/protocol/).
 func initiated(endpoint *net.UDPConn) error {
 	message := make([]byte, 2000)
-	if err := endpoint.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-		return err
-	}
 	n, _, err := endpoint.ReadFromUDPAddrPort(message)
 	if err == nil && (n != 148 || message[0] != 1) {
 		err = fmt.Errorf("received %d bytes, the first %d", n, message[0])

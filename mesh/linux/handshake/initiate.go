@@ -32,17 +32,22 @@ func Initiate(ctx context.Context, link string, peers []mesh.Peer, statuses func
 	}
 	defer s.close()
 	own := addresses(link)
-	remaining := func(peers []mesh.Peer) []mesh.Peer {
-		seen, err := statuses()
-		if err != nil {
-			return nil
-		}
-		return mesh.NeverAsked(peers, seen)
-	}
-	retry(ctx, peers, remaining, func(some []mesh.Peer) {
+	retry(ctx, peers, remaining(statuses), func(some []mesh.Peer) {
 		now, later := turns(own, gateways(some))
 		takeTurns(ctx, now, later, s.send)
 	})
+}
+
+// remaining returns which of some peers have not been asked: all of them where the device cannot be read, because a
+// needless datagram costs nothing, and a peer that is not asked is out of reach until it sends.
+func remaining(statuses func() ([]mesh.PeerStatus, error)) func([]mesh.Peer) []mesh.Peer {
+	return func(peers []mesh.Peer) []mesh.Peer {
+		seen, err := statuses()
+		if err != nil {
+			return peers
+		}
+		return mesh.NeverAsked(peers, seen)
+	}
 }
 
 // retry calls initiate with all peers, and then with those that remain.
