@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"warren.mesh/mesh/bundle"
 	"warren.mesh/mesh/doctor"
@@ -26,9 +28,9 @@ func newBugReport(code *int) *cobra.Command {
 			"or of those that --from names, or of all. A node that does not answer within --timeout has its error in " +
 			"the report, and the exit status is 3. No private key is read. It refuses more than 200 MiB.",
 	}, func(ctx context.Context, cmd *cobra.Command, _ view.Format) (int, error) {
-		if err := bundle.CheckOutput(cmd.OutOrStdout()); err != nil {
+		if f, ok := cmd.OutOrStdout().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 			*code = view.ExitUsage
-			return 0, err
+			return 0, bundle.ErrTerminal
 		}
 		files, names, whole, err := o.bugReport(ctx)
 		if err != nil {

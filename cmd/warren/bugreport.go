@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"warren.mesh/cni/gate"
 	"warren.mesh/keys"
@@ -36,8 +37,8 @@ func newBugReport() *cobra.Command {
 			"configuration and the pods that are attached. What cannot be read is in errors.txt. The private key is "+
 			"not read. It refuses more than 200 MiB.",
 		func(cmd *cobra.Command) error {
-			if err := bundle.CheckOutput(cmd.OutOrStdout()); err != nil {
-				return usage(err)
+			if f, ok := cmd.OutOrStdout().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+				return usage(bundle.ErrTerminal)
 			}
 			files, names := c.collect(cmd.Context())
 			if c.redact {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 )
@@ -19,20 +18,8 @@ const Most = 200 << 20
 // ErrTooLarge is wrapped by errors about reports with more than Most bytes.
 var ErrTooLarge = fmt.Errorf("more than %d MiB", Most>>20)
 
-// ErrTerminal tells that an archive would be written to a terminal.
+// ErrTerminal tells that an archive would be written to a terminal: a command that writes one looks first.
 var ErrTerminal = errors.New("bugreport writes an archive: send it into a file (> report.tar.gz)")
-
-// CheckOutput returns ErrTerminal if w is a terminal, and nil for everything else.
-func CheckOutput(w io.Writer) error {
-	f, ok := w.(*os.File)
-	if !ok || f.Name() == os.DevNull {
-		return nil
-	}
-	if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-		return ErrTerminal
-	}
-	return nil
-}
 
 // File is one file of a report. Name is a path with slashes.
 type File struct {

@@ -24,8 +24,8 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 // SleepUntil waits until a time and reports whether it came before ctx ended. It does not wait for a time that is past.
 func SleepUntil(ctx context.Context, at time.Time) bool { return Sleep(ctx, time.Until(at)) }
 
-// Until calls done, and again after each pause, until it reports true, limit has passed or ctx has ended. It calls done at
-// least once, and never a second time if limit is zero or less.
+// Until calls done, and again after each pause, until it reports true, limit has passed or ctx has ended. It calls done
+// at least once, and never a second time if limit is zero or less.
 func Until(ctx context.Context, limit, pause time.Duration, done func() bool) {
 	end, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
