@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -92,6 +93,19 @@ func (r Records) Load() (attachments []Attachment, problems []error) {
 	}
 	slices.SortFunc(attachments, func(a, b Attachment) int { return a.Key().compare(b.Key()) })
 	return attachments, problems
+}
+
+// Addrs returns the addresses of an attachment's record, also of one that has a tombstone; nil where there is no
+// record, or none that can be read, which Load has told.
+func (r Records) Addrs(container, ifname string) []netip.Addr {
+	if validateKey(container, ifname) != nil {
+		return nil
+	}
+	a, err := load(r.path(Key{container, ifname}, recordSuffix))
+	if err != nil {
+		return nil
+	}
+	return a.Addrs
 }
 
 func load(path string) (a Attachment, err error) {

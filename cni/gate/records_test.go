@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,6 +30,12 @@ func TestRecords(t *testing.T) {
 	}
 	if err := r.Bury("buried", "eth0"); err != nil {
 		t.Fatal(err)
+	}
+	if got := r.Addrs("buried", "eth0"); !slices.Equal(got, pod("buried").Addrs) {
+		t.Errorf("addresses of one with a tombstone: %v", got)
+	}
+	if got := slices.Concat(r.Addrs("gone", "eth0"), r.Addrs("../pods/a", "eth0")); len(got) > 0 {
+		t.Errorf("addresses of what has no record: %v", got)
 	}
 	got, problems := r.Load()
 	if diff := cmp.Diff([]Attachment{pod("a"), changed}, got, cmp.Comparer(sameAddr)); diff != "" || problems != nil {

@@ -22,6 +22,16 @@ func (w *world) wantRecords(want ...string) {
 	}
 }
 
+// wantForgotten fails the test unless exactly the connections of these addresses have been deleted.
+func (w *world) wantForgotten(want ...netip.Addr) {
+	w.t.Helper()
+	w.kernel.set(func(k *kernel) {
+		if !slices.Equal(k.forgotten, want) {
+			w.t.Errorf("connections of %v are deleted, want those of %v", k.forgotten, want)
+		}
+	})
+}
+
 func wantError(t *testing.T, err error, parts ...string) {
 	t.Helper()
 	if err == nil {
@@ -114,11 +124,7 @@ func TestIdentityEndsBeforeItsAddressIsFree(t *testing.T) {
 		if err := w.Detach(context.Background(), "a", "eth0"); err != nil || time.Since(start) != time.Second {
 			t.Errorf("DEL: %v after %v, while the kernel takes a second", err, time.Since(start))
 		}
-		w.kernel.set(func(k *kernel) {
-			if !slices.Equal(k.forgotten, []netip.Addr{addr(2)}) {
-				t.Errorf("connections of %v are deleted, want those of the address that is free", k.forgotten)
-			}
-		})
+		w.wantForgotten(addr(2))
 		w.added(attachmentOf(db, "b", 2))
 		w.wantIdentities("10.244.1.2", "vethb")
 	})
@@ -152,11 +158,47 @@ func TestForgetsWhatIsFree(t *testing.T) {
 		both.Addrs = append(both.Addrs, netip.MustParseAddr("fd00::2"))
 		w.added(both, attachmentOf(db, "b", 2))
 		w.detached("a")
-		w.kernel.set(func(k *kernel) {
-			if !slices.Equal(k.forgotten, both.Addrs[1:]) {
-				t.Errorf("connections of %v are deleted, want those of %v", k.forgotten, both.Addrs[1:])
-			}
-		})
+		w.wantForgotten(both.Addrs[1])
+	})
+}
+
+// A pod that ended while no daemon ran, and so has a tombstone, takes its connections along when the next daemon
+// detaches it; those of an address that another pod has stay.
+func TestForgetsOneThatEndedMeanwhile(t *testing.T) {
+	simulate(t, func(w *world) {
+		web, db := pod("web", "1"), pod("db", "2")
+		w.tell = func(e *Enforcer) { e.SetPod(web); e.SetPod(db) }
+		w.start()
+		both := attachmentOf(web, "a", 2)
+		both.Addrs = append(both.Addrs, netip.MustParseAddr("fd00::2"))
+		w.added(both, attachmentOf(db, "b", 3))
+		w.stop()
+		w.records.buried = []gate.Key{both.Key()}
+		w.records.all[gate.Key{Container: "c", Interface: "eth0"}] = attachmentOf(pod("api", "3"), "c", 2)
+		w.start()
+		w.detached("a")
+		w.wantForgotten(both.Addrs[1])
+		w.wantRecords("b", "c")
+	})
+}
+
+// A DEL that failed half way takes the connections along when it is repeated.
+func TestForgetsWhenDetachIsRepeated(t *testing.T) {
+	simulate(t, func(w *world) {
+		w.start()
+		web := pod("web", "1")
+		w.SetPod(web)
+		w.added(attachmentOf(web, "a", 2))
+		w.kernel.set(func(k *kernel) { k.fail = errors.New("nft: busy") })
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		wantError(t, w.Detach(ctx, "a", "eth0"), "its identity is still in force")
+		w.wantForgotten()
+		w.kernel.set(func(k *kernel) { k.fail = nil })
+		if err := w.Detach(context.Background(), "a", "eth0"); err != nil {
+			t.Error(err)
+		}
+		w.wantForgotten(addr(2))
 	})
 }
 

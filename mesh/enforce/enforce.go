@@ -85,6 +85,7 @@ type Records interface {
 	Put(a gate.Attachment) error
 	Delete(container, ifname string) error
 	Load() (attachments []gate.Attachment, problems []error)
+	Addrs(container, ifname string) []netip.Addr
 }
 
 // Config is what an Enforcer needs. All fields are required, but for those that say otherwise.

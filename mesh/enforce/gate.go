@@ -102,8 +102,9 @@ func (e *Enforcer) Detach(ctx context.Context, container, ifname string) error {
 		return err
 	}
 	key := gate.Key{Container: container, Interface: ifname}
+	recorded := e.cfg.Records.Addrs(container, ifname)
 	e.mu.Lock()
-	free := e.free(key)
+	free := e.free(key, recorded)
 	delete(e.held, key)
 	e.urge()
 	changes := e.changes
@@ -119,13 +120,13 @@ func (e *Enforcer) Detach(ctx context.Context, container, ifname string) error {
 	return e.cfg.Records.Delete(container, ifname)
 }
 
-// free returns the addresses that nobody has once the attachment is gone. Call it with mu held.
-func (e *Enforcer) free(key gate.Key) (free []netip.Addr) {
-	gone, known := e.held[key]
-	if !known {
-		return nil
+// free returns the addresses that nobody has once the attachment is gone. One that is not held has those of its record:
+// it ended while no daemon ran, or its last DEL failed half way. Call it with mu held.
+func (e *Enforcer) free(key gate.Key, recorded []netip.Addr) []netip.Addr {
+	if gone, known := e.held[key]; known {
+		recorded = gone.Addrs
 	}
-	return slices.DeleteFunc(slices.Clone(gone.Addrs), func(ip netip.Addr) bool {
+	return slices.DeleteFunc(slices.Clone(recorded), func(ip netip.Addr) bool {
 		for other, a := range e.held {
 			if other != key && slices.Contains(a.Addrs, ip) {
 				return true

@@ -426,6 +426,8 @@ type records struct {
 	mu   sync.Mutex
 	all  map[gate.Key]gate.Attachment
 	fail error
+	// buried have a tombstone.
+	buried []gate.Key
 	// held, where not nil, holds Put until it is closed.
 	held chan struct{}
 }
@@ -452,11 +454,19 @@ func (r *records) Delete(container, ifname string) error {
 func (r *records) Load() (all []gate.Attachment, problems []error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, a := range r.all {
-		all = append(all, a)
+	for key, a := range r.all {
+		if !slices.Contains(r.buried, key) {
+			all = append(all, a)
+		}
 	}
 	slices.SortFunc(all, func(a, b gate.Attachment) int { return strings.Compare(a.Container, b.Container) })
 	return all, nil
+}
+
+func (r *records) Addrs(container, ifname string) []netip.Addr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all[gate.Key{Container: container, Interface: ifname}].Addrs
 }
 
 func (r *records) containers() (all []string) {

@@ -92,8 +92,9 @@ func (listed) Nodes() []mesh.Node {
 // recorded are the local pods' attachments.
 type recorded struct{}
 
-func (recorded) Put(gate.Attachment) error   { return nil }
-func (recorded) Delete(string, string) error { return nil }
+func (recorded) Put(gate.Attachment) error         { return nil }
+func (recorded) Delete(string, string) error       { return nil }
+func (recorded) Addrs(string, string) []netip.Addr { return nil }
 func (recorded) Load() (all []gate.Attachment, problems []error) {
 	for i := range localPods {
 		p := localPod(i)
