@@ -2,6 +2,7 @@ package linux
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -19,21 +20,21 @@ const fullMTU = 1280 + 80
 // UnderlayMTU returns the MTU in bytes of the way out to other nodes: the least of the interfaces that lead to the
 // addresses of peers. If none does, as on the first node of a mesh, it takes those that hold any of the own addresses,
 // and then those of the default routes. Neither lo, which holds the node's address where the host speaks BGP, nor the
-// interfaces of the mesh are a way out. Watch pokes when that interface's MTU changes.
+// interfaces of the mesh are a way out. Watch pokes when the MTU of any of these interfaces changes.
 func (h *Host) UnderlayMTU(own, peers []netip.Addr) (int, error) {
-	index, mtu, err := h.wayOut(own, peers)
+	ways, err := h.waysOut(own, peers)
 	if err != nil {
 		return 0, fmt.Errorf("find the underlay's MTU: %w", err)
 	}
-	h.expected.SetUnderlay(index, mtu)
-	return mtu, nil
+	h.expected.SetUnderlay(ways)
+	return leastMTU(ways), nil
 }
 
 // anywhere are addresses to which only default routes lead: they are reserved for documentation (RFC 5737, RFC 3849).
 var anywhere = []netip.Addr{netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("2001:db8:ffff::1")}
 
-// wayOut returns the interface of the underlay and its MTU in bytes.
-func (h *Host) wayOut(own, peers []netip.Addr) (index, mtu int, err error) {
+// waysOut returns the interfaces of the underlay, one or more: their MTUs in bytes by their indices.
+func (h *Host) waysOut(own, peers []netip.Addr) (map[int]int, error) {
 	for _, find := range []func() ([]int, error){
 		func() ([]int, error) { return h.routesTo(peers), nil },
 		func() ([]int, error) { return h.holders(own) },
@@ -41,13 +42,13 @@ func (h *Host) wayOut(own, peers []netip.Addr) (index, mtu int, err error) {
 	} {
 		indices, err := find()
 		if err != nil {
-			return 0, 0, err
+			return nil, err
 		}
-		if index, mtu, err = h.leastMTU(indices); index != 0 || err != nil {
-			return index, mtu, err
+		if ways, err := h.waysAmong(indices); len(ways) > 0 || err != nil {
+			return ways, err
 		}
 	}
-	return 0, 0, fmt.Errorf("no interface has any of the addresses %s, and there is no default route", own)
+	return nil, fmt.Errorf("no interface has any of the addresses %s, and there is no default route", own)
 }
 
 // routesTo returns the indices of the interfaces by which this host sends to the addresses.
@@ -78,29 +79,31 @@ func (h *Host) holders(addrs []netip.Addr) (indices []int, err error) {
 	return indices, nil
 }
 
-// leastMTU returns the way out with the least MTU in bytes, of those with fullMTU or else of all; index zero if none of
-// the interfaces is a way out.
-func (h *Host) leastMTU(indices []int) (index, mtu int, err error) {
-	var ways []*netlink.LinkAttrs
+// waysAmong returns the MTUs in bytes, by their indices, of those of the interfaces that are ways out.
+func (h *Host) waysAmong(indices []int) (map[int]int, error) {
+	ways := map[int]int{}
 	slices.Sort(indices)
 	for _, i := range slices.Compact(indices) {
 		link, err := h.conn.FindIndex(i)
 		if err != nil {
-			return 0, 0, err
+			return nil, err
 		}
 		if link != nil && h.leadsOut(link.Attrs()) {
-			ways = append(ways, link.Attrs())
+			ways[i] = link.Attrs().MTU
 		}
 	}
-	if len(ways) == 0 {
-		return 0, 0, nil
+	return ways, nil
+}
+
+// leastMTU returns the least MTU in bytes of the ways out, one or more: of those with fullMTU or else of all.
+func leastMTU(ways map[int]int) int {
+	mtus := slices.Sorted(maps.Values(ways))
+	for _, mtu := range mtus {
+		if mtu >= fullMTU {
+			return mtu
+		}
 	}
-	full := slices.DeleteFunc(slices.Clone(ways), func(way *netlink.LinkAttrs) bool { return way.MTU < fullMTU })
-	if len(full) > 0 {
-		ways = full
-	}
-	least := slices.MinFunc(ways, func(a, b *netlink.LinkAttrs) int { return a.MTU - b.MTU })
-	return least.Index, least.MTU, nil
+	return mtus[0]
 }
 
 // leadsOut reports whether packets to other nodes can leave by an interface.

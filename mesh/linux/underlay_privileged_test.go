@@ -64,3 +64,32 @@ ip route add 198.51.100.0/24 dev vpn0`},
 		}
 	}
 }
+
+// A change of any way's MTU pokes: once it is lowered, the mesh's MTU is that one's.
+func TestPrivilegedUnderlayMTUPokes(t *testing.T) {
+	meshtest.Privileged(t)
+	m := newMachine(t)
+	run(t, `ip link add vpn0 mtu 1400 type veth peer name vpn1
+ip link set vpn0 up
+ip link set vpn1 up
+ip route add 198.51.100.0/24 dev vpn0`)
+	m.converge()
+	m.converge() // Now that what the first time made is observed.
+	peers := []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("198.51.100.2")}
+	pokes := m.watch()
+	for i, step := range []struct {
+		change string
+		want   int
+	}{
+		{"", 1400}, {"ip link set vpn0 mtu 1390", 1390}, {"ip link set under0 mtu 1380", 1380},
+		{"ip link set vpn0 mtu 1370", 1370}, {"ip link set under0 mtu 1360", 1360},
+	} {
+		if i > 0 {
+			run(t, step.change)
+			<-pokes
+		}
+		if got, err := m.UnderlayMTU(meshtest.UnderlayIPs, peers); got != step.want || err != nil {
+			t.Errorf("after %q: %d bytes, %v; want %d", step.change, got, err, step.want)
+		}
+	}
+}

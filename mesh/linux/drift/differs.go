@@ -69,7 +69,7 @@ func (e *Expected) linksDiffer(r Reader) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	mtu, err := e.underlayMTU(r)
+	moved, err := e.underlayDiffers(r)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	appeared := (e.linkIndex == 0) != (seen.LinkIndex == 0)
@@ -77,18 +77,20 @@ func (e *Expected) linksDiffer(r Reader) (bool, error) {
 	if !e.known {
 		return appeared, err
 	}
-	return !sameLink(seen.Link, e.parts.Link) || !sameBridge(seen.Bridge, e.parts.Bridge) || mtu != e.underlay.mtu, err
+	return !sameLink(seen.Link, e.parts.Link) || !sameBridge(seen.Bridge, e.parts.Bridge) || moved, err
 }
 
-// underlayMTU reads the MTU of the interface that SetUnderlay named; zero before.
-func (e *Expected) underlayMTU(r Reader) (int, error) {
+// underlayDiffers reads the MTUs of the interfaces that SetUnderlay named.
+func (e *Expected) underlayDiffers(r Reader) (bool, error) {
 	e.mu.Lock()
-	index := e.underlay.index
+	expected := e.underlay
 	e.mu.Unlock()
-	if index == 0 {
-		return 0, nil
+	for index, mtu := range expected {
+		if seen, err := r.MTU(index); seen != mtu || err != nil {
+			return true, err
+		}
 	}
-	return r.MTU(index)
+	return false, nil
 }
 
 // deviceDiffers reads the device and compares what only the configuration changes of it. The zero value of seen means

@@ -37,8 +37,9 @@ type Expected struct {
 	holders map[netip.Prefix]keys.Public
 }
 
-// underlay is the interface whose MTU the mesh's follows; its index is zero before SetUnderlay.
-type underlay struct{ index, mtu int }
+// underlay are the interfaces whose MTUs the mesh's follows: these MTUs in bytes by their indices; nil before
+// SetUnderlay.
+type underlay map[int]int
 
 // BeginObserve makes every notification count until Confirm or Invalidate. Call it before the host is read.
 func (e *Expected) BeginObserve() {
@@ -110,9 +111,10 @@ func (e *Expected) AddObstacle(key mesh.RouteKey) {
 	e.obstacles[key] = true
 }
 
-// SetUnderlay makes changes of this interface's MTU, in bytes, count.
-func (e *Expected) SetUnderlay(index, mtu int) {
+// SetUnderlay makes changes of these interfaces' MTUs count: they are in bytes, by their indices. All count, not only
+// the least: another one may be lowered below it. The map must not be changed afterwards.
+func (e *Expected) SetUnderlay(mtus map[int]int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.underlay = underlay{index, mtu}
+	e.underlay = mtus
 }

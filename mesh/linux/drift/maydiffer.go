@@ -118,7 +118,8 @@ func (i iface) contradicts(e rtnl.Event, observing bool) bool {
 }
 
 func (u underlay) contradicts(e rtnl.Event) bool {
-	return u.index != 0 && u.index == e.Index && (e.Gone || u.mtu != e.MTU)
+	mtu, expected := u[e.Index]
+	return expected && (e.Gone || e.MTU != mtu)
 }
 
 // named returns the event's route with the name of its interface.

@@ -39,6 +39,10 @@ func TestMayDiffer(t *testing.T) {
 		{name: "underlay as it is", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 2, Name: "eth0", MTU: 1500, Up: true}},
 		{name: "underlay's MTU", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 2, Name: "eth0", MTU: 9000, Up: true},
 			want: Interfaces},
+		{name: "another way's MTU", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 4, Name: "eth2", MTU: 1400, Up: true},
+			want: Interfaces},
+		{name: "another way deleted", in: rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 4, Name: "eth2",
+			MTU: 1500}, want: Interfaces},
 		{name: "hardware", in: rtnl.Event{Kind: rtnl.LinkEvent, Index: 3, Name: "eth1", Outward: true}, want: Uplinks},
 		{name: "a router's route", in: rtnl.Event{Kind: rtnl.AdvertisedEvent}, want: Uplinks},
 		{name: "somebody else's link", in: rtnl.Event{Kind: rtnl.LinkEvent, Gone: true, Index: 3, Name: "eth1"}},
@@ -68,7 +72,7 @@ func TestMayDiffer(t *testing.T) {
 		{name: "anybody's rule deleted", in: rtnl.Event{Kind: rtnl.RuleEvent, Gone: true}, want: Rules},
 	}
 	e := expectedOf(state)
-	e.SetUnderlay(2, 1500)
+	e.SetUnderlay(map[int]int{2: 1500, 4: 1500})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := e.MayDiffer(tt.in); got != tt.want {
@@ -113,6 +117,28 @@ func TestObstacles(t *testing.T) {
 	e.Apply(mesh.Change{})
 	if got := e.MayDiffer(rtnl.Event{Kind: rtnl.RouteEvent, Gone: true, Route: somebodys}); got != 0 {
 		t.Errorf("after the next change %b, want none", got)
+	}
+}
+
+// Interfaces differ once any way out has another MTU, or is gone.
+func TestUnderlayDiffers(t *testing.T) {
+	state := stateOf(1, 2)
+	for name, tt := range map[string]struct {
+		seen map[int]int
+		want bool
+	}{
+		"as they are": {map[int]int{2: 1500, 4: 1400}, false},
+		"the least":   {map[int]int{2: 1500, 4: 1300}, true},
+		"another":     {map[int]int{2: 1200, 4: 1400}, true},
+		"one is gone": {map[int]int{4: 1400}, true},
+	} {
+		e := expectedOf(state)
+		e.SetUnderlay(map[int]int{2: 1500, 4: 1400})
+		r := Reader{Links: func() (Links, error) { return seenOf(state).Links, nil },
+			MTU: func(index int) (int, error) { return tt.seen[index], nil }}
+		if got := e.differs(Interfaces, r); got != tt.want {
+			t.Errorf("%s: differs: %t", name, got)
+		}
 	}
 }
 
