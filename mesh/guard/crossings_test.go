@@ -13,6 +13,9 @@ type crossing struct {
 	// from is the place that sends it, and packet its addresses and ports in the names of family: "pod:5000 >
 	// outside:7".
 	from, packet string
+	// first is the place that sends the first fragment, where the packet comes in two and from sends the last one.
+	// Empty for a packet that comes whole.
+	first string
 	// invalid packets are TCP with SYN and RST, which connection tracking calls invalid and so leaves as they are. All
 	// others are UDP.
 	invalid bool
@@ -97,6 +100,22 @@ func crossings() []crossing {
 		{
 			name: "plain text to a pod, unknown to connection tracking",
 			from: "underlay", packet: "outside:5000 > pod:7", invalid: true, counted: plainToPod,
+		},
+		{
+			name:  "first fragment on the underlay, the last out of the mesh",
+			first: "underlay", from: "mesh", packet: "remotePod:5000 > pod:7", counted: spoofedOnUnderlay,
+		},
+		{
+			name:  "first fragment on the underlay, in a mesh node's name, the last out of the mesh",
+			first: "underlay", from: "mesh", packet: "thirdNode:5000 > pod:7", counted: plainToPod,
+		},
+		{
+			name:  "first fragment from a pod, the last out of the mesh",
+			first: "pod", from: "mesh", packet: "remotePod:5000 > node:7", counted: spoofedByPod,
+		},
+		{
+			name:  "last fragment on the underlay, the first out of the mesh",
+			first: "mesh", from: "underlay", packet: "remotePod:5000 > pod:7", counted: spoofedOnUnderlay,
 		},
 		{
 			name: "another network to a pod",

@@ -21,6 +21,7 @@ func TestPrivilegedPackets(t *testing.T) {
 			c.name = f.name + ": " + c.name
 			w.crosses(t, f, c)
 		}
+		w.forgesFragment(t, f)
 	}
 }
 

@@ -54,6 +54,9 @@ func (c crossing) virtual(f family) nfttest.Packet {
 		In: f.comesIn(c.from, from.Addr()), Out: f.goesOut(to.Addr()),
 		From: from, To: to, Protocol: "udp", Mark: c.mark,
 	}
+	if c.first != "" {
+		p.FirstIn = f.comesIn(c.first, from.Addr())
+	}
 	if c.invalid {
 		p.Protocol, p.Conntrack.State = "tcp", nfttest.Invalid
 	}

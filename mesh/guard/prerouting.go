@@ -6,6 +6,15 @@ import (
 	"warren.mesh/mesh/nft"
 )
 
+// The priorities of the chains that judge what comes in by its interface. They come before connection tracking puts
+// fragments together (NF_IP_PRI_CONNTRACK_DEFRAG, −400), at the kernel's own place for that
+// (NF_IP_PRI_RAW_BEFORE_DEFRAG): the whole datagram has the interface of the fragment that came last, whoever sent the
+// others. All fragments have addresses, and only the first one has ports, so no rule there may ask for ports.
+const (
+	spoofPriority   = "-450"
+	inboundPriority = "-440"
+)
+
 // guardSpoof comes before routing and before connection tracking: strict rp_filter would drop most of this uncounted,
 // and a forged RST would end what conntrack knows of a connection. An IPv6 link-local or unspecified source belongs to
 // neighbour discovery and is never forwarded (RFC 4291, section 2.5.6); 0.0.0.0 belongs to DHCP, and IPv4's forwarding
@@ -21,7 +30,7 @@ func (r ruleset) guardSpoof() nft.Chain {
 	reason := "from the underlay, with a pod's address as source: drop"
 	return nft.Chain{
 		Name: "guard-spoof", Comment: "pods send from their own addresses, and nobody else does",
-		Type: "filter", Hook: "prerouting", Priority: "raw",
+		Type: "filter", Hook: "prerouting", Priority: spoofPriority,
 		Rules: slices.Concat(
 			[]nft.Rule{
 				{Text: pod + " ip saddr != 0.0.0.0 ip saddr != @local-pods4" + drop(spoofedByPod), Reason: spoofed},
@@ -46,7 +55,7 @@ func (r ruleset) guardInbound() nft.Chain {
 	plain := "IP daddr @PODS iifname != " + r.near
 	c := nft.Chain{
 		Name: "guard-inbound", Comment: "to pods: out of the mesh or from this node only",
-		Type: "filter", Hook: "prerouting", Priority: "raw+10",
+		Type: "filter", Hook: "prerouting", Priority: inboundPriority,
 	}
 	if !r.plainFrom {
 		c.Rules = r.ofPods(plain+drop(plainToPod), "to a pod, in plain text from outside the mesh: drop")

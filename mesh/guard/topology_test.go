@@ -178,6 +178,12 @@ func (w *topology) replace(t *testing.T, fw mesh.Firewall) {
 func (w *topology) send(t *testing.T, f family, c crossing) {
 	t.Helper()
 	from, to := c.ends(f)
+	if c.first != "" {
+		first, last := fragments(from, to, "warren warren warren")
+		w.place(c.first).sendRaw(t, to.Addr(), first)
+		w.place(c.from).sendRaw(t, to.Addr(), last)
+		return
+	}
 	if c.invalid {
 		w.place(c.from).sendInvalid(t, f, from, to)
 		return

@@ -1,6 +1,7 @@
 package nfttest
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -97,6 +98,9 @@ func parsePrefix(text string) (netip.Prefix, error) {
 
 // port parses what follows udp or tcp, and matches packets of that protocol only.
 func (p *parser) port(protocol string) (step, error) {
+	if p.of.Hook != "" && p.of.priority < priorityDefrag {
+		return nil, errors.New("the chain comes before fragments are put together: only the first one has ports")
+	}
 	read := func(s *state) uint16 { return s.From.Port() }
 	switch field := p.next(); field {
 	case "sport":

@@ -9,6 +9,9 @@ import (
 type Packet struct {
 	// In is the interface that it comes in on; empty for this host's own packets.
 	In string
+	// FirstIn is the interface that its first fragment comes in on, where the packet comes in two fragments, and the
+	// last one comes in on In. Empty for a packet that comes whole.
+	FirstIn string
 	// Out is the interface that it goes out on; empty for packets to this host.
 	Out string
 	// From and To are its addresses and ports before any translation.

@@ -78,18 +78,24 @@ func (p *parser) chain(c *chain) (err error) {
 	return nil
 }
 
-// The kernel's priorities of its own work (linux/netfilter_ipv4.h): connection tracking, and the translation of
-// destinations and of sources.
+// The kernel's priorities of its own work (linux/netfilter_ipv4.h): putting fragments together, connection tracking,
+// and the translation of destinations and of sources.
 const (
+	priorityDefrag    = -400
 	priorityConntrack = -200
 	priorityDNAT      = -100
 	prioritySNAT      = 100
 )
 
-// Trace follows a packet from where it comes in, or from the host that sends it, to where it leaves or is dropped.
+// Trace follows a packet from where it comes in, or from the host that sends it, to where it leaves or is dropped. A
+// packet that comes in fragments has the interface of the last one once they are together, and is dropped with any of
+// them.
 func (t *Tracer) Trace(p Packet) Outcome {
 	s := &state{Packet: p, host: t.host, learned: t.learned}
 	s.meet()
+	if p.FirstIn != "" && !t.fragment(s, p.FirstIn) {
+		return s.outcome
+	}
 	hooks := []string{"prerouting", "input"}
 	switch {
 	case p.In == "":
@@ -109,6 +115,19 @@ func (t *Tracer) Trace(p Packet) Outcome {
 
 // Flush empties a set that rules fill.
 func (t *Tracer) Flush(set string) { delete(t.learned, set) }
+
+// fragment reports whether a fragment that comes in on an interface gets to where the packet is put together.
+func (t *Tracer) fragment(s *state, in string) (passes bool) {
+	last := s.In
+	s.In = in
+	defer func() { s.In = last }()
+	for _, c := range t.hooks["prerouting"] {
+		if c.priority < priorityDefrag && s.base(c) == drops {
+			return false
+		}
+	}
+	return true
+}
 
 // hook reports whether the packet passes.
 func (t *Tracer) hook(s *state, hook string) (passes bool) {

@@ -73,6 +73,10 @@ func TestRefusalsOfChains(t *testing.T) {
 		"dnat to no number":              func(c *nft.Chain) { *c = translating("dnat to :80-http") },
 		"oifname before routing":         func(c *nft.Chain) { c.Type, c.Hook = "filter", "prerouting" },
 		"conntrack before it has looked": func(c *nft.Chain) { *c = early("ct status dnat accept") },
+		"ports of fragments": func(c *nft.Chain) {
+			*c = early("udp dport 7 accept")
+			c.Priority = "-450"
+		},
 	} {
 		l := layoutOf(`oifname "eth0" accept`)
 		change(&l.Chains[0])
@@ -112,6 +116,29 @@ func TestSettled(t *testing.T) {
 		p.Conntrack.State = Established
 		if got := tracer.Trace(p); got.To != p.Conntrack.Destination {
 			t.Errorf("to %s, not the first: %v, want it to arrive at %v", to, got, p.Conntrack.Destination)
+		}
+	}
+}
+
+// TestFragments has the first fragment come in on another interface than the last one.
+func TestFragments(t *testing.T) {
+	for priority, drops := range map[string]bool{"-450": true, "-401": true, "-399": false} {
+		l := layoutOf("accept")
+		l.Chains[0] = early(`iifname "eth0" counter name "all" drop`)
+		l.Chains[0].Priority = priority
+		tracer, err := NewTracer(l, Host{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := packet("192.0.2.1:53", "192.0.2.9:80")
+		p.FirstIn, p.In = "eth0", "eth1"
+		got := tracer.Trace(p)
+		if dropped := got.Dropped != nil; dropped != drops || len(got.Counters) > 1 {
+			t.Errorf("a chain of priority %s: %v, want it dropped: %t", priority, got, drops)
+		}
+		p.FirstIn, p.In = "eth1", "eth0"
+		if got := tracer.Trace(p); got.Dropped == nil || len(got.Counters) != 1 {
+			t.Errorf("a chain of priority %s, last fragment: %v", priority, got)
 		}
 	}
 }
