@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"warren.mesh/test/lab/artifact"
+	"warren.mesh/test/lab/debian13"
 	"warren.mesh/test/lab/programs"
 	"warren.mesh/test/vm/guest"
 )
@@ -34,6 +35,8 @@ const (
 	sourceHome = "/src"
 	// programHome is as programs.Env has it.
 	programHome = "/opt/warren"
+	// guestCache is as artifact.DefaultDir has it, for the guest's HOME.
+	guestCache = "/root/.cache/warren"
 )
 
 // image is what an initramfs is made of.
@@ -125,8 +128,19 @@ func (i image) addPrograms(ctx context.Context, a *archive) error {
 		return err
 	}
 	if i.hasLab() {
-		return i.addLab(ctx, a)
+		return errors.Join(i.addLab(ctx, a), i.addNewerNFT(ctx, a))
 	}
+	return nil
+}
+
+// addNewerNFT adds nft of Debian 13 where the guest's tests look for it: they cannot download it.
+func (i image) addNewerNFT(ctx context.Context, a *archive) error {
+	dir, err := debian13.NFT(ctx, i.cache)
+	if err != nil {
+		return err
+	}
+	made := filepath.Dir(dir) // Its name has the hash by which the cache finds it.
+	a.addTree(path.Join(guestCache, filepath.Base(made), filepath.Base(dir)), dir)
 	return nil
 }
 
