@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -70,7 +69,7 @@ func (o *target) bugReport(ctx context.Context) (files []bundle.File, names []st
 		group.Go(func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
-			own, err := o.nodeFiles(ctx, n)
+			own, err := o.nodeFiles(ctx, d.Cluster, n)
 			mu.Lock()
 			defer mu.Unlock()
 			for _, f := range own {
@@ -96,9 +95,9 @@ func (o *target) bugReport(ctx context.Context) (files []bundle.File, names []st
 	return append(files, bundle.File{Name: "cluster.json", Content: text}), names, len(d.Silent) == 0, err
 }
 
-func (o *target) nodeFiles(ctx context.Context, n status.ClusterNode) ([]bundle.File, error) {
+func (o *target) nodeFiles(ctx context.Context, c status.Cluster, n status.ClusterNode) ([]bundle.File, error) {
 	if n.Daemon == nil {
-		return nil, errors.New("no daemon runs there")
+		return nil, noDaemon(c)
 	}
 	answer, err := o.reader.Ask(ctx, n.Daemon.Name, "bugreport")
 	if err != nil {

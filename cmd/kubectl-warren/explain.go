@@ -182,7 +182,7 @@ func label(e survey.End, ip netip.Addr) string {
 func (o *target) leg(ctx context.Context, c status.Cluster, node string, question []string) explain.Leg {
 	i := slices.IndexFunc(c.Nodes, func(n status.ClusterNode) bool { return n.Name == node })
 	if i < 0 || c.Nodes[i].Daemon == nil {
-		return explain.Silent(node, "no daemon is known to run there")
+		return explain.Silent(node, noDaemon(c).Error())
 	}
 	answer, err := o.reader.Ask(ctx, c.Nodes[i].Daemon.Name, append(question, "-o", "json")...)
 	var e explain.Explanation

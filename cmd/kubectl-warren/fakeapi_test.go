@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -37,6 +38,8 @@ type fakeAPI struct {
 	pods  []corev1.Pod
 	// bindings are those of the admission policies.
 	bindings []string
+	// absent says that there is no DaemonSet of warren's.
+	absent bool
 	// answer is what a daemon's pod answers to a command; nil hangs until the request ends.
 	answer func(pod string, command []string) []byte
 	// forbidden are resources that the caller may not read, "pods/exec" among them.
@@ -153,6 +156,12 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "pods":
 		page, next := paged(r, f.pods)
 		writeObject(w, "v1", "PodList", &corev1.PodList{Items: page, ListMeta: next})
+	case "daemonsets":
+		list := &appsv1.DaemonSetList{}
+		if !f.absent {
+			list.Items = make([]appsv1.DaemonSet, 1)
+		}
+		writeObject(w, "apps/v1", "DaemonSetList", list)
 	case "validatingadmissionpolicies":
 		list := &admissionv1.ValidatingAdmissionPolicyList{}
 		for _, name := range []string{"warren-annotations", "warren-events", "warren-kubelet", "warren-own-node"} {
@@ -224,7 +233,8 @@ func writeJSON(w http.ResponseWriter, code int, object any) {
 func writeObject(w http.ResponseWriter, apiVersion, kind string, object runtime.Object) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		corev1.AddToScheme, admissionv1.AddToScheme, networkingv1.AddToScheme, discoveryv1.AddToScheme,
+		corev1.AddToScheme, appsv1.AddToScheme, admissionv1.AddToScheme, networkingv1.AddToScheme,
+		discoveryv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			panic(err)

@@ -50,6 +50,23 @@ func TestStatusFindings(t *testing.T) {
 			f.pods[1].Status.Conditions[0].Status = corev1.ConditionFalse
 			f.nodes[1].Status.Conditions[0].Status = corev1.ConditionFalse
 		}, "4/5  node-1: Node NotReady"},
+		"init container crashes": {func(f *fakeAPI) {
+			s := &f.pods[1].Status
+			s.Phase, s.Conditions[0].Status = corev1.PodPending, corev1.ConditionFalse
+			s.InitContainerStatuses = waiting("install-cni", "CrashLoopBackOff")
+			s.ContainerStatuses = append(waiting("warren", "PodInitializing"),
+				waiting("wireguard", "PodInitializing")...)
+		}, "4/5  node-1: container install-cni: CrashLoopBackOff"},
+		"init container has ended": {func(f *fakeAPI) {
+			s := &f.pods[1].Status
+			s.Phase, s.Conditions[0].Status = corev1.PodPending, corev1.ConditionFalse
+			s.InitContainerStatuses = []corev1.ContainerStatus{{Name: "install-cni"}}
+			s.InitContainerStatuses[0].State.Terminated = &corev1.ContainerStateTerminated{
+				Reason: "Error", ExitCode: 1,
+			}
+			s.ContainerStatuses = waiting("warren", "PodInitializing")
+		}, "4/5  node-1: container install-cni: Error, exit status 1"},
+		"no pods of a DaemonSet": {func(f *fakeAPI) { f.pods = nil }, "0/5  node-0: no daemon"},
 		"conflict": {func(f *fakeAPI) {
 			name := nodeobject.Annotation("pod-cidrs")
 			f.nodes[4].Annotations[name] = f.nodes[3].Annotations[name]
@@ -67,6 +84,80 @@ func TestStatusFindings(t *testing.T) {
 			if squeezed := squeeze(out); err != nil || code != view.ExitFinding ||
 				!strings.Contains(squeezed, squeeze(tt.want)) {
 				t.Errorf("exit status %d, %v, want %q in\n%s", code, err, tt.want, out)
+			}
+		})
+	}
+}
+
+func waiting(name, reason string) []corev1.ContainerStatus {
+	c := corev1.ContainerStatus{Name: name}
+	c.State.Waiting = &corev1.ContainerStateWaiting{Reason: reason}
+	return []corev1.ContainerStatus{c}
+}
+
+// Without daemons it is said why none can be asked: no right to list pods, or another namespace.
+func TestNoDaemons(t *testing.T) {
+	for want, change := range map[string]func(*fakeAPI){
+		"list pods: no right to read it": func(f *fakeAPI) { f.forbidden["pods"] = true },
+		"no DaemonSet of warren's in the namespace kube-system: say with -n where": func(f *fakeAPI) {
+			f.pods, f.absent = nil, true
+		},
+	} {
+		f := newFakeAPI(t, 3)
+		change(f)
+		kubeconfig := f.start(t)
+		for _, args := range [][]string{
+			{"doctor", "--short", "--kubeconfig", kubeconfig}, {"status", "--kubeconfig", kubeconfig},
+			{"status", "--from", "node-1", "--kubeconfig", kubeconfig},
+		} {
+			out, code, err := execute(t, "", args...)
+			if err != nil || code != view.ExitUnknown || !strings.Contains(squeeze(out), want) ||
+				strings.Contains(out, "no daemon runs there") {
+				t.Errorf("%q: exit status %d, %v, want %q in\n%s", args, code, err, want, out)
+			}
+		}
+	}
+	// Who may read pods alone learns that there are none.
+	f := newFakeAPI(t, 3)
+	f.pods, f.absent, f.forbidden["daemonsets"] = nil, true, true
+	out, code, err := execute(t, "", "status", "--kubeconfig", f.start(t))
+	if err != nil || code != view.ExitFinding || !strings.Contains(out, "node-0: no daemon") {
+		t.Errorf("without rights on DaemonSets: exit status %d, %v\n%s", code, err, out)
+	}
+}
+
+// TestSilentNodeHidesNothing: what the others found stays beside the one that does not answer, with its remedy.
+func TestSilentNodeHidesNothing(t *testing.T) {
+	for name, tt := range map[string]struct {
+		result, want string
+		code         int
+	}{
+		"warning": {"warn", "unknown W11 ", view.ExitUnknown},
+		"fault":   {"FAIL", "FAIL W11 ", view.ExitFinding},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeAPI(t, 3)
+			f.answer = func(pod string, _ []string) []byte {
+				const w11 = `"id":"W11","name":"","result":`
+				switch pod {
+				case "warren-node-1":
+					found := fmt.Sprintf(`%s%q,"detail":"run firewall-cmd X"`, w11, tt.result)
+					return []byte(strings.ReplaceAll(string(wellAnswer(t, pod)), w11+`"ok"`, found))
+				case "warren-node-2":
+					return []byte("no JSON")
+				}
+				return wellAnswer(t, pod)
+			}
+			out, code, err := execute(t, "", "doctor", "--short", "--kubeconfig", f.start(t))
+			if err != nil || code != tt.code {
+				t.Errorf("exit status %d, %v", code, err)
+			}
+			for _, want := range []string{
+				tt.want, "node-1: run firewall-cmd X; no answer from node-2", "W11: on that node run the command",
+			} {
+				if !strings.Contains(squeeze(out), want) {
+					t.Errorf("lacks %q:\n%s", want, out)
+				}
 			}
 		})
 	}

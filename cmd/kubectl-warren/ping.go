@@ -76,7 +76,7 @@ func (o *target) ping(ctx context.Context, code *int, to []string, count int) (v
 		command = append(command, "--all")
 	}
 	answers, silent := each(from, func(n status.ClusterNode) (r status.PingReport, err error) {
-		answer, err := o.run(ctx, n, command)
+		answer, err := o.run(ctx, c, n, command)
 		if err != nil {
 			return r, err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -97,7 +98,7 @@ func (o *target) ask(ctx context.Context, command ...string) (view.ClusterDocume
 		return d, err
 	}
 	d.Reports, d.Silent = each(nodes, func(n status.ClusterNode) (report view.NodeDocument, err error) {
-		answer, err := o.run(ctx, n, command)
+		answer, err := o.run(ctx, d.Cluster, n, command)
 		if err != nil {
 			return report, err
 		}
@@ -136,11 +137,18 @@ func each[T any](
 }
 
 // run runs a command of warren's on a node and returns the JSON that it writes.
-func (o *target) run(ctx context.Context, n status.ClusterNode, command []string) ([]byte, error) {
+func (o *target) run(
+	ctx context.Context, c status.Cluster, n status.ClusterNode, command []string,
+) ([]byte, error) {
 	if n.Daemon == nil {
-		return nil, errors.New("no daemon runs there")
+		return nil, noDaemon(c)
 	}
 	return o.reader.Ask(ctx, n.Daemon.Name, slices.Concat(command, []string{"-o", "json"})...)
+}
+
+// noDaemon says why a node has no daemon that could be asked.
+func noDaemon(c status.Cluster) error {
+	return errors.New(cmp.Or(c.Missing(status.PartPods), "no daemon runs there"))
 }
 
 // ofVersion returns an error for a document of another version.

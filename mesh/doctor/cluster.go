@@ -73,10 +73,27 @@ func (c cluster) ofNodes(id ID) found {
 		return missing(c.Silence())
 	}
 	worst.figure, worst.detail = fmt.Sprintf("%d asked", made), view.First(details, "; ")
-	if silent := slices.Sorted(maps.Keys(c.Silent)); len(silent) > 0 && worst.result != view.Fail {
-		worst.result, worst.detail = view.Unknown, "no answer from "+view.First(silent, ", ")
+	return worst.without(slices.Sorted(maps.Keys(c.Silent)), id)
+}
+
+// without returns f if some nodes have not answered: what the others found stays, and its remedy too.
+func (f found) without(silent []string, id ID) found {
+	if len(silent) == 0 {
+		return f
 	}
-	return worst
+	text := "no answer from " + view.First(silent, ", ")
+	if f.detail != "" {
+		text = f.detail + "; " + text
+	}
+	f.detail = text
+	if f.result == view.Warn {
+		e, _ := Find(id)
+		f.remedy = cmp.Or(f.remedy, e.Remedy)
+	}
+	if f.result != view.Fail {
+		f.result = view.Unknown
+	}
+	return f
 }
 
 func missing(reason string) found { return found{result: view.Unknown, detail: reason} }

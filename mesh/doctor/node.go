@@ -109,10 +109,10 @@ func checks(but Scope, by map[ID]func() found) []view.Check {
 	return all
 }
 
-// of returns the check of an entry. A remedy is for what was found.
+// of returns the check of an entry. A remedy is for what was found, which what is not known may hide.
 func (f found) of(e Entry) view.Check {
 	c := view.Check{ID: string(e.ID), Name: e.Title, Result: f.result, Figure: f.figure, Detail: f.detail}
-	if f.result == view.Warn || f.result == view.Fail {
+	if f.result == view.Warn || f.result == view.Fail || f.remedy != "" {
 		c.Remedy, c.Runbook = cmp.Or(f.remedy, e.Remedy), e.ID.Anchor()
 	}
 	return c

@@ -3,6 +3,8 @@ package survey
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
@@ -126,7 +129,31 @@ func (r *Reader) pods(ctx context.Context) (map[string]*status.DaemonPod, error)
 			}
 			return page.Continue
 		})
+	if err == nil && len(all) == 0 {
+		err = r.daemonSet(ctx)
+	}
 	return all, err
+}
+
+// daemonSet returns an error if there is no DaemonSet of warren's in the namespace. Where there are no pods, it tells a
+// DaemonSet that has none from a wrong namespace. Without the right to read it there is no error.
+func (r *Reader) daemonSet(ctx context.Context) error {
+	there := false
+	err := list(ctx, r, appsv1.SchemeGroupVersion, "daemonsets", r.cfg.Namespace, selector,
+		func() *appsv1.DaemonSetList { return &appsv1.DaemonSetList{} },
+		func(page *appsv1.DaemonSetList) string {
+			there = there || len(page.Items) > 0
+			return page.Continue
+		})
+	switch {
+	case errors.Is(err, ErrForbidden), err == nil && there:
+		return nil
+	case err != nil:
+		return err
+	default:
+		return fmt.Errorf("there is no DaemonSet of warren's in the namespace %s: say with -n where it is",
+			r.cfg.Namespace)
+	}
 }
 
 func daemonPod(p *corev1.Pod) *status.DaemonPod {
@@ -142,17 +169,29 @@ func daemonPod(p *corev1.Pod) *status.DaemonPod {
 			d.Ready = c.Status == corev1.ConditionTrue
 		}
 	}
-	for _, c := range p.Status.ContainerStatuses {
-		if w := c.State.Waiting; w != nil {
-			d.Reason = "container " + c.Name + ": " + strings.Clone(w.Reason)
-		}
-	}
+	d.Reason = cmp.Or(stuck(p.Status.InitContainerStatuses), stuck(p.Status.ContainerStatuses), d.Reason)
 	if d.Ready {
 		d.Reason = ""
 	} else if d.Reason == string(corev1.PodRunning) {
 		d.Reason = "the daemon says that it is not ready"
 	}
 	return &d
+}
+
+// initializing is what the kubelet says of a container that waits for one before it.
+const initializing = "PodInitializing"
+
+// stuck says why the first container that has a reason of its own does not run; empty if none has.
+func stuck(containers []corev1.ContainerStatus) string {
+	for _, c := range containers {
+		switch w, t := c.State.Waiting, c.State.Terminated; {
+		case w != nil && w.Reason != initializing:
+			return "container " + c.Name + ": " + strings.Clone(w.Reason)
+		case t != nil && t.ExitCode != 0:
+			return fmt.Sprintf("container %s: %s, exit status %d", c.Name, t.Reason, t.ExitCode)
+		}
+	}
+	return ""
 }
 
 // admission returns warren's policies that are there with a binding that denies.
