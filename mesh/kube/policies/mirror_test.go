@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -182,15 +183,91 @@ func TestMirrorBrakes(t *testing.T) {
 		if again != 1 {
 			t.Fatalf("listed again %d times", again)
 		}
-		replace(t, m.Namespaces, namespace("c", "new"))
-		if diff := cmp.Diff(sink{"namespace c": "new"}, told); diff != "" || m.Obstacle() != "" {
+		replace(t, m.Namespaces, namespace("c", "new"), namespace("d", ""))
+		if diff := cmp.Diff(sink{"namespace c": "new", "namespace d": ""}, told); diff != "" || m.Obstacle() != "" {
 			t.Errorf("%q; (-want +got):\n%s", m.Obstacle(), diff)
 		}
 		// One by one they are deleted at once.
-		if err := m.Namespaces.Delete(namespace("c", "")); err != nil || len(told) != 0 {
-			t.Errorf("%v, %v", err, told)
+		for _, name := range []string{"c", "d"} {
+			if err := m.Namespaces.Delete(namespace(name, "")); err != nil {
+				t.Error(err)
+			}
+		}
+		if len(told) != 0 {
+			t.Errorf("%v", told)
 		}
 	})
+}
+
+// TestMirrorHolds goes through histories of lists, each with the minute when it is read and what is there afterwards.
+// One that is away has the API server away from that minute on, and one that is refused is of another store.
+func TestMirrorHolds(t *testing.T) {
+	type list struct {
+		minute float64
+		names  string
+		want   string
+	}
+	const away, refused = "away", "refused"
+	for name, lists := range map[string][]list{
+		"what returns is forgotten": {
+			{0, "abcd", "abcd"}, {1, "a", "abcd"}, {3, "abcd", "abcd"}, {9, "a", "abcd"}, {13, "a", "abcd"},
+			{14, "a", "a"},
+		},
+		"a second loss has its own time": {
+			{0, "abcdefghi", "abcdefghi"}, {1, "abcd", "abcdefghi"}, {6, "abcd", "abcd"}, {60, "a", "abcd"},
+			{64, "a", "abcd"}, {65, "a", "a"},
+		},
+		"… which is none less for the first": {
+			{0, "abcd", "abcd"}, {1, "ab", "ab"}, {2, "", "ab"}, {6, "", "ab"}, {7, "", ""},
+		},
+		"a later loss has its own time, and the earlier one keeps its own": {
+			{0, "abcdef", "abcdef"}, {1, "ab", "abcdef"}, {4, "a", "abcdef"}, {6, "a", "ab"}, {9, "a", "a"},
+		},
+		"a part of a loss that returns leaves the rest its time": {
+			{0, "abcd", "abcd"}, {1, "a", "abcd"}, {2, "abc", "abcd"}, {5, "abc", "abcd"}, {6, "abc", "abc"},
+		},
+		"time without an API server does not count": {
+			{0, "abcd", "abcd"}, {1, "a", "abcd"}, {3, away, "abcd"}, {60, "a", "abcd"}, {62, "a", "abcd"},
+			{63, "a", "a"},
+		},
+		"time with another store does not count": {
+			{0, "abcd", "abcd"}, {1, "a", "abcd"}, {3, refused, "abcd"}, {60, "a", "abcd"}, {62, "a", "abcd"},
+			{63, "a", "a"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				told, start := sink{}, time.Now()
+				m := New("here", told, func() {})
+				for _, l := range lists {
+					time.Sleep(time.Until(start.Add(time.Duration(l.minute * float64(time.Minute)))))
+					synctest.Wait()
+					var accept error
+					if l.names == refused {
+						accept = errors.New("a store without Node here")
+					}
+					m.Namespaces.Begin(func() error { return accept }, func() {})
+					if l.names == away {
+						m.Namespaces.Report("connection refused")
+						continue
+					}
+					var objects []any
+					if accept == nil {
+						for _, name := range l.names {
+							objects = append(objects, namespace(string(name), ""))
+						}
+					}
+					replace(t, m.Namespaces, objects...)
+					m.Namespaces.Report("") // the watch follows the list
+					got := strings.ReplaceAll(strings.Join(keys(told), ""), "namespace ", "")
+					if got != l.want || (m.Obstacle() != "") != (accept != nil || got != l.names) {
+						t.Errorf("minute %v: %s after a list of %s, want %s; %q", l.minute, got, l.names, l.want,
+							m.Obstacle())
+					}
+				}
+			})
+		})
+	}
 }
 
 // TestMirrorProblems: what a policy cannot express is told until it is mended or gone.

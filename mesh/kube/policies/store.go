@@ -42,8 +42,8 @@ type store[T any] struct {
 	trouble, doubt string
 	accept         func() error
 	refused        func()
-	// deaf says that the last list was refused.
-	deaf bool
+	// deaf says that the last list was refused, and unread that none has been taken since one was.
+	deaf, unread bool
 	// again has the list read again when the brake lets go; nil if it holds nothing.
 	again *time.Timer
 }
@@ -122,6 +122,7 @@ func (s *store[T]) put(i item[T]) (changed bool) {
 	if i.absent {
 		return s.remove(i.key)
 	}
+	s.brake.returned(i.key)
 	if old, ok := s.held[i.key]; ok && s.same(old, i.value) {
 		return false
 	}
@@ -154,7 +155,7 @@ func (s *store[T]) Replace(objects []any, _ string) error {
 	accept, refused := s.accept, s.refused
 	s.mu.Unlock()
 	if err := accept(); err != nil {
-		s.change(func() bool { s.deaf = true; return s.doubts(err.Error()) })
+		s.change(func() bool { return s.refuse(err) })
 		refused()
 		return nil //nolint:nilerr // an error would have the reflector list again at once, and leave its watch open
 	}
@@ -162,9 +163,16 @@ func (s *store[T]) Replace(objects []any, _ string) error {
 	return nil
 }
 
+// refuse takes why a list is not to be believed.
+func (s *store[T]) refuse(err error) (changed bool) {
+	s.deaf, s.unread = true, true
+	s.brake.step(time.Now(), true)
+	return s.doubts(err.Error())
+}
+
 func (s *store[T]) replace(items []item[T]) (changed bool) {
 	changed = !s.listed
-	s.listed = true
+	s.listed, s.unread = true, false
 	known, listed := len(s.held), make(map[string]struct{}, len(items))
 	for _, i := range items {
 		if !i.absent {
@@ -172,21 +180,27 @@ func (s *store[T]) replace(items []item[T]) (changed bool) {
 		}
 		changed = s.put(i) || changed
 	}
-	var lost []string
+	var missing []string
 	for key := range s.held {
 		if _, ok := listed[key]; !ok {
-			lost = append(lost, key)
+			missing = append(missing, key)
 		}
 	}
-	if wait := s.brake.holds(known, len(lost)); wait > 0 {
-		s.again = time.AfterFunc(wait, s.refused)
-		return s.doubts(fmt.Sprintf("%d of %d %s are gone at once, and are kept for %v, in case the store was lost",
-			len(lost), known, s.what, brakeDelay)) || changed
-	}
-	for _, key := range lost {
+	s.brake.step(time.Now(), s.trouble != "")
+	giveUp, wait := s.brake.holds(known, missing)
+	for _, key := range giveUp {
 		s.remove(key)
 	}
-	return s.doubts("") || len(lost) > 0 || changed
+	doubt := ""
+	if s.again != nil {
+		s.again.Stop()
+	}
+	if wait > 0 {
+		s.again = time.AfterFunc(wait, s.refused)
+		doubt = fmt.Sprintf("%d of %d %s are gone at once, and are kept for %v, in case the store was lost",
+			len(missing)-len(giveUp), known, s.what, brakeDelay)
+	}
+	return s.doubts(doubt) || len(giveUp) > 0 || changed
 }
 
 func (s *store[T]) doubts(text string) (changed bool) {
@@ -203,6 +217,7 @@ func (s *store[T]) Report(trouble string) {
 	s.mu.Lock()
 	changed := s.trouble != trouble
 	s.trouble = trouble
+	s.brake.step(time.Now(), trouble != "" || s.unread)
 	s.mu.Unlock()
 	if changed {
 		s.changed()
