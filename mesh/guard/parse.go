@@ -28,6 +28,16 @@ func Parse(l nft.Listing) mesh.Firewall {
 	return fw
 }
 
+// InForce reports whether the listed table is one that warren made, this version or another. A table that was flushed is
+// not; what else others did to it goes unnoticed here, and not in Parse.
+func InForce(l nft.Listing) bool {
+	origin, ok := l.Origin()
+	if ok {
+		_, ok = parseOrigin(origin)
+	}
+	return ok
+}
+
 // parseElements reads the elements of the table's sets into fw; ok is false where one is not of the kind that Layout
 // writes.
 func parseElements(elements []nft.Element, fw *mesh.Firewall) (ok bool) {

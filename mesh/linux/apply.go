@@ -3,6 +3,7 @@ package linux
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/guard"
@@ -13,6 +14,9 @@ import (
 // Apply makes the change: guards before what carries traffic, additions before removals. It continues past independent
 // failures and joins them. What is there already, or gone already, is no failure. The error wraps ErrNoDevice while a
 // userspace device is not there, and ErrPortTaken where something else listens on its port.
+//
+// Where there is no guard and none can be written, it makes what is fail-closed and nothing that carries traffic:
+// unreachable routes, and rules. A guard that cannot be replaced is a guard, so behind it the change goes on.
 //
 // Bringing a link up does not bring back the routes and IPv6 addresses that it lost when it went down: observe again
 // after a change with a Link.
@@ -30,10 +34,21 @@ func (h *Host) Apply(ctx context.Context, c mesh.Change) error {
 
 func (h *Host) apply(ctx context.Context, c mesh.Change) error {
 	routes := h.routes.Batch()
+	closed := routes.Add(c.Routes.Add, routing.Unreachable)
+	if err := ctx.Err(); err != nil {
+		return errors.Join(closed, err)
+	}
+	err := h.guard(ctx, c)
+	if err != nil && c.Firewall != nil && !h.guarded(ctx) {
+		return errors.Join(closed, fmt.Errorf("the mesh waits for its guard: %w", err), h.rules.Set(c.Rules.Set))
+	}
+	return errors.Join(closed, err, h.behindGuard(ctx, c, routes))
+}
+
+// behindGuard makes what carries traffic, and removes what is not wanted any more.
+func (h *Host) behindGuard(ctx context.Context, c mesh.Change, routes *routing.Batch) error {
 	steps := []func() error{
-		func() error { return h.sysctls.Set(c.Sysctls) },
-		func() error { return routes.Add(c.Routes.Add, routing.Unreachable) },
-		func() error { return h.guard(ctx, c) },
+		func() error { return h.sysctls.Set(c.Sysctls) }, // forwarding is one of them
 		func() error { return h.overlay(ctx, c, routes) },
 		func() error { return h.rules.Set(c.Rules.Set) },
 		func() error { return h.rules.Remove(c.Rules.Remove) },
@@ -59,6 +74,13 @@ func (h *Host) guard(ctx context.Context, c mesh.Change) error {
 		return h.firewall.Replace(ctx, guard.Layout(*c.Firewall))
 	}
 	return h.firewall.Edit(ctx, guard.NodeIPs(c.NodeIPs.Add), nil)
+}
+
+// guarded reports whether there is a guard, of whatever version of warren. It does not ask the nft command, which may
+// be why none could be written.
+func (h *Host) guarded(ctx context.Context) bool {
+	listing, err := h.firewall.List(ctx)
+	return err == nil && guard.InForce(listing)
 }
 
 // unguard removes node addresses from the firewall, last of all.

@@ -19,10 +19,17 @@ func (k *Kernel) Apply(_ context.Context, c mesh.Change) error {
 }
 
 func (k *Kernel) apply(c mesh.Change) error {
+	closed := each(nowhere(c.Routes.Add), k.addRoute)
+	err := k.setFirewall(c.Firewall, mesh.Edits[netip.Addr]{Add: c.NodeIPs.Add})
+	if err != nil && c.Firewall != nil && k.firewall.Link == "" {
+		return errors.Join(closed, err, k.setRules(c.Rules.Set))
+	}
+	return errors.Join(closed, err, k.behindGuard(c))
+}
+
+func (k *Kernel) behindGuard(c mesh.Change) error {
 	steps := []func() error{
 		func() error { return each(c.Sysctls, k.setSysctl) },
-		func() error { return each(nowhere(c.Routes.Add), k.addRoute) },
-		func() error { return k.setFirewall(c.Firewall, mesh.Edits[netip.Addr]{Add: c.NodeIPs.Add}) },
 		func() error { return k.setLink(c.Link) },
 		func() error { return k.addAddresses(c) },
 		func() error { return k.setBridge(c) },
