@@ -28,8 +28,8 @@ func Parse(l nft.Listing) mesh.Firewall {
 	return fw
 }
 
-// InForce reports whether the listed table is one that warren made, this version or another. A table that was flushed is
-// not; what else others did to it goes unnoticed here, and not in Parse.
+// InForce reports whether the listed table is one that warren made, this version or another. A table that was flushed
+// is not; what else others did to it goes unnoticed here, and not in Parse.
 func InForce(l nft.Listing) bool {
 	origin, ok := l.Origin()
 	if ok {

@@ -47,7 +47,8 @@ func TestPrivilegedNoMeshWithoutItsGuard(t *testing.T) {
 	want, before := m.small(), m.observe()
 	broken(true)
 	err := m.Apply(t.Context(), mesh.Diff(want, before))
-	if err == nil || !strings.Contains(err.Error(), "the mesh waits for its guard: replace nftables table inet warren") {
+	const says = "the mesh waits for its guard: replace nftables table inet warren"
+	if err == nil || !strings.Contains(err.Error(), says) {
 		t.Fatalf("applied without a guard: %v", err)
 	}
 	after := before
