@@ -98,14 +98,10 @@ func (p *policies) run(ctx context.Context, group *errgroup.Group) {
 // serveGate answers the gate until ctx ends. What keeps it from that is reported and retried: no pod is attached
 // meanwhile.
 func serveGate(ctx context.Context, s gate.Server, report func(error)) {
-	s.Listening = func() { report(nil) }
-	retry := loop.Backoff{First: serveFirst, Most: serveMost, Jitter: true}
-	for ctx.Err() == nil {
-		if err := s.Serve(ctx); err != nil && ctx.Err() == nil {
-			report(err)
-			loop.Sleep(ctx, retry.Next())
-		}
-	}
+	loop.Keep(ctx, func(ctx context.Context, began func()) error {
+		s.Listening = began
+		return s.Serve(ctx)
+	}, report)
 }
 
 // turnOff removes what a daemon with policies has left: first what decides about connections, then the gate.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"warren.mesh/cni/gate"
@@ -17,48 +18,50 @@ import (
 // read the answer.
 const requestTimeout = 10 * time.Second
 
-// serveFirst and serveMost bound the delay before another attempt at serving.
-const (
-	serveFirst = 250 * time.Millisecond
-	serveMost  = 30 * time.Second
-)
-
 // server serves HTTP at one address. What keeps it from that is reported and retried, and never ends the daemon.
 type server struct {
 	// address is what flag says, HOST:PORT or the path of a socket; empty serves nothing.
 	address, flag string
 	handler       http.Handler
-	// report gets why nothing is served, and nil when that is over.
+	// report gets why nothing is served, and nil when it is served.
 	report func(error)
 }
 
 // run serves until ctx ends.
 func (s server) run(ctx context.Context) {
-	retry := loop.Backoff{First: serveFirst, Most: serveMost, Jitter: true}
-	for s.address != "" && ctx.Err() == nil {
-		err := s.serve(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		s.report(err)
-		loop.Sleep(ctx, retry.Next())
+	if s.address != "" {
+		loop.Keep(ctx, s.serve, s.report)
 	}
 }
 
 func (s server) listen() (net.Listener, error) {
-	if filepath.IsAbs(s.address) {
+	if s.isFile() {
 		return gate.Listen(s.address)
 	}
-	return net.Listen("tcp", s.address)
+	listener, err := net.Listen("tcp", s.address)
+	if err != nil {
+		return nil, fmt.Errorf("%w: stop what uses the port, or set another --%s", err, s.flag)
+	}
+	return listener, nil
 }
 
-// serve listens and answers requests until ctx ends or the socket fails.
-func (s server) serve(ctx context.Context) error {
+// isFile reports whether the address is a path.
+func (s server) isFile() bool { return filepath.IsAbs(s.address) }
+
+// serve listens, calls began and answers requests until ctx ends, the socket fails or its file is gone.
+func (s server) serve(ctx context.Context, began func()) error {
 	listener, err := s.listen()
 	if err != nil {
-		return fmt.Errorf("%w: stop what uses the port, or set another --%s", err, s.flag)
+		return err
 	}
-	s.report(nil)
+	began()
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	if s.isFile() {
+		watching.Go(func() { gate.UntilGone(ctx, s.address); cancel() })
+	}
 	web := &http.Server{Handler: s.handler, ReadTimeout: requestTimeout, WriteTimeout: 2 * requestTimeout}
 	stop := context.AfterFunc(ctx, func() { _ = web.Close() })
 	defer stop()

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -54,6 +55,36 @@ func TestTakenPortIsServedLater(t *testing.T) {
 	for <-reports != nil { // until it is free
 	}
 	wantAnswer(t, address)
+}
+
+// Who deletes a socket's file gets another.
+func TestDeletedSocketIsMadeAgain(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "warren.sock")
+	reports := serving(t, socket)
+	for range 2 {
+		if err := <-reports; err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(socket); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-reports; err != nil { // that it has ended
+			t.Fatal(err)
+		}
+	}
+}
+
+// A socket that cannot be made is reported with a remedy that helps: it has no port.
+func TestTakenSocket(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "warren.sock")
+	if err := os.MkdirAll(filepath.Join(socket, "something"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	err := <-serving(t, socket)
+	if err == nil || !strings.Contains(err.Error(), "remove what is in its place") ||
+		strings.Contains(err.Error(), "port") {
+		t.Errorf("reported %v", err)
+	}
 }
 
 func TestNothingIsServedWithoutAnAddress(t *testing.T) {

@@ -37,8 +37,7 @@ func (s Server) Serve(ctx context.Context) error {
 	}
 	for ctx.Err() == nil {
 		if err := s.serve(ctx); err != nil {
-			return fmt.Errorf("serve CNI plugins at %s: %w: remove what is in its place, and see that the directory "+
-				"can be written to", Socket(s.RunDir), err)
+			return fmt.Errorf("serve CNI plugins at %s: %w", Socket(s.RunDir), err)
 		}
 	}
 	return nil
@@ -59,7 +58,7 @@ func (s Server) serve(ctx context.Context) error {
 	s.takeTombstones(ctx)
 	running.Go(func() {
 		defer cancel()
-		untilGone(ctx, Socket(s.RunDir))
+		UntilGone(ctx, Socket(s.RunDir))
 	})
 	for {
 		conn, err := listener.AcceptUnix()
@@ -75,8 +74,16 @@ func (s Server) serve(ctx context.Context) error {
 
 // Listen makes a socket to which root alone may connect, in the place of one that an earlier daemon has left there. It
 // makes it under another name and renames it, so that clients find the old or the new one, and never one that others
-// may connect to. The file stays when the listener is closed.
+// may connect to. The file stays when the listener is closed. An error has the remedy.
 func Listen(path string) (*net.UnixListener, error) {
+	listener, err := listen(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: remove what is in its place, and see that the directory can be written to", err)
+	}
+	return listener, nil
+}
+
+func listen(path string) (*net.UnixListener, error) {
 	temporary := path + ".tmp"
 	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -92,9 +99,9 @@ func Listen(path string) (*net.UnixListener, error) {
 	return listener, nil
 }
 
-// untilGone returns when ctx has ended or somebody has deleted the socket's file, as those do who clean up /run. A file
+// UntilGone returns when ctx has ended or somebody has deleted the socket's file, as those do who clean up /run. A file
 // that replaces it belongs to another daemon, to which it is left.
-func untilGone(ctx context.Context, socket string) {
+func UntilGone(ctx context.Context, socket string) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {

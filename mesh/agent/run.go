@@ -10,7 +10,7 @@ import (
 	"warren.mesh/mesh/status"
 )
 
-// Backoff after failures of what has no worker of its own: the watch over the host and writes to the API server.
+// Backoff after failed writes to the API server.
 const (
 	retryFirst = 250 * time.Millisecond
 	retryMost  = 30 * time.Second
@@ -87,16 +87,14 @@ func (a *Agent) watch(ctx context.Context) {
 
 // keepWatching calls watch again whenever it ends, and then poke, because nothing tells what happened unwatched.
 func (a *Agent) keepWatching(ctx context.Context, watch func(context.Context, func()) error, poke func()) {
-	retry := newBackoff()
-	for {
-		err := watch(ctx, poke)
-		if ctx.Err() != nil {
-			return
+	interrupted := false
+	loop.Keep(ctx, func(ctx context.Context, _ func()) error {
+		if interrupted {
+			poke()
 		}
+		interrupted = true
+		return watch(ctx, poke)
+	}, func(err error) {
 		a.status.Update(func(s status.Snapshot) status.Snapshot { return s.WithInterruption(err) })
-		if !loop.Sleep(ctx, retry.Next()) {
-			return
-		}
-		poke()
-	}
+	})
 }

@@ -171,19 +171,14 @@ func (e *Enforcer) Run(ctx context.Context) {
 
 // watch keeps Host.WatchTables running. While it does not run, only the resync finds what others change.
 func (e *Enforcer) watch(ctx context.Context) {
-	retry := loop.Backoff{First: 250 * time.Millisecond, Most: 30 * time.Second, Jitter: true}
-	for {
-		err := e.cfg.Host.WatchTables(ctx, e.contradicted, e.portsMoved)
-		if ctx.Err() != nil {
-			return
+	interrupted := false
+	loop.Keep(ctx, func(ctx context.Context, began func()) error {
+		if interrupted {
+			e.contradicted()
 		}
-		e.update(func(s status.Enforcement) status.Enforcement { return s.Warn(stepWatch, text(err), time.Now()) })
-		if !loop.Sleep(ctx, retry.Next()) {
-			return
-		}
-		e.update(func(s status.Enforcement) status.Enforcement { return s.Warn(stepWatch, "", time.Now()) })
-		e.contradicted()
-	}
+		interrupted = true
+		return e.cfg.Host.WatchTables(ctx, e.contradicted, func() { began(); e.portsMoved() })
+	}, func(err error) { e.warn(stepWatch, []error{err}) })
 }
 
 // contradicted asks for a comparison because others have changed the tables.

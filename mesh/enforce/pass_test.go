@@ -398,3 +398,21 @@ func TestGateIsNotServed(t *testing.T) {
 		}
 	})
 }
+
+// A watch that cannot begin is told once, however often it is tried, until it has begun.
+func TestWatchThatCannotBeginIsToldOnce(t *testing.T) {
+	simulate(t, func(w *world) {
+		w.kernel.unwatched = errors.New("no buffer space")
+		w.start()
+		time.Sleep(time.Hour)
+		c, _ := w.board.Snapshot().Enforcement.Conditions.Of(stepWatch)
+		if times := w.told[stepWatch]; times != 1 || c.State != status.Warning || c.Reason != "no buffer space" {
+			t.Errorf("told %d times, now %v", times, c)
+		}
+		w.kernel.set(func(k *kernel) { k.unwatched = nil })
+		time.Sleep(time.Minute)
+		if c, told := w.board.Snapshot().Enforcement.Conditions.Of(stepWatch); told {
+			t.Errorf("it has begun, and is told to be %v", c)
+		}
+	})
+}

@@ -38,7 +38,9 @@ type world struct {
 	*Enforcer
 	board *status.Board
 	log   bytes.Buffer
-	stop  func()
+	// told counts how often a step has got a condition.
+	told map[status.Step]int
+	stop func()
 }
 
 // simulate runs test in virtual time, with a namespace shop and a cluster that has been read.
@@ -47,7 +49,7 @@ func simulate(t *testing.T, test func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{
 			t: t, kernel: newKernel(), records: &records{all: map[gate.Key]gate.Attachment{}},
-			cluster: &cluster{synced: true}, tell: func(*Enforcer) {},
+			cluster: &cluster{synced: true}, tell: func(*Enforcer) {}, told: map[status.Step]int{},
 		}
 		w.cluster.nodes = []mesh.Node{node("node-a", 1), node("node-b", 2)}
 		defer func() {
@@ -74,7 +76,13 @@ func (w *world) start() {
 	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	w.board = status.NewBoard(
 		status.Snapshot{Enforcement: status.Enforcement{On: true}}.Begin(time.Now()).End(time.Now()),
-		func(status.Snapshot, status.Snapshot) {})
+		func(before, after status.Snapshot) {
+			for _, c := range after.Enforcement.Conditions {
+				if _, told := before.Enforcement.Conditions.Of(c.Step); !told {
+					w.told[c.Step]++
+				}
+			}
+		})
 	w.Enforcer = New(Config{
 		Node: "node-a", Cluster: w.cluster, Host: w.kernel, Index: policy.NewIndex(),
 		Records: w.records, Status: w.board, Log: log,
@@ -222,6 +230,8 @@ type kernel struct {
 	fail, unsupported error
 	// held, where not nil, holds writes until it is closed.
 	held chan struct{}
+	// unwatched, where not nil, keeps the daemon from watching.
+	unwatched error
 	// changed and moved are those of the daemon that watches.
 	changed, moved func()
 	// forgotten are the addresses whose connections were deleted.
@@ -313,7 +323,11 @@ func (k *kernel) EditTables(ctx context.Context, ports, policies nft.Edit, tight
 func (k *kernel) WatchTables(ctx context.Context, changed, moved func()) error {
 	k.mu.Lock()
 	k.changed, k.moved = changed, moved
+	unwatched := k.unwatched
 	k.mu.Unlock()
+	if unwatched != nil {
+		return unwatched
+	}
 	moved()
 	<-ctx.Done()
 	return nil
