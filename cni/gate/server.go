@@ -206,19 +206,24 @@ func (s Server) do(ctx context.Context, r request) (known bool, err error) {
 	return false, nil
 }
 
-// takeTombstones detaches what plugins could not tell the daemon while it did not run.
+// takeTombstones detaches what plugins could not tell the daemon while it did not run, all at once: the Daemon does for
+// many together what takes long.
 func (s Server) takeTombstones(ctx context.Context) {
 	gone, problems := RecordsIn(s.RunDir).Tombstones()
 	for _, err := range problems {
 		s.Log.Warn("a tombstone was ignored", "err", err)
 	}
+	var running sync.WaitGroup
+	defer running.Wait()
 	for _, key := range gone {
-		err := s.Daemon.Detach(ctx, key.Container, key.Interface)
-		if err == nil {
-			err = RecordsIn(s.RunDir).removeTombstone(key.Container, key.Interface)
-		}
-		if err != nil {
-			s.Log.Warn("a pod that ended could not be forgotten", "container", key.Container, "err", err)
-		}
+		running.Go(func() {
+			err := s.Daemon.Detach(ctx, key.Container, key.Interface)
+			if err == nil {
+				err = RecordsIn(s.RunDir).removeTombstone(key.Container, key.Interface)
+			}
+			if err != nil {
+				s.Log.Warn("a pod that ended could not be forgotten", "container", key.Container, "err", err)
+			}
+		})
 	}
 }

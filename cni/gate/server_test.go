@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -355,5 +356,33 @@ func TestTombstones(t *testing.T) {
 	}
 	if err := (Records{filepath.Join(dir, "uninstalled", "pods")}).Bury("a", "eth0"); err != nil {
 		t.Errorf("where warren is gone: %v", err)
+	}
+}
+
+// All tombstones are taken at once: the daemon reads conntrack's table once for many, and not once for each.
+func TestTombstonesAreTakenTogether(t *testing.T) {
+	dir, d := t.TempDir(), newDaemon()
+	const pods = 30
+	for i := range pods {
+		if err := RecordsIn(dir).Bury(strings.Repeat("x", i+1), "eth0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var inside atomic.Int32
+	all := make(chan struct{})
+	d.before = func(ctx context.Context, command string) error {
+		if command == del && inside.Add(1) == pods {
+			close(all)
+		}
+		select {
+		case <-all:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	defer start(t, dir, d)()
+	if err := (Client{Socket(dir)}).Ready(within(t)); err != nil {
+		t.Errorf("%v: %d of %d detached at once", err, inside.Load(), pods)
 	}
 }

@@ -52,7 +52,8 @@ type Host interface {
 	WatchTables(ctx context.Context, changed, moved func()) error
 	// RemoveTables deletes both tables. Deleting absent ones succeeds.
 	RemoveTables(ctx context.Context) error
-	// Forget deletes the connections that conntrack knows from, to or translated to these addresses.
+	// Forget deletes the connections that conntrack knows from, to or translated to these addresses. It may take
+	// seconds: an Enforcer calls it once at a time.
 	Forget(addrs []netip.Addr) error
 }
 
@@ -121,6 +122,8 @@ type Enforcer struct {
 	loaded chan struct{}
 	// recording is held while a record is written or deleted, so that none outlives its attachment.
 	recording sync.Mutex
+	// forgetting deletes the connections of addresses that are free.
+	forgetting *forgetting
 
 	mu sync.Mutex
 	// known is what the API server has told that the Enforcer asks for itself.
@@ -156,6 +159,7 @@ func New(cfg Config) *Enforcer {
 	}
 	e.force.missing = "the daemon has just started"
 	e.dirty.Store(true)
+	e.forgetting = newForgetting(e.forget)
 	e.worker = loop.New(cfg.Resync, e.work)
 	return e
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"warren.mesh/cni/gate"
@@ -113,7 +114,7 @@ func (e *Enforcer) Detach(ctx context.Context, container, ifname string) error {
 		return fmt.Errorf("detach container %s: %w", container, err)
 	}
 	if len(free) > 0 {
-		e.forget(free)
+		e.forgetting.of(free)
 	}
 	e.recording.Lock()
 	defer e.recording.Unlock()
@@ -134,15 +135,6 @@ func (e *Enforcer) free(key gate.Key, recorded []netip.Addr) []netip.Addr {
 		}
 		return false
 	})
-}
-
-// forget deletes the connections of addresses that are free: the next pod of them gets no packet of the last one's. A
-// failure does not keep an address from being given away: its connections end by themselves.
-func (e *Enforcer) forget(free []netip.Addr) {
-	if err := e.cfg.Host.Forget(free); err != nil {
-		e.log.Warn("connections of a pod that is gone stay until they time out", "addresses", fmt.Sprint(free),
-			"err", err)
-	}
 }
 
 // withdrawn waits until so much of what was done to the attachments is in the kernel.
@@ -205,9 +197,11 @@ func (e *Enforcer) Keep(ctx context.Context, containers []string) error {
 		}
 	}
 	e.mu.Unlock()
-	var errs []error
-	for _, key := range gone {
-		errs = append(errs, e.Detach(ctx, key.Container, key.Interface))
+	errs := make([]error, len(gone))
+	var running sync.WaitGroup
+	for i, key := range gone {
+		running.Go(func() { errs[i] = e.Detach(ctx, key.Container, key.Interface) })
 	}
+	running.Wait()
 	return errors.Join(errs...)
 }

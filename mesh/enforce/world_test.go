@@ -236,6 +236,10 @@ type kernel struct {
 	changed, moved func()
 	// forgotten are the addresses whose connections were deleted.
 	forgotten []netip.Addr
+	// readingTakes is how long Forget takes. readings counts its calls, reading those that run and atOnce the most of
+	// these.
+	readingTakes              time.Duration
+	readings, reading, atOnce int
 }
 
 func newKernel() *kernel {
@@ -343,8 +347,16 @@ func (k *kernel) RemoveTables(context.Context) error {
 }
 
 func (k *kernel) Forget(addrs []netip.Addr) error {
+	asked := slices.Clone(addrs)
+	k.set(func(k *kernel) {
+		k.readings++
+		k.reading++
+		k.atOnce = max(k.atOnce, k.reading)
+	})
+	time.Sleep(k.readingTakes)
 	return k.locked(func() error {
-		k.forgotten = append(k.forgotten, addrs...)
+		k.reading--
+		k.forgotten = append(k.forgotten, asked...)
 		return k.fail
 	})
 }
