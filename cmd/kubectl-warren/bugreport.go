@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,7 +28,8 @@ func newBugReport(code *int) *cobra.Command {
 		Use: "bugreport", Short: "Write what is to be known of the mesh, as a tar.gz, to standard output",
 		Long: "Write what the API server tells of the mesh, and the bug reports of three nodes of different zones, " +
 			"or of those that --from names, or of all. A node that does not answer within --timeout has its error in " +
-			"the report, and the exit status is 3. No private key is read. It refuses more than 200 MiB.",
+			"the report, and so has one whose files do not fit into its 200 MiB; the exit status is 3 then. No " +
+			"private key is read.",
 	}, func(ctx context.Context, cmd *cobra.Command, _ view.Format) (int, error) {
 		if f, ok := cmd.OutOrStdout().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 			*code = view.ExitUsage
@@ -51,17 +55,29 @@ func newBugReport(code *int) *cobra.Command {
 	return cmd
 }
 
-// bugReport returns the files of the cluster and of the nodes that are asked, the names in them, and whether all have
-// answered.
+// ofCluster is how many bytes of a report are kept for what is told of the cluster: of 5,000 nodes it takes some 3 MiB.
+const ofCluster = 16 << 20
+
+// gathered is what a bug report has so far.
+type gathered struct {
+	view.ClusterDocument
+	files []bundle.File
+	names map[string]bool
+	// left is how many bytes the files of nodes may still have.
+	left int
+}
+
+// bugReport returns the files of the cluster and of the nodes that are asked, the names in them, and whether all could
+// be read. What a node says of its peers is in its own files alone.
 func (o *target) bugReport(ctx context.Context) (files []bundle.File, names []string, whole bool, err error) {
-	d := view.ClusterDocument{
-		Cluster: o.reader.Read(ctx, time.Now()), Reports: map[string]view.NodeDocument{}, Silent: map[string]string{},
-	}
-	nodes, err := o.choose(d.Cluster)
+	g := gathered{names: map[string]bool{o.server: true}, left: bundle.Most - ofCluster}
+	g.Cluster = o.reader.Read(ctx, time.Now())
+	g.Reports, g.Silent = map[string]view.NodeDocument{}, map[string]string{}
+	nodes, err := o.choose(g.Cluster)
 	if err != nil {
 		return nil, nil, false, err
 	}
-	names = d.Names()
+	g.know(g.Names())
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	turn := make(chan struct{}, atOnce)
@@ -69,41 +85,62 @@ func (o *target) bugReport(ctx context.Context) (files []bundle.File, names []st
 		group.Go(func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
-			own, err := o.nodeFiles(ctx, d.Cluster, n)
+			archive, err := o.archive(ctx, g.Cluster, n)
 			mu.Lock()
 			defer mu.Unlock()
-			for _, f := range own {
-				if err == nil {
-					var in []string
-					in, err = taken(&d, n.Name, f)
-					names = append(names, in...)
-				}
+			if err == nil {
+				err = g.add(n, archive)
 			}
 			if err != nil {
-				d.Silent[n.Name] = err.Error()
-				files = append(files, ofNode(n, "failed.txt", []byte(err.Error())))
-				return
-			}
-			for _, f := range own {
-				files = append(files, ofNode(n, path.Base(f.Name), f.Content))
+				g.Silent[n.Name] = err.Error()
+				g.files = append(g.files, ofNode(n, "failed.txt", []byte(err.Error())))
 			}
 		})
 	}
 	group.Wait()
-	d.Checks = doctor.CheckCluster(d)
-	text, err := json.MarshalIndent(d, "", "  ")
-	return append(files, bundle.File{Name: "cluster.json", Content: text}), names, len(d.Silent) == 0, err
+	g.Checks = doctor.CheckCluster(g.ClusterDocument)
+	g.Reports = nil
+	text, err := json.MarshalIndent(g.ClusterDocument, "", "  ")
+	files = append(g.files, bundle.File{Name: "cluster.json", Content: text})
+	return files, slices.Sorted(maps.Keys(g.names)), len(g.Silent)+len(g.Unread) == 0, err
 }
 
-func (o *target) nodeFiles(ctx context.Context, c status.Cluster, n status.ClusterNode) ([]bundle.File, error) {
+// archive returns the bug report of a node.
+func (o *target) archive(ctx context.Context, c status.Cluster, n status.ClusterNode) ([]byte, error) {
 	if n.Daemon == nil {
 		return nil, noDaemon(c)
 	}
-	answer, err := o.reader.Ask(ctx, n.Daemon.Name, "bugreport")
-	if err != nil {
-		return nil, err
+	return o.reader.Ask(ctx, n.Daemon.Name, "bugreport")
+}
+
+func (g *gathered) know(names []string) {
+	for _, name := range names {
+		g.names[name] = true
 	}
-	return bundle.Read(answer)
+}
+
+// add adds the files of a node's bug report. They may take half of what is left, so that no node leaves nothing to the
+// others.
+func (g *gathered) add(n status.ClusterNode, archive []byte) error {
+	own, err := bundle.ReadUpTo(archive, g.left/2)
+	if errors.Is(err, bundle.ErrTooLarge) {
+		return fmt.Errorf("its files do not fit in beside those of others: ask for it with --from %s: %w", n.Name, err)
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range own {
+		names, err := taken(&g.ClusterDocument, n.Name, f)
+		if err != nil {
+			return err
+		}
+		g.know(names)
+	}
+	for _, f := range own {
+		g.files = append(g.files, ofNode(n, path.Base(f.Name), f.Content))
+	}
+	g.left -= bundle.Size(own)
+	return nil
 }
 
 func ofNode(n status.ClusterNode, name string, content []byte) bundle.File {
@@ -118,9 +155,10 @@ func taken(d *view.ClusterDocument, node string, f bundle.File) (names []string,
 		var report view.NodeDocument
 		err = json.Unmarshal(f.Content, &report)
 		if err == nil && report.APIVersion == status.APIVersion {
+			names = report.Names()
+			report.Peers = nil // of many nodes they are most of what is read
 			d.Reports[node] = report
 		}
-		names = report.Names()
 	case "pods.json":
 		var pods []struct{ Namespace, Name string }
 		err = json.Unmarshal(f.Content, &pods)

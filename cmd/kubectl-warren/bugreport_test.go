@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -86,6 +87,53 @@ func TestBugReportRedacts(t *testing.T) {
 	}
 	if len(files) != 5 {
 		t.Errorf("%d files", len(files))
+	}
+}
+
+// The image's registry and the API server's host are names too.
+func TestBugReportRedactsHosts(t *testing.T) {
+	f := newFakeAPI(t, 1)
+	f.pods[0].Spec.Containers[0].Image = "registry.corp.example:5000/team/warren:v1.4.0@sha256:00"
+	f.answer = func(string, []string) []byte { return []byte("no archive from registry.corp.example") }
+	for secret, kubeconfig := range map[string]string{"corp": f.start(t), "localhost": unserved(t)} {
+		for name, content := range report(t, view.ExitUnknown, "--kubeconfig", kubeconfig, "--redact") {
+			if strings.Contains(content, secret) || strings.Contains(content, "team") {
+				t.Errorf("%s has %q:\n%s", name, secret, content)
+			}
+		}
+		for name, content := range report(t, view.ExitUnknown, "--kubeconfig", kubeconfig) {
+			if name == "cluster.json" && !strings.Contains(content, secret) {
+				t.Errorf("without --redact %s lacks %q:\n%s", name, secret, content)
+			}
+		}
+	}
+}
+
+// A report has what fits in, and says of whom the rest is and how to get it.
+func TestBugReportIsBounded(t *testing.T) {
+	var large bytes.Buffer
+	err := bundle.Write(&large, began, []bundle.File{
+		{Name: "doctor.json", Content: wellAnswer(t, "node-0")}, {Name: "large", Content: make([]byte, 70<<20)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFakeAPI(t, 3)
+	f.answer = func(string, []string) []byte { return large.Bytes() }
+	files := report(t, view.ExitUnknown, "--kubeconfig", f.start(t))
+	whole, failed := 0, 0
+	for name, content := range files {
+		switch path.Base(name) {
+		case "large":
+			whole++
+		case "failed.txt":
+			if node := path.Base(path.Dir(name)); strings.Contains(content, "ask for it with --from "+node+": ") {
+				failed++
+			}
+		}
+	}
+	if whole != 1 || failed != 2 || len(files) != 5 {
+		t.Errorf("%d reports and %d failures in %d files", whole, failed, len(files))
 	}
 }
 

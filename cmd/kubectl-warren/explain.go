@@ -32,11 +32,16 @@ func newExplain(code *int) *cobra.Command {
 			"It needs the ClusterRole warren-view and the Role warren-debug: both nodes are asked.",
 	}, func(ctx context.Context, cmd *cobra.Command, f view.Format) (int, error) {
 		ways, err := o.explain(ctx, cmd.Flags().Args())
-		if errors.Is(err, survey.ErrNotFound) {
+		switch {
+		case errors.Is(err, survey.ErrNotFound):
 			*code = view.ExitUsage
-		}
-		if err != nil {
 			return 0, err
+		case err != nil:
+			args := cmd.Flags().Args()
+			ways := explain.NewWays(time.Now(), []explain.Way{
+				explain.Join(args[0], args[1], explain.Silent("", err.Error())),
+			})
+			return 0, errors.Join(err, document(cmd.OutOrStdout(), f, ways))
 		}
 		return view.Exit(ways.Steps(), o.strict), explain.WriteWays(cmd.OutOrStdout(), f, ways)
 	})

@@ -226,3 +226,31 @@ func TestExplainManyEndpoints(t *testing.T) {
 		t.Errorf("exit status %d, %v, %d ways", code, err, len(d.Ways))
 	}
 }
+
+// Whatever the exit status, what is written for programs parses, and says why there is nothing.
+func TestExplainDocumentsParse(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*shop)
+		want   string
+	}{
+		"no ready endpoint":     {func(s *shop) { s.slices = nil }, "Service shop/db has no ready endpoint"},
+		"no right to read pods": {func(s *shop) { s.forbidden["pods"] = true }, "read pods shop/web-0: no right"},
+		"no API server":         {func(s *shop) { s.kubeconfig = unserved(t) }, "connection refused"},
+	} {
+		s := newShop(t)
+		tt.change(s)
+		out, code, err := execute(t, "", "explain", "--kubeconfig", s.kubeconfig, "-o", "json", "shop/web-0", "shop/db")
+		var d explain.Ways
+		if jsonErr := json.Unmarshal([]byte(out), &d); code != view.ExitUnknown || err == nil || jsonErr != nil {
+			t.Errorf("%s: exit status %d, %v, %v:\n%s", name, code, err, jsonErr, out)
+			continue
+		}
+		if d.Kind != explain.WaysKind || view.Exit(d.Steps(), false) != view.ExitUnknown ||
+			d.Ways[0].Verdict != "unknown from 1" || !strings.Contains(out, tt.want) {
+			t.Errorf("%s: want %q in\n%s", name, tt.want, out)
+		}
+		if out, _, _ := execute(t, "", "explain", "--kubeconfig", s.kubeconfig, "shop/web-0", "shop/db"); out != "" {
+			t.Errorf("%s: for people:\n%s", name, out)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -127,6 +128,22 @@ func (f *fakeAPI) start(t *testing.T) (kubeconfig string) {
 "clusters": [{"name": "c", "cluster": {"server": %q}}], "contexts": [{"name": "c", "context": {"cluster": "c"}}]}`,
 		server.URL)
 	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return kubeconfig
+}
+
+// unserved returns the path of a kubeconfig file of an API server that is not there.
+func unserved(t *testing.T) (kubeconfig string) {
+	t.Helper()
+	kubeconfig = newFakeAPI(t, 0).start(t)
+	text, err := os.ReadFile(kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Port 1 of tcpmux: nobody listens, and no test can be given it.
+	gone := regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAll(text, []byte("localhost:1"))
+	if err := os.WriteFile(kubeconfig, gone, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return kubeconfig

@@ -31,6 +31,13 @@ func newPing(code *int) *cobra.Command {
 			"than the mesh's MTU.\n\nIt needs the ClusterRole warren-view and the Role warren-debug.",
 	}, func(ctx context.Context, cmd *cobra.Command, f view.Format) (int, error) {
 		d, err := o.ping(ctx, code, cmd.Flags().Args(), count)
+		if err != nil && *code == view.ExitUnknown {
+			d.Checks = doctor.CheckPings(nil, nil)
+			for i := range d.Checks {
+				d.Checks[i].Detail = err.Error()
+			}
+			err = errors.Join(err, document(cmd.OutOrStdout(), f, d))
+		}
 		if err != nil {
 			return 0, err
 		}

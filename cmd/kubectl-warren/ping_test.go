@@ -87,18 +87,30 @@ func TestPingUsage(t *testing.T) {
 	}
 }
 
-// Whatever the exit status, what is written for programs parses.
+// Whatever the exit status, what is written for programs parses, and says why there is nothing.
 func TestPingDocumentsParse(t *testing.T) {
-	for want, change := range map[int]func(*fakeAPI){
-		view.ExitWell: func(*fakeAPI) {}, view.ExitUnknown: func(f *fakeAPI) { f.forbidden["pods/exec"] = true },
+	for name, tt := range map[string]struct {
+		forbidden string
+		gone      bool
+		code      int
+		want      string
+	}{
+		"well":                   {"", false, view.ExitWell, `"ok"`},
+		"no right to exec":       {"pods/exec", false, view.ExitUnknown, "pods/exec"},
+		"no right to list Nodes": {"nodes", false, view.ExitUnknown, "list nodes: no right to read it"},
+		"no API server":          {"", true, view.ExitUnknown, "connection refused"},
 	} {
 		f, _ := pinging(t, 1420)
-		change(f)
-		out, code, err := execute(t, "", "ping", "node-1", "--kubeconfig", f.start(t), "-o", "json")
+		f.forbidden[tt.forbidden] = true
+		kubeconfig := f.start(t)
+		if tt.gone {
+			kubeconfig = unserved(t)
+		}
+		out, code, err := execute(t, "", "ping", "node-1", "--kubeconfig", kubeconfig, "-o", "json")
 		var d view.PingsDocument
-		if jsonErr := json.Unmarshal([]byte(out), &d); code != want || err != nil || jsonErr != nil ||
-			d.Kind != view.PingsKind {
-			t.Errorf("exit status %d, want %d, %v, %v:\n%s", code, want, err, jsonErr, out)
+		if jsonErr := json.Unmarshal([]byte(out), &d); code != tt.code || jsonErr != nil || d.Kind != view.PingsKind ||
+			view.Exit(d.Checks, false) != tt.code || !strings.Contains(out, tt.want) {
+			t.Errorf("%s: exit status %d, want %d, %v, %v:\n%s", name, code, tt.code, err, jsonErr, out)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -42,6 +43,8 @@ type target struct {
 	parseOutput func(string) error
 
 	reader *survey.Reader
+	// server is the API server's host, which errors name.
+	server string
 }
 
 func (o *target) addFlags(flags *pflag.FlagSet) {
@@ -73,6 +76,11 @@ func (o *target) parse() (format view.Format, err error) {
 	if err != nil {
 		return "", err
 	}
+	server, _, err := rest.DefaultServerUrlFor(config)
+	if err != nil {
+		return "", fmt.Errorf("find the cluster: %w", err)
+	}
+	o.server = server.Hostname()
 	o.reader, err = survey.New(survey.Config{REST: config, Namespace: o.namespace, Timeout: o.timeout})
 	return format, err
 }
@@ -157,6 +165,14 @@ func ofVersion(version string) error {
 		return fmt.Errorf("it answers in version %q, want %q", version, status.APIVersion)
 	}
 	return nil
+}
+
+// document writes what programs read if nothing could be told, beside the error; nothing for people.
+func document(w io.Writer, f view.Format, d any) error {
+	if f != view.JSON && f != view.YAML {
+		return nil
+	}
+	return view.WriteDocument(w, f, d)
 }
 
 // choose returns the nodes to ask: those of --from, or all, or some of different zones.

@@ -99,7 +99,8 @@ func (c *collection) collect(ctx context.Context) (files []bundle.File, names []
 	document("pods.json", pods)
 	add("version.txt", []byte(version()+"\n"))
 	add("errors.txt", errs.Bytes())
-	return files, append(node.Report.Names(), namesOfPods(pods)...)
+	names = append(namesOfPods(pods), os.Getenv("KUBERNETES_SERVICE_HOST")) // which errors name
+	return files, append(names, node.Report.Names()...)
 }
 
 // routing returns warren's rules and routes, one a line.

@@ -58,21 +58,27 @@ func Size(files []File) (size int) {
 	return size
 }
 
-// Read returns the files of what Write wrote. It reads no more than Most bytes, whatever they claim to be: the error
-// then wraps ErrTooLarge.
-func Read(compressed []byte) (files []File, err error) {
+// Read returns the files of what Write wrote: ReadUpTo with Most.
+func Read(compressed []byte) (files []File, err error) { return ReadUpTo(compressed, Most) }
+
+// around is how many bytes an archive may have beside its files: tar rounds each up to 512, and has headers.
+const around = 1 << 20
+
+// ReadUpTo returns the files of what Write wrote. It reads no more than so many bytes of files, whatever they claim to
+// be: the error then wraps ErrTooLarge.
+func ReadUpTo(compressed []byte, most int) (files []File, err error) {
 	plain, err := gzip.NewReader(bytes.NewReader(compressed))
 	if err != nil {
 		return nil, err
 	}
-	bounded := &io.LimitedReader{R: plain, N: 2*Most + 1} // tar rounds up to 512 bytes, and has headers
+	bounded := &io.LimitedReader{R: plain, N: int64(most) + around}
 	archive := tar.NewReader(bounded)
 	for {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
 			return files, nil
 		}
-		if err == nil && header.Size > int64(Most-Size(files)) {
+		if err == nil && header.Size > int64(most-Size(files)) {
 			err = ErrTooLarge
 		}
 		if err != nil {

@@ -78,6 +78,25 @@ func TestRedact(t *testing.T) {
 	}
 }
 
+// A name with an address in it goes whole, an address with a name in it too, and what a sentence puts behind an address
+// does not save it.
+func TestRedactWithin(t *testing.T) {
+	for text, want := range map[string]string{
+		"node worker-192.0.2.7.corp.example is NotReady":   "node name-2 is NotReady",
+		"answer at 2001:db8::1: in use":                    "answer at ipv6-1: in use",
+		"sent to 2001:db8::1.":                             "sent to ipv6-1.",
+		"at:2001:db8::1, 2001:db8::1%eth0":                 "at:ipv6-1, ipv6-1%eth0",
+		"on 192.0.2.53:53: 192.0.2.53. 02:ab:00:00:00:01:": "on ipv4-1:53: ipv4-1. mac-1:",
+		"192.0.2.0 0 192.0.0.2 127.0.0.1 0.0.0.0":          "ipv4-1 name-1 ipv4-2 127.0.0.1 0.0.0.0",
+		"the end: 10:22:33: and so on: a::b::c.":           "the end: 10:22:33: and so on: a::b::c.",
+	} {
+		r := bundle.NewRedactor([]string{"worker-192.0.2.7.corp.example", "0"})
+		if got := string(r.Redact([]byte(text))); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
 func FuzzRedact(f *testing.F) {
 	f.Add("node-1 10.0.0.1 fd00::1")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"net/netip"
@@ -44,46 +45,105 @@ func (r *Redactor) as(kind, value string) string {
 	return r.mapped[value]
 }
 
-// addresses are what may be an IPv4, IPv6 or hardware address.
+// addresses are what may hold an IPv4, IPv6 or hardware address.
 var addresses = regexp.MustCompile(`[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*|[0-9]{1,3}(?:\.[0-9]{1,3}){3}`)
 
 var hardware = regexp.MustCompile(`^(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$`)
 
-// Redact returns the text with names and addresses mapped: "name-3", "ipv4-1", "ipv6-2", "mac-1". Loopback and
-// unspecified addresses and lengths of prefixes stay.
-func (r *Redactor) Redact(text []byte) []byte {
-	out := addresses.ReplaceAllStringFunc(string(text), func(found string) string {
-		ip, err := netip.ParseAddr(found)
-		switch {
-		case hardware.MatchString(found):
-			return r.as("mac", strings.ToLower(found))
-		case err != nil || ip.IsLoopback() || ip.IsUnspecified():
-			return found
-		case ip.Is4():
-			return r.as("ipv4", ip.String())
-		default:
-			return r.as("ipv6", ip.String())
-		}
-	})
-	if r.names == nil {
-		return []byte(out)
-	}
-	return []byte(r.wholeNames(out))
+// span is a part of a text, and what comes in its place.
+type span struct {
+	from, to int
+	instead  string
 }
 
-// wholeNames maps names that stand alone: not within a longer word.
-func (r *Redactor) wholeNames(text string) string {
-	var b strings.Builder
+// within reports whether s is a part of a longer span.
+func (s span) within(other span) bool {
+	return other.from <= s.from && s.to <= other.to && s.to-s.from < other.to-other.from
+}
+
+// Redact returns the text with names and addresses mapped: "name-3", "ipv4-1", "ipv6-2", "mac-1". Loopback and
+// unspecified addresses and lengths of prefixes stay. A name that has an address in it is mapped whole, and so is an
+// address that has a name in it.
+func (r *Redactor) Redact(text []byte) []byte {
+	names, ips := r.findNames(string(text)), r.findAddresses(string(text))
+	var b bytes.Buffer
 	last := 0
+	take := func(from *[]span) {
+		s := (*from)[0]
+		b.Write(text[last:s.from])
+		b.WriteString(s.instead)
+		last, *from = s.to, (*from)[1:]
+	}
+	for len(names) > 0 || len(ips) > 0 {
+		switch {
+		case len(ips) == 0 || len(names) > 0 && names[0].to <= ips[0].from:
+			take(&names)
+		case len(names) == 0 || ips[0].to <= names[0].from:
+			take(&ips)
+		case names[0].within(ips[0]):
+			names = names[1:]
+		default:
+			ips = ips[1:]
+		}
+	}
+	b.Write(text[last:])
+	return b.Bytes()
+}
+
+// findAddresses returns the addresses that are to be mapped, in their order.
+func (r *Redactor) findAddresses(text string) (all []span) {
+	for _, at := range addresses.FindAllStringIndex(text, -1) {
+		from, to, ip := address(text, at[0], at[1])
+		switch {
+		case from == to:
+		case ip.IsLoopback() || ip.IsUnspecified():
+			all = append(all, span{from, to, text[from:to]})
+		case !ip.IsValid():
+			all = append(all, span{from, to, r.as("mac", strings.ToLower(text[from:to]))})
+		case ip.Is4():
+			all = append(all, span{from, to, r.as("ipv4", ip.String())})
+		default:
+			all = append(all, span{from, to, r.as("ipv6", ip.String())})
+		}
+	}
+	return all
+}
+
+// address returns where the address in a part of a text is, without the colons and dots of a sentence around it; the
+// zero Addr for a hardware address, and an empty part if there is none.
+func address(text string, from, to int) (int, int, netip.Addr) {
+	for end := to; end > from; end-- {
+		for begin := from; begin <= from+1 && begin < end; begin++ {
+			part := text[begin:end]
+			if ip, err := netip.ParseAddr(part); err == nil {
+				return begin, end, ip
+			}
+			if hardware.MatchString(part) {
+				return begin, end, netip.Addr{}
+			}
+			if part[0] != ':' {
+				break
+			}
+		}
+		if last := text[end-1]; last != ':' && last != '.' {
+			break
+		}
+	}
+	return from, from, netip.Addr{}
+}
+
+// findNames returns the names that stand alone, not within a longer word, in their order.
+func (r *Redactor) findNames(text string) (all []span) {
+	if r.names == nil {
+		return nil
+	}
 	for _, at := range r.names.FindAllStringIndex(text, -1) {
 		if at[0] > 0 && letter(text[at[0]-1]) || at[1] < len(text) && letter(text[at[1]]) {
 			continue
 		}
-		b.WriteString(text[last:at[0]])
-		b.WriteString(r.mapped[text[at[0]:at[1]]])
-		last = at[1]
+		all = append(all, span{at[0], at[1], r.mapped[text[at[0]:at[1]]]})
 	}
-	return b.String() + text[last:]
+	return all
 }
 
 func letter(c byte) bool {

@@ -59,7 +59,9 @@ func Join(from, to string, legs ...Leg) Way {
 	w.Verdict = verdict(steps)
 	for _, result := range []view.Result{view.Fail, view.Unknown} {
 		if i := slices.IndexFunc(steps, func(c view.Check) bool { return c.Result == result }); i >= 0 {
-			w.Verdict += ", on " + w.nodeOf(i)
+			if node := w.nodeOf(i); node != "" {
+				w.Verdict += ", on " + node
+			}
 			break
 		}
 	}
