@@ -43,6 +43,8 @@ type fakeAPI struct {
 	absent bool
 	// answer is what a daemon's pod answers to a command; nil hangs until the request ends.
 	answer func(pod string, command []string) []byte
+	// complaint is what a daemon's pod writes to standard error; the command fails after it.
+	complaint map[string]string
 	// forbidden are resources that the caller may not read, "pods/exec" among them.
 	forbidden map[string]bool
 	execs     atomic.Int32
@@ -269,6 +271,7 @@ func writeObject(w http.ResponseWriter, apiVersion, kind string, object runtime.
 // The channels of an exec's stream (k8s.io/apimachinery/pkg/util/remotecommand).
 const (
 	channelStdout = 1
+	channelStderr = 2
 	channelError  = 3
 )
 
@@ -287,6 +290,12 @@ func (f *fakeAPI) execute(w http.ResponseWriter, r *http.Request, pod string) {
 		return
 	}
 	defer func() { _ = conn.Close() }()
+	if text := f.complaint[pod]; text != "" {
+		_ = conn.WriteMessage(websocket.BinaryMessage, append([]byte{channelStderr}, text...))
+		_ = conn.WriteMessage(websocket.BinaryMessage, append([]byte{channelError}, `{"status":"Failure"}`...))
+		_ = conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
+		return
+	}
 	text := f.answer(pod, query["command"])
 	if text == nil {
 		_, _, _ = conn.ReadMessage() // the client gives up

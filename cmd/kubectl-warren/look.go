@@ -116,7 +116,7 @@ func newPeers(code *int) *cobra.Command {
 			d.Reports[name] = report
 		}
 		for _, name := range slices.Sorted(maps.Keys(d.Silent)) {
-			_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", name, d.Silent[name])
+			view.NewLines(cmd.ErrOrStderr()).Add("%s: %s", name, d.Silent[name])
 		}
 		return view.Exit(checks, o.strict), view.WriteAllPeers(cmd.OutOrStdout(), f, d)
 	})

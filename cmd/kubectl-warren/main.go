@@ -4,12 +4,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 
 	"k8s.io/klog/v2"
 
@@ -24,7 +22,7 @@ func main() {
 	code, err := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "kubectl warren: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+		view.NewLines(os.Stderr).Add("kubectl warren: %v", err)
 	}
 	os.Exit(code)
 }

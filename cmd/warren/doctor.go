@@ -80,7 +80,7 @@ func (e *examination) examine(ctx context.Context, stderr io.Writer) doctor.Node
 	n := doctor.Node{Report: e.report(ctx, stderr)}
 	tell := func(err error) bool {
 		if err != nil {
-			_, _ = fmt.Fprintln(stderr, err)
+			view.NewLines(stderr).Add("%v", err)
 		}
 		return err == nil
 	}

@@ -21,6 +21,7 @@ import (
 	"warren.mesh/mesh/linux/lookup"
 	"warren.mesh/mesh/policy"
 	"warren.mesh/mesh/status"
+	"warren.mesh/mesh/view"
 )
 
 // question is what `warren explain` is asked.
@@ -80,7 +81,7 @@ func (q *question) read(ctx context.Context, stderr io.Writer, args []string) (f
 	}
 	tell := func(err error) bool {
 		if err != nil {
-			_, _ = fmt.Fprintln(stderr, err)
+			view.NewLines(stderr).Add("%v", err)
 		}
 		return err == nil
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"slices"
 
@@ -52,10 +51,11 @@ func (l *look) report(ctx context.Context, stderr io.Writer) status.Report {
 	if err == nil {
 		return r
 	}
-	_, _ = fmt.Fprintf(stderr, "the daemon does not answer (%v): reading the kernel, which takes some seconds\n", err)
+	lines := view.NewLines(stderr)
+	lines.Add("the daemon does not answer (%v): reading the kernel, which takes some seconds", err)
 	r, errs := askKernel(ctx, l.link)
 	for _, err := range errs {
-		_, _ = fmt.Fprintln(stderr, err)
+		lines.Add("%v", err)
 	}
 	return r
 }

@@ -4,11 +4,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
+
+	"warren.mesh/mesh/view"
 )
 
 func main() {
@@ -17,7 +17,7 @@ func main() {
 	stop()
 	code, tell := exitCode(err)
 	if tell {
-		fmt.Fprintln(os.Stderr, "warren: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+		view.NewLines(os.Stderr).Add("warren: %v", err)
 	}
 	os.Exit(code)
 }

@@ -59,7 +59,7 @@ func (p *ping) run(cmd *cobra.Command, nodes []string) error {
 		return usage(err)
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "the daemon does not answer (%v): nobody else measures\n", err)
+		view.NewLines(cmd.ErrOrStderr()).Add("the daemon does not answer (%v): nobody else measures", err)
 		r = status.PingReport{APIVersion: status.APIVersion, Kind: status.PingKind, Source: status.SourceDaemon}
 	}
 	d := view.PingDocument{PingReport: r}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"warren.mesh/mesh/view"
 )
 
 // Format is a language that graphs are written in.
@@ -43,7 +45,7 @@ func Write(w io.Writer, f Format, g Graph) error {
 
 // dotQuoted writes a text as a quoted string of DOT.
 func dotQuoted(text string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(text) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(view.Printable(text)) + `"`
 }
 
 func (g Graph) dot(b *strings.Builder) {
@@ -80,7 +82,7 @@ func (g Graph) dot(b *strings.Builder) {
 
 // mermaidQuoted writes a text as a quoted label of Mermaid.
 func mermaidQuoted(text string) string {
-	return `"` + strings.NewReplacer("#", "#35;", `"`, "#quot;", "\n", " ").Replace(text) + `"`
+	return `"` + strings.NewReplacer("#", "#35;", `"`, "#quot;").Replace(view.Printable(text)) + `"`
 }
 
 func (g Graph) mermaid(b *strings.Builder) {

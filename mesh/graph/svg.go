@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"html"
 	"strings"
+
+	"warren.mesh/mesh/view"
 )
 
 // The sizes of a drawing, in pixels.
@@ -41,8 +43,11 @@ func (g Graph) svg(b *strings.Builder) {
 	b.WriteString("</svg>\n")
 }
 
+// svgQuoted writes a text as character data, which holds no control characters (XML 1.0, section 2.2).
+func svgQuoted(text string) string { return html.EscapeString(view.Printable(text)) }
+
 func text(b *strings.Builder, x, y int, what string) {
-	fmt.Fprintf(b, `<text x="%d" y="%d">%s</text>`+"\n", x, y, html.EscapeString(what))
+	fmt.Fprintf(b, `<text x="%d" y="%d">%s</text>`+"\n", x, y, svgQuoted(what))
 }
 
 // box draws a box with a text, whose edge is red for what is not well.
@@ -72,7 +77,7 @@ func link(b *strings.Builder, from, to place, word string) {
 	fmt.Fprintf(b, `<polyline points="%d,%d %d,%d %d,%d" fill="none" stroke="red" stroke-dasharray="4"/>`+"\n",
 		start, from.y+boxY/2, bend, (from.y+to.y+boxY)/2, end, to.y+boxY/2)
 	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="%s" fill="red">%s</text>`+"\n", at, from.y+boxY/2-4, anchor,
-		html.EscapeString(word))
+		svgQuoted(word))
 }
 
 func (g Graph) columns(b *strings.Builder) {

@@ -17,8 +17,12 @@ import (
 // container crashes: it has the same network and capability.
 var containers = []string{daemonContainer, "wireguard"}
 
-// mostAnswer bounds a node's answer, in bytes: 5,000 peers take some 3 MiB.
-const mostAnswer = 64 << 20
+// mostAnswer bounds a node's answer, in bytes: 5,000 peers take some 3 MiB. mostComplaint is how much is kept of what
+// it writes to standard error.
+const (
+	mostAnswer    = 64 << 20
+	mostComplaint = 4 << 10
+)
 
 // Ask runs warren with arguments on the node of a pod of the DaemonSet, and returns what it writes to standard output,
 // whatever its exit status. It returns when the node has answered or the Reader's time-out is over.
@@ -69,26 +73,33 @@ func (r *Reader) execute(ctx context.Context, pod, container string, args []stri
 	if err != nil {
 		return nil, err
 	}
-	var stdout, stderr answer
+	stdout, stderr := answer{most: mostAnswer}, answer{most: mostComplaint, cut: true}
 	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &stdout, Stderr: &stderr})
 	var code exec.CodeExitError
 	switch {
-	case errors.As(err, &code) && stdout.Len() > 0, err == nil:
-		return stdout.Bytes(), nil // commands that find something, or could not tell, say so in what they write
+	case errors.As(err, &code) && stdout.text.Len() > 0, err == nil:
+		return stdout.text.Bytes(), nil // commands that find something, or could not tell, say so in what they write
 	case strings.Contains(err.Error(), "forbidden"):
 		return nil, fmt.Errorf("%w: create pods/exec", ErrForbidden)
 	default:
-		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
+		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.text.String()))
 	}
 }
 
-// answer is a buffer that refuses more than mostAnswer.
-type answer struct{ bytes.Buffer }
+// answer is a buffer that refuses more than most bytes, or with cut takes the rest and forgets it. It does not embed
+// its Buffer, whose ReadFrom would go past Write.
+type answer struct {
+	text bytes.Buffer
+	most int
+	cut  bool
+}
 
 // Write implements io.Writer.
 func (a *answer) Write(p []byte) (int, error) {
-	if a.Len()+len(p) > mostAnswer {
+	fits := min(len(p), a.most-a.text.Len())
+	if fits < len(p) && !a.cut {
 		return 0, errors.New("the answer is too long")
 	}
-	return a.Buffer.Write(p)
+	_, _ = a.text.Write(p[:fits])
+	return len(p), nil
 }

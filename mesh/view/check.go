@@ -1,8 +1,6 @@
 package view
 
 import (
-	"fmt"
-	"io"
 	"slices"
 )
 
@@ -67,10 +65,10 @@ func NotWell(checks []Check) []Check {
 
 // writeChecks writes the checks as a table, with the IDs of those that have one, and below it what to do. No checks are
 // what is left of some that are all well.
-func writeChecks(w io.Writer, checks []Check) error {
+func writeChecks(lines *Lines, checks []Check) {
 	if len(checks) == 0 {
-		_, err := fmt.Fprintln(w, "All checks are well.")
-		return err
+		lines.Add("All checks are well.")
+		return
 	}
 	var rows table
 	for _, c := range checks {
@@ -80,16 +78,10 @@ func writeChecks(w io.Writer, checks []Check) error {
 		}
 		rows = append(rows, row)
 	}
-	if err := rows.writeTo(w); err != nil {
-		return err
-	}
+	rows.writeTo(lines)
 	for _, c := range checks {
-		if c.Remedy == "" {
-			continue
-		}
-		if _, err := fmt.Fprintf(w, "%s: %s. See %s\n", c.ID, c.Remedy, c.Runbook); err != nil {
-			return err
+		if c.Remedy != "" {
+			lines.Add("%s: %s. See %s", c.ID, c.Remedy, c.Runbook)
 		}
 	}
-	return nil
 }

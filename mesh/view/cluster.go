@@ -181,30 +181,26 @@ func (d ClusterDocument) guards() Check {
 
 // WriteCluster writes what was found out about a cluster.
 func WriteCluster(w io.Writer, f Format, d ClusterDocument) error {
+	lines := NewLines(w)
 	switch f {
 	case JSON, YAML:
 		return WriteDocument(w, f, d)
 	case Name:
 		for _, n := range d.Nodes {
-			if _, err := fmt.Fprintln(w, n.Name); err != nil {
-				return err
-			}
+			lines.Add("%s", n.Name)
 		}
-		return nil
 	default:
-		return writeClusterTable(w, f == Wide, d)
+		writeClusterTable(lines, f == Wide, d)
 	}
+	return lines.Err()
 }
 
-func writeClusterTable(w io.Writer, wide bool, d ClusterDocument) error {
-	if _, err := fmt.Fprintln(w, d.head()); err != nil {
-		return err
-	}
-	if err := writeChecks(w, d.Checks); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintln(w, d.foot()); err != nil || !wide {
-		return err
+func writeClusterTable(lines *Lines, wide bool, d ClusterDocument) {
+	lines.Add("%s", d.head())
+	writeChecks(lines, d.Checks)
+	lines.Add("%s", d.foot())
+	if !wide {
+		return
 	}
 	rows := table{{"NODE", "ZONE", "READY", "ANNOUNCED", "DAEMON", "IMAGE"}}
 	for _, n := range d.Nodes {
@@ -216,7 +212,7 @@ func writeClusterTable(w io.Writer, wide bool, d ClusterDocument) error {
 		row := []string{n.Name, cmp.Or(n.Zone, "-"), ready, announced, daemon, image}
 		rows = append(rows, row)
 	}
-	return rows.writeTo(w)
+	rows.writeTo(lines)
 }
 
 // head reads "warren v1.4.0  41 nodes  dual-stack  Kubernetes v1.37.2".

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
 )
@@ -36,13 +39,13 @@ func ParseFormat(text string) (Format, error) {
 	return "", fmt.Errorf("output format %q: want one of %s", text, strings.Join(names, ", "))
 }
 
-// WriteDocument writes a document in JSON or YAML. They have the same fields.
+// WriteDocument writes a document in JSON or YAML. They have the same fields, and no control characters but newlines.
 func WriteDocument(w io.Writer, f Format, document any) error {
 	text, err := json.MarshalIndent(document, "", "  ")
 	if err != nil {
 		return err
 	}
-	if f == YAML {
+	if text = escapeJSON(text); f == YAML {
 		text, err = yaml.JSONToYAML(text)
 	} else {
 		text = append(text, '\n')
@@ -51,4 +54,26 @@ func WriteDocument(w io.Writer, f Format, document any) error {
 		_, err = w.Write(text)
 	}
 	return err
+}
+
+// escapeJSON escapes what encoding/json leaves as it is in strings although terminals act upon it, and YAML's parser
+// refuses some: DEL, U+0080 to U+009F, and runes that change the direction of writing.
+func escapeJSON(text []byte) []byte {
+	special := func(r rune) bool { return r != '\n' && !strconv.IsPrint(r) }
+	if !strings.ContainsFunc(string(text), special) {
+		return text
+	}
+	var b []byte
+	for _, r := range string(text) {
+		switch {
+		case !special(r):
+			b = utf8.AppendRune(b, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		default:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		}
+	}
+	return b
 }

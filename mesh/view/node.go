@@ -108,26 +108,18 @@ type NodeDocument struct {
 
 // WriteNode writes a node's report and its checks.
 func WriteNode(w io.Writer, f Format, r status.Report, checks []Check) error {
+	lines := NewLines(w)
 	switch f {
 	case JSON, YAML:
 		return WriteDocument(w, f, NodeDocument{r, checks})
 	case Name:
-		_, err := fmt.Fprintln(w, nodeName(r))
-		return err
+		lines.Add("%s", nodeName(r))
 	default:
-		return writeNodeTable(w, r, checks)
+		lines.Add("%s", head(r))
+		writeChecks(lines, checks)
+		lines.Add("Source: %s, read at %s.", r.Source, r.ObservedAt.UTC().Format("2006-01-02 15:04:05Z"))
 	}
-}
-
-func writeNodeTable(w io.Writer, r status.Report, checks []Check) error {
-	if _, err := fmt.Fprintln(w, head(r)); err != nil {
-		return err
-	}
-	if err := writeChecks(w, checks); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "Source: %s, read at %s.\n", r.Source, r.ObservedAt.UTC().Format("2006-01-02 15:04:05Z"))
-	return err
+	return lines.Err()
 }
 
 func nodeName(r status.Report) string {

@@ -55,22 +55,25 @@ func Sort(peers []status.Peer, by Order) []status.Peer {
 
 // WritePeers writes a report's peers. The documents of JSON and YAML are the whole report.
 func WritePeers(w io.Writer, f Format, r status.Report) error {
-	switch f {
-	case JSON, YAML:
+	if f == JSON || f == YAML {
 		return WriteDocument(w, f, r)
-	case Name:
-		for _, p := range r.Peers {
-			if _, err := fmt.Fprintln(w, NameOf(p)); err != nil {
-				return err
-			}
-		}
-		return nil
-	default:
-		return writePeerTable(w, f == Wide, r)
+	}
+	lines := NewLines(w)
+	writePeers(lines, f, r)
+	return lines.Err()
+}
+
+func writePeers(lines *Lines, f Format, r status.Report) {
+	if f != Name {
+		writePeerTable(lines, f == Wide, r)
+		return
+	}
+	for _, p := range r.Peers {
+		lines.Add("%s", NameOf(p))
 	}
 }
 
-func writePeerTable(w io.Writer, wide bool, r status.Report) error {
+func writePeerTable(lines *Lines, wide bool, r status.Report) {
 	head := []string{"NODE", "STATE", "HANDSHAKE", "ENDPOINT", "RX", "TX", "RTT", "LOSS", "PATH-MTU"}
 	if wide {
 		head = append(head, "ANNOUNCED", "KEEPALIVE", "PUBLIC-KEY", "ALLOWED-IPS")
@@ -88,7 +91,7 @@ func writePeerTable(w io.Writer, wide bool, r status.Report) error {
 		}
 		rows = append(rows, row)
 	}
-	return rows.writeTo(w)
+	rows.writeTo(lines)
 }
 
 // NameOf returns the Node, or the public key where nothing tells it.
@@ -121,19 +124,15 @@ func WriteAllPeers(w io.Writer, f Format, d ClusterDocument) error {
 	if f == JSON || f == YAML {
 		return WriteDocument(w, f, d)
 	}
+	lines := NewLines(w)
 	for i, name := range slices.Sorted(maps.Keys(d.Reports)) {
 		if f != Name && len(d.Reports) > 1 {
-			separator := ""
 			if i > 0 {
-				separator = "\n"
+				lines.Add("")
 			}
-			if _, err := fmt.Fprintf(w, "%sPeers of %s:\n", separator, name); err != nil {
-				return err
-			}
+			lines.Add("Peers of %s:", name)
 		}
-		if err := WritePeers(w, f, d.Reports[name].Report); err != nil {
-			return err
-		}
+		writePeers(lines, f, d.Reports[name].Report)
 	}
-	return nil
+	return lines.Err()
 }

@@ -39,7 +39,9 @@ func WritePing(w io.Writer, f Format, d PingDocument) error {
 	if f == JSON || f == YAML {
 		return WriteDocument(w, f, d)
 	}
-	return writePings(w, f, map[string]status.PingReport{d.Node: d.PingReport}, false, d.Checks)
+	lines := NewLines(w)
+	writePings(lines, f, map[string]status.PingReport{d.Node: d.PingReport}, false, d.Checks)
+	return lines.Err()
 }
 
 // WritePings writes what several nodes have measured. By name it lists the peers that have answered one of them.
@@ -47,20 +49,20 @@ func WritePings(w io.Writer, f Format, d PingsDocument) error {
 	if f == JSON || f == YAML {
 		return WriteDocument(w, f, d)
 	}
-	if err := writePings(w, f, d.Reports, true, d.Checks); err != nil || f == Name {
-		return err
-	}
+	lines := NewLines(w)
+	writePings(lines, f, d.Reports, true, d.Checks)
 	for _, name := range slices.Sorted(maps.Keys(d.Silent)) {
-		if _, err := fmt.Fprintf(w, "No answer from %s: %s\n", name, d.Silent[name]); err != nil {
-			return err
+		if f != Name {
+			lines.Add("No answer from %s: %s", name, d.Silent[name])
 		}
 	}
-	return nil
+	return lines.Err()
 }
 
-func writePings(w io.Writer, f Format, reports map[string]status.PingReport, from bool, checks []Check) error {
+func writePings(lines *Lines, f Format, reports map[string]status.PingReport, from bool, checks []Check) {
 	if f == Name {
-		return writeAnswering(w, reports)
+		writeAnswering(lines, reports)
+		return
 	}
 	head := []string{"NODE", "RTT", "LOSS", "PATH-MTU"}
 	if f == Wide {
@@ -80,14 +82,12 @@ func writePings(w io.Writer, f Format, reports map[string]status.PingReport, fro
 		}
 	}
 	if len(rows) > 1 {
-		if err := rows.writeTo(w); err != nil {
-			return err
-		}
+		rows.writeTo(lines)
 	}
-	return writeChecks(w, checks)
+	writeChecks(lines, checks)
 }
 
-func writeAnswering(w io.Writer, reports map[string]status.PingReport) error {
+func writeAnswering(lines *Lines, reports map[string]status.PingReport) {
 	answering := map[string]bool{}
 	for _, r := range reports {
 		for _, p := range r.Peers {
@@ -97,11 +97,8 @@ func writeAnswering(w io.Writer, reports map[string]status.PingReport) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(answering)) {
-		if _, err := fmt.Fprintln(w, name); err != nil {
-			return err
-		}
+		lines.Add("%s", name)
 	}
-	return nil
 }
 
 func pingRow(p status.Ping, wide bool) []string {

@@ -1,7 +1,6 @@
 package view
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -33,6 +32,7 @@ type planNode struct {
 
 // WritePlan writes what every node would look like.
 func WritePlan(w io.Writer, f Format, hosts []plan.Host) error {
+	lines := NewLines(w)
 	switch f {
 	case JSON, YAML:
 		document := planDocument{APIVersion: status.APIVersion, Kind: "Plan"}
@@ -42,19 +42,14 @@ func WritePlan(w io.Writer, f Format, hosts []plan.Host) error {
 		return WriteDocument(w, f, document)
 	case Name:
 		for _, h := range hosts {
-			if _, err := fmt.Fprintln(w, h.Node); err != nil {
-				return err
-			}
+			lines.Add("%s", h.Node)
 		}
-		return nil
 	default:
 		for _, h := range hosts {
-			if _, err := io.WriteString(w, planText(h)); err != nil {
-				return err
-			}
+			writeHost(lines, h)
 		}
-		return nil
 	}
+	return lines.Err()
 }
 
 func stateLines(h plan.Host) []string {
@@ -65,20 +60,19 @@ func stateLines(h plan.Host) []string {
 	return strings.Split(text, "\n")
 }
 
-// planText begins with the node's name; all that is said of it is indented.
-func planText(h plan.Host) string {
-	lines := []string{h.Node}
+// writeHost begins with the node's name; all that is said of it is indented.
+func writeHost(lines *Lines, h plan.Host) {
+	lines.Add("%s", h.Node)
 	if h.Assumed {
-		lines = append(lines, " announces nothing yet: its key here is a stand-in")
+		lines.Add(" announces nothing yet: its key here is a stand-in")
 	}
 	if h.Waiting != "" {
-		lines = append(lines, " FAIL "+h.Waiting)
+		lines.Add(" FAIL %s", h.Waiting)
 	}
 	for _, p := range h.Problems {
-		lines = append(lines, " warn "+p.String())
+		lines.Add(" warn %v", p)
 	}
 	for _, line := range stateLines(h) {
-		lines = append(lines, "  "+line)
+		lines.Add("  %s", line)
 	}
-	return strings.Join(lines, "\n") + "\n"
 }

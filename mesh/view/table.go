@@ -1,8 +1,6 @@
 package view
 
 import (
-	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 )
@@ -10,18 +8,19 @@ import (
 // table is rows of fields that stand below each other.
 type table [][]string
 
-// writeTo writes the rows, without spaces at the end of a line.
-func (t table) writeTo(w io.Writer) error {
+// writeTo writes the rows.
+func (t table) writeTo(lines *Lines) {
 	var text strings.Builder
 	aligned := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, row := range t {
-		_, _ = fmt.Fprintln(aligned, strings.Join(row, "\t"))
+		var fields []string
+		for _, field := range row {
+			fields = append(fields, Printable(field)) // here, since a tab in one of them would begin another
+		}
+		_, _ = aligned.Write([]byte(strings.Join(fields, "\t") + "\n"))
 	}
 	_ = aligned.Flush() // a Builder fails at nothing
 	for line := range strings.Lines(text.String()) {
-		if _, err := io.WriteString(w, strings.TrimRight(line, " \n")+"\n"); err != nil {
-			return err
-		}
+		lines.Add("%s", line)
 	}
-	return nil
 }
