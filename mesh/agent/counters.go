@@ -22,7 +22,8 @@ var (
 		"Packets of connections that network policies refuse to pods of this node: to their clients (egress) or to "+
 			"their servers (ingress). nft list set inet warren-policy refused4 says whose.", "direction")
 	unknownDesc = desc("warren_policy_unknown_packets_total",
-		"Packets from or to addresses of this node's pods that no known pod has.")
+		"Packets from or to addresses of this node's pods that no known pod has, and what pods send to their node "+
+			"from IPv6 link-local addresses.")
 	strayDesc = desc("warren_policy_stray_packets_total",
 		"Packets of isolated pods that belong to no connection.")
 	portsDesc = desc("warren_port_dropped_packets_total",

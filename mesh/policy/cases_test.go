@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"warren.mesh/mesh/nft"
+	"warren.mesh/mesh/nft/nfttest"
 )
 
 // Without policies everything is let through.
@@ -206,6 +207,47 @@ func TestNodeAndOwnPods(t *testing.T) {
 	deny := Policy{Namespace: "x", Name: "deny", IsolatesIngress: true, IsolatesEgress: true}
 	try(t, world(deny), "node > a tcp/80: yes", "node-gateway > b tcp/80: yes", "a > node tcp/10250: no",
 		"a > node-gateway udp/53: no", "c > node tcp/10250: yes", "other-gateway > a tcp/80: no")
+}
+
+// A pod opens no connection from a link-local address, whatever policies there are: whose it is nobody knows, so its
+// egress policies could not hold. Towards the node's link-local address they hold.
+func TestLinkLocalAddresses(t *testing.T) {
+	deny := Policy{Namespace: "x", Name: "deny", IsolatesIngress: true, IsolatesEgress: true}
+	w := newWire(t, world(deny))
+	for _, server := range []string{"node6", "node-gateway6", "node-local6", "a6", "c6", "d6", "r6", "outside6"} {
+		c := Connection{Client: addresses["local6"], Server: addresses[server], Protocol: TCP, Port: 10250}
+		if d := w.judge(c); d.Allowed || d.Reason != LinkLocal {
+			t.Errorf("to %s: %v", server, d)
+		}
+		w.check(t, c)
+	}
+	for client, want := range map[string]bool{"a6": false, "c6": true, "d6": false, "r6": true} {
+		c := Connection{Client: addresses[client], Server: addresses["node-local6"], Protocol: UDP, Port: 53}
+		if d := w.judge(c); d.Allowed != want {
+			t.Errorf("from %s: %v", client, d)
+		}
+		w.check(t, c)
+	}
+	// The node reaches its pods there too: the answer is let through. A Service's backend on the node is the node.
+	for _, c := range []struct {
+		from, to string
+		ct       nfttest.Conntrack
+		passes   bool
+	}{
+		{"local6", "node-local6", nfttest.Conntrack{State: nfttest.Established, Reply: true}, true},
+		{"local6", "node-gateway6", nfttest.Conntrack{State: nfttest.Established}, false},
+		{"local6", "outside6", nfttest.Conntrack{Destination: netip.AddrPortFrom(addresses["node6"], 80)}, false},
+		{"a6", "outside6", nfttest.Conntrack{Destination: netip.AddrPortFrom(addresses["node6"], 80)}, false},
+		{"c6", "outside6", nfttest.Conntrack{Destination: netip.AddrPortFrom(addresses["node6"], 80)}, true},
+	} {
+		p := nfttest.Packet{
+			In: "warren-br0", From: netip.AddrPortFrom(addresses[c.from], 40000), Protocol: "tcp",
+			To: netip.AddrPortFrom(addresses[c.to], 80), Conntrack: c.ct,
+		}
+		if got := w.tracer.Trace(p); (got.Dropped == nil) != c.passes {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
 }
 
 // A pod reaches itself, through a Service too.

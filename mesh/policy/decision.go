@@ -30,6 +30,9 @@ const (
 	// UnknownPod says that an end is an address on this node's bridge without a pod of which the labels are known, or
 	// with several.
 	UnknownPod Reason = "a pod of this node that is not known"
+	// LinkLocal says that the client's address is an IPv6 link-local one. Nobody knows whose that is, so no policy can
+	// speak of it: a pod uses it to find its neighbours, and opens no connection from it.
+	LinkLocal Reason = "from a link-local address"
 )
 
 // Direction is what the policies of one end say.

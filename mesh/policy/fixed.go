@@ -15,7 +15,8 @@ const origin = "pods of warren-br0"
 
 // The counters, in packets.
 const (
-	// CounterUnknown counts packets of pods of this node that are not known, or not yet.
+	// CounterUnknown counts packets of pods of this node that are not known, or not yet, and what pods send from
+	// link-local addresses, which are bound to none.
 	CounterUnknown = "unknown"
 	// CounterStray counts packets of no connection with an isolated pod at one end.
 	CounterStray = "stray"
@@ -103,6 +104,9 @@ func forwardChain() nft.Chain {
 
 // inputChain is asked what pods send to their own node. Answers to what the node asked them are not new, and have the
 // node as client.
+//
+// Link-local addresses are bound to no pod, so policies cannot judge them: a pod opens no connection from one. What a
+// pod sends from there is no part of a connection, and odd lets through what finds neighbours and routers.
 func inputChain() nft.Chain {
 	return nft.Chain{
 		Name: "input", Type: "filter", Hook: "input", Priority: "filter-20",
@@ -111,7 +115,10 @@ func inputChain() nft.Chain {
 			{Text: `iifname != "warren-br0" accept`, Reason: "not from a pod"},
 			{Text: "ct state invalid,untracked,related jump odd", Reason: "no connection of its own"},
 			{Text: `ct state new ip saddr != @pods4 counter name "unknown" drop`, Reason: "from no known pod"},
-			{Text: "ip6 saddr fe80::/10 accept", Reason: "link-local: not forwarded"},
+			{
+				Text:   `ct direction original ip6 saddr fe80::/10 counter name "unknown" drop`,
+				Reason: "link-local: whose it is nobody knows",
+			},
 			{Text: `ct state new ip6 saddr != @pods6 counter name "unknown" drop`, Reason: "from no known pod"},
 			{Text: "ct original ip saddr @clients4 goto judge4", Reason: "from an isolated pod"},
 			{Text: "ct original ip6 saddr @clients6 goto judge6", Reason: "from an isolated pod"},
@@ -119,15 +126,22 @@ func inputChain() nft.Chain {
 	}
 }
 
+// oddChain lets neighbour discovery through on its link alone, whose hop limit nobody has counted down: what was routed
+// has less (RFC 4861, section 7.1). With br_netfilter the bridge's comes here too.
 func oddChain() nft.Chain {
 	return nft.Chain{
 		Name: "odd", Comment: "packets that are no part of a connection",
 		Rules: []nft.Rule{
-			{Text: "icmpv6 type nd-neighbor-solicit accept", Reason: "with br_netfilter the bridge's come here"},
-			{Text: "icmpv6 type nd-neighbor-advert accept", Reason: "with br_netfilter the bridge's come here"},
+			{Text: "icmpv6 type nd-router-solicit ip6 hoplimit 255 accept", Reason: "a pod's, which nobody answers"},
+			{Text: "icmpv6 type nd-neighbor-solicit ip6 hoplimit 255 accept", Reason: "a pod's, or the bridge's"},
+			{Text: "icmpv6 type nd-neighbor-advert ip6 hoplimit 255 accept", Reason: "a pod's, or the bridge's"},
 			{Text: "ct state related meta l4proto icmp accept", Reason: "an error of a connection"},
 			{Text: "ct state related meta l4proto ipv6-icmp accept", Reason: "an error of a connection"},
 			{Text: "ct state related return", Reason: "judged as a connection"},
+			{
+				Text:   `ip6 saddr fe80::/10 counter name "unknown" drop`,
+				Reason: "link-local: whose it is nobody knows",
+			},
 			{Text: `ip saddr @clients4 counter name "stray" drop`, Reason: "an isolated pod"},
 			{Text: `ip daddr @servers4 counter name "stray" drop`, Reason: "an isolated pod"},
 			{Text: `ip6 saddr @clients6 counter name "stray" drop`, Reason: "an isolated pod"},

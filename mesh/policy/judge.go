@@ -20,6 +20,9 @@ type Connection struct {
 
 // Judge says what this node does with a connection that it carries. It reads the input as a person would, and is slow:
 // the tables that Compile makes are compared with it.
+//
+// An IPv6 link-local client is taken for a pod of this node, because no other end meets the tables with such an
+// address, and a link-local server for this node, because nobody else is reached at one.
 func Judge(in Input, c Connection) Decision { return newCourt(in).judge(c) }
 
 // court is the input with what is looked up more than once.
@@ -53,6 +56,8 @@ func (c *court) judge(conn Connection) Decision {
 	switch {
 	case client.node:
 		return Decision{Allowed: true, Reason: FromNode}
+	case linkLocal(conn.Client):
+		return Decision{Reason: LinkLocal}
 	case client.closed || server.closed:
 		return Decision{Reason: UnknownPod}
 	}
@@ -70,6 +75,10 @@ func (c *court) judge(conn Connection) Decision {
 	}
 	return d
 }
+
+// linkLocal reports whether routers leave packets with the address on its link. IPv4's 169.254.0.0/16 is an address
+// like others to Linux and to these tables: a pod that sends from there is refused as one that is not known.
+func linkLocal(ip netip.Addr) bool { return ip.Is6() && ip.IsLinkLocalUnicast() }
 
 // direction judges by the policies of one end, which is a pod of this node or else not asked.
 func (c *court) direction(pod, other end, conn Connection, ingress bool) Direction {

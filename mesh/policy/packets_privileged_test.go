@@ -291,3 +291,47 @@ func TestPrivilegedRandomPackets(t *testing.T) {
 	}
 	t.Logf("%d connections, %d packets of TCP and UDP passed", number-20000, passed)
 }
+
+// TestPrivilegedRoutedDiscovery sends solicitations and advertisements to another link, with a hop limit of 255 as on
+// their own: the node that forwards them counts a hop, and policies hold for them as for others.
+func TestPrivilegedRoutedDiscovery(t *testing.T) {
+	r := newRouter(t)
+	table, err := nft.Open(Table, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWire(t, world(egress("out", with("app=a")), ingress("in", with("app=b"))))
+	state, _ := Compile(w.Input)
+	if err := table.Replace(t.Context(), state.Table); err != nil {
+		t.Fatal(err)
+	}
+	r.to(map[netip.Addr]bool{addresses["a6"]: true, addresses["b6"]: true, addresses["c6"]: true})
+	for _, c := range []struct {
+		from, to string
+		passes   bool
+	}{{"a6", "outside6", false}, {"outside6", "b6", false}, {"c6", "outside6", true}, {"outside6", "c6", true}} {
+		for _, kind := range []byte{135, 136} {
+			to := numbered{Connection: Connection{Client: addresses[c.from], Server: addresses[c.to]}}
+			r.write(r.outside[w.iface(to.Client)], to.discovery(kind))
+			is := func(h packet.Header) bool {
+				return h.Source == to.Client && h.Destination == to.Server && len(h.Payload) > 0 && h.Payload[0] == kind
+			}
+			if got := slices.ContainsFunc(r.came()[w.iface(to.Server)], is); got != c.passes {
+				t.Errorf("type %d from %s to %s: passed %t", kind, c.from, c.to, got)
+			}
+		}
+	}
+}
+
+// discovery is a message of neighbour discovery (RFC 4861, sections 4.3 and 4.4).
+func (c numbered) discovery(kind byte) []byte {
+	mac, _ := net.ParseMAC(nodeMAC)
+	from, to := netip.AddrPortFrom(c.Client, 0), netip.AddrPortFrom(c.Server, 0)
+	message := append([]byte{kind, 0, 0, 0, 0, 0, 0, 0}, c.Client.AsSlice()...)
+	pseudo := []byte{0, byte(len(message)), 0, packet.ICMPv6}
+	binary.BigEndian.PutUint16(message[2:], ^sum(c.Client.AsSlice(), c.Server.AsSlice(), pseudo, message))
+	f := packet.Frame{NextHop: mac, Protocol: packet.UDP, Source: from, Destination: to}
+	b := c.other(f, packet.ICMPv6, message)
+	b[21] = 255
+	return b
+}

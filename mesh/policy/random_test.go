@@ -190,7 +190,7 @@ func (d dice) address(v4 bool) netip.Addr {
 		if v4 {
 			return netip.AddrFrom4([4]byte{198, 51, 100, byte(d.IntN(4))})
 		}
-		return netip.MustParseAddr("2001:db8:1::7")
+		return netip.MustParseAddr(d.one("2001:db8:1::7", "fe80::7"))
 	case 3:
 		return podIP(3, 2+d.IntN(5), v4) // of a node that is often not there
 	default:

@@ -33,7 +33,7 @@ func (w *wire) connect(c Connection) (request, answer nfttest.Outcome) {
 	if c.Protocol == "icmp" && c.Client.Is6() {
 		p.Protocol = "ipv6-icmp"
 	}
-	p.In, p.Out = w.iface(c.Client), w.iface(c.Server)
+	p.In, p.Out = w.from(c.Client), w.iface(c.Server)
 	p.Conntrack.ID = w.connections
 	request = w.tracer.Trace(p)
 	p.From, p.To, p.In, p.Out = p.To, p.From, p.Out, p.In
@@ -41,10 +41,19 @@ func (w *wire) connect(c Connection) (request, answer nfttest.Outcome) {
 	return request, w.tracer.Trace(p)
 }
 
-// iface is where an address is: empty for this node, the bridge for its pods.
+// from is where a client is. Only pods of this node have link-local addresses that the tables meet.
+func (w *wire) from(ip netip.Addr) string {
+	if linkLocal(ip) {
+		return "warren-br0"
+	}
+	return w.iface(ip)
+}
+
+// iface is where a server is: nowhere for this node, which is reached at a link-local address too, the bridge for its
+// pods.
 func (w *wire) iface(ip netip.Addr) string {
 	switch e := w.end(ip); {
-	case e.node:
+	case e.node, linkLocal(ip):
 		return ""
 	case e.attached || e.closed:
 		return "warren-br0"
@@ -56,7 +65,7 @@ func (w *wire) iface(ip netip.Addr) string {
 // check compares with Judge. Answers are decided as requests are: a policy that is withdrawn ends what it had let in.
 func (w *wire) check(t *testing.T, c Connection) {
 	t.Helper()
-	if w.iface(c.Client) == "" && w.iface(c.Server) == "" {
+	if w.from(c.Client) == "" && w.iface(c.Server) == "" {
 		return // the node and itself
 	}
 	d := w.judge(c)
@@ -154,10 +163,18 @@ func TestOddPackets(t *testing.T) {
 		{"b", "c", "tcp", "", nfttest.Related, false},
 		{"r", "b", "tcp", "", nfttest.Related, true},
 		{"a6", "b6", "ipv6-icmp", "nd-neighbor-solicit", nfttest.Untracked, true},
+		{"b6", "node-gateway6", "ipv6-icmp", "nd-neighbor-advert", nfttest.Untracked, true},
+		{"local6", "node-gateway6", "ipv6-icmp", "nd-neighbor-solicit", nfttest.Untracked, true},
+		{"local6", "node-local6", "ipv6-icmp", "nd-router-solicit", nfttest.Untracked, true},
+		{"b", "node", "udp", "", nfttest.Untracked, false},
+		{"local6", "node-local6", "udp", "", nfttest.Untracked, false},
+		{"local6", "node-gateway6", "tcp", "", nfttest.Invalid, false},
+		{"local6", "node-local6", "ipv6-icmp", "", nfttest.Invalid, false},
 	} {
 		p := nfttest.Packet{
 			From: netip.AddrPortFrom(addresses[c.from], 1), To: netip.AddrPortFrom(addresses[c.to], 2),
-			Protocol: c.protocol, ICMPType: c.kind, In: w.iface(addresses[c.from]), Out: w.iface(addresses[c.to]),
+			Protocol: c.protocol, ICMPType: c.kind, In: w.from(addresses[c.from]), Out: w.iface(addresses[c.to]),
+			HopLimit: 255,
 		}
 		p.Conntrack.State = c.state
 		if got := w.tracer.Trace(p); (got.Dropped == nil) != c.passes {

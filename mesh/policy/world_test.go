@@ -9,6 +9,7 @@ import (
 )
 
 // addresses are those of the tests' cluster by name; a name with a 6 behind it is the IPv6 address.
+// "local6" is a link-local address of some pod of this node.
 var addresses = func() map[string]netip.Addr {
 	all := map[string]netip.Addr{}
 	for name, suffix := range map[string]int{"a": 2, "b": 3, "c": 4, "d": 5} { // pods of this node
@@ -27,6 +28,7 @@ var addresses = func() map[string]netip.Addr {
 	}
 	all["outside"] = netip.MustParseAddr("198.51.100.7")
 	all["outside6"] = netip.MustParseAddr("2001:db8:1::7")
+	all["local6"], all["node-local6"] = netip.MustParseAddr("fe80::7"), netip.MustParseAddr("fe80::1")
 	return all
 }()
 

@@ -312,6 +312,20 @@ func (n *node) dial(t try, to netip.Addr) (c net.Conn, err error) {
 	})
 }
 
+// local returns the link-local address of a MAC, on the link that the namespace has with this node's pods.
+func (n *node) local(where string, mac [6]byte) netip.Addr {
+	n.t.Helper()
+	link := "eth0"
+	if where == "node" {
+		link = bridge
+	}
+	// A number, because the net package remembers names beyond the namespace.
+	number, _, _ := strings.Cut(n.ns[where].Command(n.t, "ip", "-o", "link", "show", "dev", link), ":")
+	ip := addr(fmt.Sprintf("fe80::%x:%xff:fe%02x:%x", uint16(mac[0]^2)<<8|uint16(mac[1]), mac[2], mac[3],
+		uint16(mac[4])<<8|uint16(mac[5])))
+	return ip.WithZone(number)
+}
+
 // say asks once on a connection, with so many bytes.
 func say(c net.Conn, want string, size int) string {
 	_ = c.SetDeadline(time.Now().Add(patience(want)))

@@ -141,6 +141,8 @@ func (n *node) tryAll(tries []try) {
 	group.Wait()
 }
 
+func just(ip netip.Addr) [2]netip.Addr { return [2]netip.Addr{ip} }
+
 func of(p pod) [2]netip.Addr { return [2]netip.Addr{p.v4(), p.v6()} }
 
 var (
@@ -171,6 +173,10 @@ func TestPrivilegedPolicies(t *testing.T) {
 		{what: "a probe of a client", from: "node", network: "tcp", to: of(podC), port: 80, want: answered},
 		{what: "own node", from: "a", network: "tcp", to: gateway, port: 10250, want: answered},
 		{what: "own node, not in its egress", from: "c", network: "tcp", to: gateway, port: 10250, want: silent},
+		{
+			what: "a link-local probe", from: "node", network: "tcp", to: just(n.local("node", podA.mac())), port: 80,
+			want: answered,
+		},
 		{what: "a closed port's reset", from: "a", network: "tcp", to: remote, port: 9999, want: refused},
 		{
 			what: "in fragments, allowed", from: "a", network: "udp", to: of(podB), port: 53, size: 4000,
@@ -202,6 +208,18 @@ func TestPrivilegedPolicies(t *testing.T) {
 			what: "from " + s.source, from: "remote", network: "tcp", to: [2]netip.Addr{podB.v4()}, port: s.port,
 			want: s.want, source: addr(s.source),
 		})
+	}
+	for _, p := range []pod{podA, podC} { // which nobody isolates as a client, and which a policy does
+		own := n.local(p.name, p.mac())
+		tries = append(tries,
+			try{
+				what: "own node, link-local", from: p.name, network: "tcp", to: just(n.local(p.name, bridgeMAC)),
+				port: 10250, want: silent,
+			},
+			try{
+				what: "own node, from link-local", from: p.name, network: "tcp", to: just(gateway6), port: 10250,
+				want: silent, source: own,
+			})
 	}
 	n.guard()
 	for _, netfilter := range []bool{false, true, false} {
@@ -250,6 +268,7 @@ nft add rule inet proxy services ip daddr 10.96.0.10 tcp dport 80 dnat ip to 10.
 nft add rule inet proxy services ip6 daddr fd00:10:96::10 tcp dport 80 dnat ip6 to [fd00:10:244:1::3]:6379
 nft add rule inet proxy services ip daddr 10.96.0.11 tcp dport 80 dnat ip to 10.244.1.4:80
 nft add rule inet proxy services ip daddr 10.96.0.12 tcp dport 80 dnat ip to 10.244.2.2:80
+nft add rule inet proxy services ip6 daddr fd00:10:96::13 tcp dport 80 dnat ip6 to [fd00:10:244:1::1]:10250
 nft add chain inet proxy masq { type nat hook postrouting priority srcnat; }
 nft add rule inet proxy masq ip saddr 10.244.1.4 ip daddr 10.244.1.4 masquerade
 nft add table inet firewall
@@ -257,6 +276,7 @@ nft add chain inet firewall forward { type filter hook forward priority 0; polic
 nft add rule inet firewall forward iifname warren-br0 accept
 nft add rule inet firewall forward oifname warren-br0 accept`)
 			service := func(last byte) [2]netip.Addr { return [2]netip.Addr{netip.AddrFrom4([4]byte{10, 96, 0, last})} }
+			host := just(addr("fd00:10:96::13"))
 			n.tryAll([]try{
 				{
 					what: "an endpoint on the same node", from: "a", network: "tcp",
@@ -265,6 +285,16 @@ nft add rule inet firewall forward oifname warren-br0 accept`)
 				{what: "the endpoint refuses", from: "c", network: "tcp", to: service(10), port: 80, want: silent},
 				{what: "not in its egress", from: "c", network: "tcp", to: service(12), port: 80, want: silent},
 				{what: "a pod and itself", from: "c", network: "tcp", to: service(11), port: 80, want: answered},
+				{what: "the node behind it", from: "a", network: "tcp", to: host, port: 80, want: answered},
+				{what: "not in its egress", from: "c", network: "tcp", to: host, port: 80, want: silent},
+				{
+					what: "from link-local", from: "a", network: "tcp", to: host, port: 80, want: silent,
+					source: n.local("a", podA.mac()),
+				},
+				{
+					what: "from link-local", from: "c", network: "tcp", to: host, port: 80, want: silent,
+					source: n.local("c", podC.mac()),
+				},
 			})
 		})
 	}

@@ -1,6 +1,7 @@
 package nfttest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -26,10 +27,12 @@ func (p *parser) iface(read func(*state) string, hooks ...string) (step, error) 
 // address parses what follows ip or ip6, and matches packets of that family only.
 func (p *parser) address(v4 bool) (step, error) {
 	read := func(s *state) netip.Addr { return s.From.Addr() }
-	switch field := p.next(); field {
-	case "saddr":
-	case "daddr":
+	switch field := p.next(); {
+	case field == "saddr":
+	case field == "daddr":
 		read = func(s *state) netip.Addr { return s.To.Addr() }
+	case field == "hoplimit" && !v4:
+		return p.hopLimit()
 	default:
 		return nil, fmt.Errorf("unknown field %q", field)
 	}
@@ -45,6 +48,12 @@ func (p *parser) address(v4 bool) (step, error) {
 		in := slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(ip) })
 		return ip.Is4() == v4 && in != negated
 	}), err
+}
+
+// hopLimit parses the value after hoplimit.
+func (p *parser) hopLimit() (step, error) {
+	n, err := p.number(8)
+	return when(func(s *state) bool { return s.From.Addr().Is6() && uint32(cmp.Or(s.HopLimit, 64)) == n }), err
 }
 
 // prefixes reads an address, a prefix or a set's name, of one family.

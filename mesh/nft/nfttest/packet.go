@@ -20,6 +20,8 @@ type Packet struct {
 	Protocol string
 	// ICMPType is the message's type in nft's words, where rules ask for it: "nd-neighbor-solicit".
 	ICMPType string
+	// HopLimit is IPv6's, as the rules see it: the kernel counts a hop before the hook forward. Zero is 64.
+	HopLimit uint8
 	// Mark is the packet mark.
 	Mark uint32
 	// Conntrack is what connection tracking knows.

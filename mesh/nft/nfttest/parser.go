@@ -36,7 +36,8 @@ func init() {
 		"tcp":  func(p *parser) (step, error) { return p.port("tcp") },
 		"icmp": func(p *parser) (step, error) { return p.icmpType("icmp", "redirect") },
 		"icmpv6": func(p *parser) (step, error) {
-			return p.icmpType("ipv6-icmp", "nd-neighbor-solicit", "nd-neighbor-advert", "nd-redirect")
+			return p.icmpType("ipv6-icmp", "nd-router-solicit", "nd-neighbor-solicit", "nd-neighbor-advert",
+				"nd-redirect")
 		},
 		"update":     (*parser).update,
 		"fib":        (*parser).fib,

@@ -40,6 +40,7 @@ func TestRefusals(t *testing.T) {
 		`oifname { "a" "b" } accept`, `oifname { "a", } accept`, `iifname "eth0" accept`,
 		"ip saddr accept", "ip saddr @none accept", "ip saddr @six accept",
 		"ip6 saddr @four accept", "ip saddr ::1 accept", "ip protocol udp accept", "ip saddr > 192.0.2.1 accept",
+		"ip hoplimit 255 accept", "ip6 hoplimit 256 accept",
 		"udp sport 70000 accept", "udp sport 1-9 accept", "udp length 9 accept",
 		"fib oif type local accept", "dnat to :7",
 		"ct state odd accept", "ct status snat accept", "ct status and snat == 0 accept", "ct direction back accept",
