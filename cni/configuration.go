@@ -57,9 +57,18 @@ func (c Configuration) Configure(podCIDRs []netip.Prefix, mtu int) (changed bool
 		return false, nil
 	}
 	if err := c.install(want); err != nil {
+		if deleted := c.Deleted(); deleted != nil {
+			err = fmt.Errorf("%w: %w", err, deleted)
+		}
 		return false, fmt.Errorf("install the CNI configuration %s: %w", c.Link(), err)
 	}
 	return true, nil
+}
+
+// Deleted returns an error, with the remedy, if ConfDir or RunDir was deleted where it is mounted from: this process
+// cannot recover from that. See gate.Deleted.
+func (c Configuration) Deleted() error {
+	return errors.Join(gate.Deleted(c.ConfDir), gate.Deleted(c.RunDir))
 }
 
 // installed reports whether link and file are as they should be. It is false if it cannot read them: install then

@@ -36,7 +36,8 @@ const (
 	gone = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_IGNORED | unix.IN_UNMOUNT
 )
 
-// errReplaced is for a directory that is watched no more: the caller watches the one in its place.
+// errReplaced is for a directory that is watched no more: the caller watches the one in its place. In a container there
+// is none; see Configuration.Deleted.
 var errReplaced = errors.New("a watched directory was moved or removed")
 
 // watch is not fsnotify's: three directories of one kind need neither goroutines nor names of what changed.

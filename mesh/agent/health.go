@@ -10,12 +10,16 @@ import (
 	"warren.mesh/mesh/status"
 )
 
-// Health returns the handler of /healthz (is the worker alive) and /readyz (is the mesh programmed, by which WireGuard,
-// and if not, why).
+// Health returns the handler of /healthz (is the worker alive, and can it work without a restart) and /readyz (is the
+// mesh programmed, by which WireGuard, and if not, why).
 func (a *Agent) Health() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, "", a.status.Snapshot().Stuck(time.Now()))
+		dead := a.status.Snapshot().Stuck(time.Now())
+		if err := a.cfg.Attachments.Deleted(); err != nil {
+			dead = append(dead, err.Error())
+		}
+		answer(w, "", dead)
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		s := a.status.Snapshot()

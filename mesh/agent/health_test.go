@@ -84,6 +84,19 @@ func TestHealthzTellsAStuckWorker(t *testing.T) {
 	})
 }
 
+// What only a restart mends is for the liveness probe, which restarts the container.
+func TestHealthzTellsDeletedDirectories(t *testing.T) {
+	cluster(t, 1, func(t *testing.T, _ *meshtest.API, machines []*machine) {
+		a := machines[0]
+		a.attachments.mu.Lock()
+		a.attachments.deleted = errors.New("directory /run/warren was deleted")
+		a.attachments.mu.Unlock()
+		if code, body := a.get("/healthz"); code != 503 || body != "directory /run/warren was deleted\n" {
+			t.Errorf("%d %q", code, body)
+		}
+	})
+}
+
 // What keeps an endpoint from being served is told wherever the daemon can still be asked. The node is ready.
 func TestUnservedEndpointIsAWarning(t *testing.T) {
 	cluster(t, 1, func(t *testing.T, _ *meshtest.API, machines []*machine) {

@@ -226,6 +226,8 @@ type attachments struct {
 	early    bool
 	strays   []netip.Addr
 	err      error
+	// deleted is what Deleted returns.
+	deleted error
 	// hostPorts are the pods with host ports in IPv4.
 	hostPorts map[string]string
 	// rival is another configuration; delegates says that it refers to this one.
@@ -238,6 +240,12 @@ func (a *attachments) Rival() (file string, delegates bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.rival, a.delegates, nil
+}
+
+func (a *attachments) Deleted() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.deleted
 }
 
 func (a *attachments) Watch(ctx context.Context, poke func()) error {
