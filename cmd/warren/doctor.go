@@ -84,7 +84,7 @@ func (e *examination) examine(ctx context.Context, stderr io.Writer) doctor.Node
 		}
 		return err == nil
 	}
-	if file, delegates, err := e.attachments.Rival(); tell(err) {
+	if file, delegates, err := e.rival(); tell(err) {
 		n.Rival = &doctor.Rival{File: file, Delegates: delegates}
 	}
 	if mtu, err := e.mtu(n.Report.Peers); tell(err) {
@@ -111,6 +111,15 @@ func (e *examination) examine(ctx context.Context, stderr io.Writer) doctor.Node
 		n.Drops, n.Watched = grown(before, after), time.Since(began)
 	}
 	return n
+}
+
+// rival returns the other CNI configuration. Of a directory that is not there, as in a container without it, nothing is
+// known: the daemon, which makes it, takes it for an empty one.
+func (e *examination) rival() (file string, delegates bool, err error) {
+	if _, err := os.Stat(e.attachments.ConfDir); err != nil {
+		return "", false, fmt.Errorf("look for other CNI configurations: %w", err)
+	}
+	return e.attachments.Rival()
 }
 
 // proof has the daemon probe all of these peers.

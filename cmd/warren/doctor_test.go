@@ -56,6 +56,17 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
+// Of a directory that is not there it is not known whether another configuration comes first.
+func TestDoctorWithoutConfigurations(t *testing.T) {
+	confDir := t.TempDir()
+	for dir, want := range map[string]view.Result{confDir: view.OK, filepath.Join(confDir, "absent"): view.Unknown} {
+		checks, _ := diagnosed(t, "--run-dir", telling(t, wellReport(mesh.PeerConnected)), "--cni-conf-dir", dir)
+		if got := checks[string(doctor.CNIConfiguration)]; got.Result != want {
+			t.Errorf("%s: %+v, want %s", dir, got, want)
+		}
+	}
+}
+
 // --short leaves out what is well, in every format, and changes no exit status.
 func TestDoctorShort(t *testing.T) {
 	runDir := telling(t, wellReport(mesh.PeerConnected))

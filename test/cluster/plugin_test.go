@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"warren.mesh/mesh/explain"
 	"warren.mesh/mesh/view"
+	"warren.mesh/test/cluster"
 )
 
 // buildPlugin builds kubectl's plugin where the cluster's kubectl finds it.
@@ -60,5 +63,36 @@ func (s *scene) plugin(t *testing.T) {
 				t.Errorf("%v: %s, %d legs", w, w.Verdict, len(w.Legs))
 			}
 		}
+	}
+	s.beside(t, from, to)
+}
+
+// beside asks in the container of the device, as the plugin does while that of the daemon crashes: what is on the node
+// is seen from there too. The other CNI configuration is a copy of warren's, which changes nothing.
+func (s *scene) beside(t *testing.T, from, to cluster.Pod) {
+	daemons := s.Pods(t, "kube-system", "app.kubernetes.io/name=warren")
+	i := slices.IndexFunc(daemons, func(p cluster.Pod) bool { return p.Node.Name == from.Node.Name })
+	ask := func(into any, args ...string) {
+		t.Helper()
+		args = append([]string{"--namespace=kube-system", "exec", daemons[i].Name, "--container=wireguard", "--",
+			"warren"}, append(args, "--output=json")...)
+		out, err := s.command(t.Context(), args...).Output()
+		if jsonErr := json.Unmarshal(out, into); jsonErr != nil {
+			t.Errorf("%q: %v, %v\n%s", args, err, jsonErr, out)
+		}
+	}
+	const other = "/etc/cni/net.d/05-other.conflist"
+	from.Node.MustExec(t, "cp", "/etc/cni/net.d/10-warren.conflist", other)
+	defer from.Node.MustExec(t, "rm", other)
+	var d view.NodeDocument
+	ask(&d, "doctor")
+	w10 := slices.IndexFunc(d.Checks, func(c view.Check) bool { return c.ID == "W10" })
+	if w10 < 0 || d.Checks[w10].Result != view.Warn || !strings.Contains(d.Checks[w10].Detail, other) {
+		t.Errorf("doctor beside the daemon: %+v", d.Checks)
+	}
+	var e explain.Explanation
+	ask(&e, "explain", "default/"+from.Name, like(to.Addrs, from.Addrs[0]).String())
+	if len(e.Steps) == 0 || e.Steps[0].Name != explain.StepAttachment || e.Steps[0].Result != view.OK {
+		t.Errorf("explain beside the daemon: %+v", e)
 	}
 }
