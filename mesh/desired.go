@@ -45,13 +45,42 @@ func Desired(cfg Config, self Self, nodes []Node) (State, []Problem, error) {
 	return state, slices.Compact(problems), nil
 }
 
-// Bootstrap returns what can be made fail-closed from the configuration alone, before anything is known of the cluster:
-// unreachable routes. Apply Diff(Bootstrap(cfg), observed).WithoutRemovals().
-func Bootstrap(cfg Config) State {
+// Bootstrap returns what can be made fail-closed before anything is known of the cluster: unreachable routes and, where
+// the host has no guard, one of the configuration and of what is observed. Apply Diff(Bootstrap(cfg, observed),
+// observed.State).WithoutRemovals().
+func Bootstrap(cfg Config, observed Observation) State {
 	b := builder{cfg: cfg, used: cfg.familiesWith(nil)}
 	state := State{Routes: b.unreachable()}
+	if !observed.Guarded && len(cfg.ClusterCIDRs) > 0 {
+		state.Firewall = b.makeshift(observed.State)
+	}
 	state.Sort()
 	return state
+}
+
+// makeshift is a guard for a host of which nothing is known but what it has: its pods are in the ranges of the bridge,
+// and mesh nodes have the single addresses that its peers may send from. The host's own addresses are not known, so the
+// guard masquerades them into the mesh.
+func (b *builder) makeshift(have State) Firewall {
+	f := b.firewall()
+	for _, a := range have.Bridge.Addresses {
+		if b.ofPods(a) {
+			f.OwnCIDRs = append(f.OwnCIDRs, a.Masked())
+		}
+	}
+	for _, p := range have.Peers {
+		for _, ip := range p.AllowedIPs {
+			if ip.IsSingleIP() && !b.ofPods(ip) {
+				f.NodeIPs = append(f.NodeIPs, ip.Addr())
+			}
+		}
+	}
+	return f
+}
+
+// ofPods reports whether the prefix's address is in a cluster CIDR.
+func (b *builder) ofPods(p netip.Prefix) bool {
+	return slices.ContainsFunc(b.cfg.ClusterCIDRs, func(c netip.Prefix) bool { return c.Contains(p.Addr()) })
 }
 
 // builder makes the parts of a State.

@@ -15,6 +15,9 @@ type Observation struct {
 	State
 	// Statuses has one entry for each peer of the device, sorted by key.
 	Statuses []PeerStatus
+	// Guarded says that a guard of warren's is in force. Where State has no Firewall, the guard is another version's,
+	// or others have altered it.
+	Guarded bool
 }
 
 // PeerStatus is what is seen of one WireGuard peer and cannot be configured.

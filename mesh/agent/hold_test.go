@@ -52,6 +52,32 @@ func TestOutageFreezesTheMesh(t *testing.T) {
 	})
 }
 
+// A daemon that starts without an API, after the ruleset was flushed, guards its pods and the nodes that it finds.
+func TestGuardComesBackWithoutTheAPI(t *testing.T) {
+	cluster(t, 3, func(t *testing.T, api *meshtest.API, machines []*machine) {
+		a := machines[0]
+		before := a.host.now()
+		api.SetDown(true)
+		a.end()
+		a.host.Meddler().FlushRuleset()
+		a.start()
+		settle()
+		got := a.host.now()
+		if got.Firewall.Link == "" || len(got.Firewall.NodeIPs) != 2*2 {
+			t.Errorf("the guard is %+v, want one with the addresses of two other nodes", got.Firewall)
+		}
+		got.Firewall = before.Firewall
+		if diff := cmp.Diff(before, got, addresses); diff != "" {
+			t.Errorf("more than the guard has changed (-before +after):\n%s", diff)
+		}
+		api.SetDown(false)
+		settle()
+		if diff := cmp.Diff(before, a.host.now(), addresses); diff != "" {
+			t.Errorf("API back (-before +after):\n%s", diff)
+		}
+	})
+}
+
 // A daemon that starts without an API makes what it knows fail closed, and keeps what it finds, known or not.
 func TestNothingIsRemovedBeforeTheFirstList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -81,7 +107,10 @@ func TestNothingIsRemovedBeforeTheFirstList(t *testing.T) {
 		if len(got.Routes) != 1+4 {
 			t.Errorf("want two unreachable routes for each cluster CIDR more: %v", got.Routes)
 		}
-		got.Routes = left.Routes
+		if len(got.Firewall.ClusterCIDRs) != 2 {
+			t.Errorf("the guard is %+v, want one for both cluster CIDRs", got.Firewall)
+		}
+		got.Routes, got.Firewall = left.Routes, left.Firewall
 		if diff := cmp.Diff(left, got, addresses); diff != "" {
 			t.Errorf("(-found +left):\n%s", diff)
 		}

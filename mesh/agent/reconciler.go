@@ -22,8 +22,9 @@ type reconciler struct {
 	// it from no state at all.
 	want   mesh.State
 	wanted bool
-	// have is the host as last observed or, since then, changed.
-	have mesh.State
+	// have is the host as last observed or, since then, changed. guarded is from the last observation.
+	have    mesh.State
+	guarded bool
 	// held says that hold has worked, and that have cannot be relied upon.
 	held bool
 	// brake holds back the loss of many peers at once. adopted says that it knows what the daemon found.
@@ -82,15 +83,13 @@ func (r *reconciler) hold(ctx context.Context, cfg mesh.Config) ([]mesh.Change, 
 		return nil, nil
 	}
 	r.held = true
-	want := r.want
-	if !r.wanted {
-		want = mesh.Bootstrap(cfg)
+	diff := func(want, have mesh.State) mesh.Change {
+		if !r.wanted {
+			want = mesh.Bootstrap(cfg, mesh.Observation{State: have, Guarded: r.guarded})
+		}
+		return mesh.Diff(want, have).WithoutRemovals()
 	}
-	return r.apply(ctx, want, diffWithoutRemovals, func() {})
-}
-
-func diffWithoutRemovals(want, have mesh.State) mesh.Change {
-	return mesh.Diff(want, have).WithoutRemovals()
+	return r.apply(ctx, r.want, diff, func() {})
 }
 
 // apply applies what diff returns until the host is as it should be, and calls reached each time that it succeeds.
@@ -129,6 +128,7 @@ func (r *reconciler) observe(ctx context.Context, want mesh.State) error {
 		r.invalidate()
 		return err
 	}
+	r.guarded = observed.Guarded
 	r.have = observed.KeepEndpoints(r.want, want, time.Now())
 	return nil
 }

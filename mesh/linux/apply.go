@@ -79,8 +79,8 @@ func (h *Host) guard(ctx context.Context, c mesh.Change) error {
 // guarded reports whether there is a guard, of whatever version of warren. It does not ask the nft command, which may
 // be why none could be written.
 func (h *Host) guarded(ctx context.Context) bool {
-	listing, err := h.firewall.List(ctx)
-	return err == nil && guard.InForce(listing)
+	_, guarded, err := h.observeFirewall(ctx)
+	return err == nil && guarded
 }
 
 // unguard removes node addresses from the firewall, last of all.

@@ -38,7 +38,7 @@ func (h *Host) observe(ctx context.Context) (o mesh.Observation, seen drift.Seen
 		func() (err error) { seen.Device, err = h.observeDevice(); return err },
 		func() (err error) { seen.Routes, err = h.routes.Observe(); return err },
 		func() (err error) { seen.Rules, err = h.rules.Observe(); return err },
-		func() (err error) { o.Firewall, err = h.observeFirewall(ctx); return err },
+		func() (err error) { o.Firewall, o.Guarded, err = h.observeFirewall(ctx); return err },
 		func() (err error) { seen.Sysctls, err = h.sysctls.Observe(); return err },
 	}
 	var errs []error
@@ -52,9 +52,9 @@ func (h *Host) observe(ctx context.Context) (o mesh.Observation, seen drift.Seen
 }
 
 // observeFirewall returns what the table in force was made of; the zero value where it is not as warren makes it.
-func (h *Host) observeFirewall(ctx context.Context) (mesh.Firewall, error) {
+func (h *Host) observeFirewall(ctx context.Context) (f mesh.Firewall, guarded bool, err error) {
 	listing, err := h.firewall.List(ctx)
-	return guard.Parse(listing), err
+	return guard.Parse(listing), guard.InForce(listing), err
 }
 
 // observeDevice reads the device's configuration and, apart from it, what is seen of its peers.

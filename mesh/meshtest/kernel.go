@@ -96,6 +96,7 @@ func (k *Kernel) Observe(context.Context) (mesh.Observation, error) {
 	k.meddled = false
 	var s mesh.Observation
 	s.State = mesh.State{Rules: k.listRules(), Firewall: cloneFirewall(k.firewall)}
+	s.Guarded = k.firewall.Link != ""
 	if k.link != nil {
 		s.Link = mesh.Link{Name: k.cfg.Link, MTU: k.link.mtu, Up: k.link.up, Addresses: k.link.list()}
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -21,6 +22,7 @@ func TestPrivilegedWaitsAndRefuses(t *testing.T) {
 	wantUntouched(t, w.joins)
 	t.Run("waits/joining", w.joining)
 	t.Run("waits/api-unreachable", w.unreachable)
+	t.Run("waits/api-unreachable-unguarded", w.unguarded)
 	t.Run("waits/api-forbidden", w.forbidden)
 	t.Run("waits/own-node-missing", w.missing)
 	t.Run("waits/service-away", w.serviceAway)
@@ -101,6 +103,33 @@ func (w *waiting) unreachable(t *testing.T) {
 		begin: w.StopAPI, waitsFor: "connection refused",
 		end: w.StartAPI,
 	})
+}
+
+// unguarded starts a daemon while there is no API server, after somebody has flushed the ruleset. The node is closed
+// again before the API server is back.
+func (w *waiting) unguarded(t *testing.T) {
+	n := w.waits
+	before := snapshot(t, n)
+	n.StopDaemon(t)
+	w.StopAPI(t)
+	if out, err := n.Exec("nft", "flush", "ruleset"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	flows := w.talk(t)
+	n.StartDaemon(t)
+	lab.Wait(t, patience, "a guard without the API server", func() error {
+		if _, guarded := plainToPod(n); !guarded {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+	wantClosed(t, w.Lab)
+	pass(t, flows, unattended)
+	w.StartAPI(t)
+	n.WaitReady(t)
+	pass(t, flows, broken)
+	wantUnchanged(t, n, before)
+	wantNoLoss(t, flows)
 }
 
 // forbidden starts a daemon that the API server lets read nothing.
