@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
 	"warren.mesh/cni"
 	"warren.mesh/cni/gate"
 	"warren.mesh/internal/atomicfile"
+	"warren.mesh/mesh"
 	"warren.mesh/mesh/agent"
 	"warren.mesh/mesh/enforce"
 	"warren.mesh/mesh/kube"
@@ -46,7 +48,19 @@ func onOff(target *bool) value[bool] {
 
 // policyCluster is the part of the cluster that decides about connections. The pass is made with it before the mirror
 // is, because the mirror tells the pass what it reads.
-type policyCluster struct{ *kube.PolicyMirror }
+type policyCluster struct {
+	*kube.PolicyMirror
+	nodes atomic.Pointer[[]mesh.Node]
+}
+
+// Nodes returns the nodes that the mesh goes by; nil until it has decided about them. Those of the Node objects would
+// not do: one may claim another's address, and a store in part lacks nodes that the mesh keeps.
+func (c *policyCluster) Nodes() []mesh.Node {
+	if nodes := c.nodes.Load(); nodes != nil {
+		return *nodes
+	}
+	return nil
+}
 
 // policies is the pass over network policies with what it needs.
 type policies struct {
@@ -73,6 +87,10 @@ func (p *policies) config(on bool, c agent.Config) agent.Config {
 	if on {
 		c.PolicyCounters = p.walls.PolicyCounters
 		c.InForce = func() bool { return p.enforcer.InForce() }
+		c.Nodes = func(nodes []mesh.Node) {
+			p.cluster.nodes.Store(&nodes)
+			p.enforcer.Poke()
+		}
 	}
 	return c
 }

@@ -46,6 +46,9 @@ type Config struct {
 	InForce func() bool
 	// Programmed takes what the host is known to have, after each pass; nil for nobody. It must not block.
 	Programmed func(mesh.State)
+	// Nodes takes the nodes of the mesh whenever they may have changed, before the host has them: as the mesh accepts
+	// them, and with those that are held; see mesh.State.Nodes. Nil is for nobody. It must not block.
+	Nodes func([]mesh.Node)
 	// Events takes what is told about the own Node; nil has nothing told.
 	Events Teller
 	// Probes returns what probes of the peers have found out; nil where there are none.
@@ -107,6 +110,9 @@ func New(cfg Config) *Agent {
 	cfg.Resync = cmp.Or(cfg.Resync, DefaultResync)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	host := newReconciler(cfg.Host, cfg.MassRemovalDelay)
+	if cfg.Nodes != nil {
+		host.through = func(s mesh.State) { cfg.Nodes(s.Nodes(cfg.Node)) }
+	}
 	a := &Agent{cfg: cfg, log: cfg.Log, host: host, changes: changeLog{log: cfg.Log}}
 	a.worker, a.teller.agent = loop.New(cfg.Resync, a.work), a
 	first := status.Snapshot{

@@ -30,13 +30,17 @@ type reconciler struct {
 	// brake holds back the loss of many peers at once. adopted says that it knows what the daemon found.
 	brake   mesh.Brake
 	adopted bool
+	// through takes what the brake lets through, before the host is brought to it.
+	through func(mesh.State)
 	// answers says which peers answer.
 	answers mesh.Answers
 }
 
 // newReconciler returns a reconciler that has seen nothing yet.
 func newReconciler(host Host, massRemovalDelay time.Duration) *reconciler {
-	r := &reconciler{host: host, brake: mesh.Brake{Delay: massRemovalDelay}}
+	r := &reconciler{
+		host: host, brake: mesh.Brake{Delay: massRemovalDelay}, through: func(mesh.State) {},
+	}
 	r.invalidate()
 	return r
 }
@@ -70,6 +74,7 @@ func (r *reconciler) converge(ctx context.Context, s mesh.Step) ([]mesh.Change, 
 	}
 	var want mesh.State
 	r.brake, want = r.brake.Next(s)
+	r.through(want)
 	return r.apply(ctx, want, mesh.Diff, func() { r.have, r.want, r.wanted = want, want, true })
 }
 

@@ -3,12 +3,14 @@ package agent_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/meshtest"
@@ -147,6 +149,44 @@ func TestMassRemovalAfterARestart(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
 		wantPeers(t, a)
+	})
+}
+
+// nodeNames are those of the nodes that the agent told last.
+func nodeNames(a *machine) (names []string) {
+	for _, n := range *a.nodes.Load() {
+		names = append(names, n.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Whoever goes by the nodes of the mesh goes by those that are held, also where the host cannot be brought to it.
+func TestHeldNodesAreToldOf(t *testing.T) {
+	massed(t, func(t *testing.T, api *meshtest.API, a *machine, _ mesh.State) {
+		all := []string{name(1), name(2), name(3), name(4), name(5), name(6)}
+		told := *a.nodes.Load()
+		if diff := cmp.Diff(all, nodeNames(a)); diff != "" {
+			t.Fatalf("(-want +got):\n%s", diff)
+		}
+		api.Delete(all[1:]...) // a store with the own Node alone
+		time.Sleep(4 * time.Minute)
+		synctest.Wait()
+		byKey := cmpopts.SortSlices(func(a, b mesh.Node) bool { return a.Name < b.Name })
+		if diff := cmp.Diff(told, *a.nodes.Load(), addresses, byKey); diff != "" {
+			t.Errorf("held (-before +after):\n%s", diff)
+		}
+		a.host.fail(nil, errors.New("no buffer space"))
+		api.Create(announced(9))
+		settle()
+		if diff := cmp.Diff(append(all, name(9)), nodeNames(a)); diff != "" {
+			t.Errorf("with a host that fails (-want +got):\n%s", diff)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if diff := cmp.Diff([]string{name(1), name(9)}, nodeNames(a)); diff != "" {
+			t.Errorf("given up (-want +got):\n%s", diff)
+		}
 	})
 }
 

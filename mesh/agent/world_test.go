@@ -51,6 +51,8 @@ type machine struct {
 	events agent.Teller
 	// probes are what probes of peers have found out; nil for a node that makes none.
 	probes func() status.Probes
+	// nodes are those that the agent told last.
+	nodes atomic.Pointer[[]mesh.Node]
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -119,6 +121,7 @@ func (m *machine) start() {
 		PolicyCounters:   m.policyCounters,
 		Events:           m.events,
 		Probes:           m.probes,
+		Nodes:            func(nodes []mesh.Node) { m.nodes.Store(&nodes) },
 		Link:             func() (agent.Link, error) { return agent.Link{MTU: 1420, Received: 3000, Sent: 4000}, nil },
 		KeyWritten:       func() (time.Time, error) { return time.Unix(1_700_000_000, 0), nil },
 		MassRemovalDelay: agent.DefaultMassRemovalDelay,

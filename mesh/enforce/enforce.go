@@ -30,7 +30,9 @@ type Cluster interface {
 	Synced() bool
 	// Waiting says in half a sentence what is waited for from the API server; empty while all is read and followed.
 	Waiting() string
-	// Nodes returns all Nodes of the cluster as of now, in any order, the own one included.
+	// Nodes returns the nodes that the mesh goes by, in any order, the own one included: with the addresses that it
+	// lets them have, and with those that it keeps although a list lacks them. Of a node without a name no Node has
+	// told yet. It is nil until the mesh has decided, and nothing is written before.
 	Nodes() []mesh.Node
 	// Problems returns what of the cluster's NetworkPolicies could not be read, in any order.
 	Problems() []policy.Problem

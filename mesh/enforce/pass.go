@@ -62,8 +62,8 @@ func (e *Enforcer) pass(ctx context.Context) error {
 	}
 	waiting := e.cfg.Cluster.Waiting()
 	e.report(stepLists, waitingFor(waiting))
-	if !e.cfg.Cluster.Synced() {
-		e.halt(cmp.Or(waiting, "not all lists of the API server have been read"))
+	if missing := e.unread(waiting); missing != "" {
+		e.halt(missing)
 		return nil
 	}
 	p, err := e.plan()
@@ -79,6 +79,18 @@ func (e *Enforcer) pass(ctx context.Context) error {
 	}
 	e.wrote(p, changed)
 	return nil
+}
+
+// unread says what has not been read since the start; empty for nothing.
+func (e *Enforcer) unread(waiting string) string {
+	if !e.cfg.Cluster.Synced() {
+		return cmp.Or(waiting, "not all lists of the API server have been read")
+	}
+	e.setNodes(e.newNodes())
+	if len(e.nodes) == 0 {
+		return "the mesh has not decided yet which nodes are in it"
+	}
+	return ""
 }
 
 // support tries once whether this host can keep policies at all.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/cni/gate"
+	"warren.mesh/keys"
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/nft"
 	"warren.mesh/mesh/policy"
@@ -118,6 +120,78 @@ func TestNodesWithoutTheOwnOneAreNone(t *testing.T) {
 			if got := len(w.nodes); got != want {
 				t.Errorf("%d nodes after a list of %d", got, len(nodes))
 			}
+		}
+	})
+}
+
+// Until the mesh has decided about its nodes, which a daemon that starts does from what it finds on the host, nothing
+// is written: policies that name pods of other nodes would refuse them.
+func TestNodesAreAwaited(t *testing.T) {
+	simulate(t, func(w *world) {
+		remote := pod("far", "9")
+		remote.Node, remote.Addrs = "node-b", []netip.Addr{netip.MustParseAddr("10.244.2.9")}
+		lets := isolating("db")
+		lets.Ingress = []policy.Rule{{AllPorts: true, Peers: []policy.Peer{{Pods: &policy.Selector{}}}}}
+		running(w)
+		tell := w.tell
+		w.tell = func(e *Enforcer) { tell(e); e.SetPod(remote); e.SetPolicy(lets) }
+		w.stop()
+		w.start()
+		nodes, before := w.cluster.Nodes(), w.kernel.read(policy.Table)
+		w.stop()
+		w.cluster.tell(nil)
+		w.start()
+		time.Sleep(10 * time.Minute)
+		if diff := cmp.Diff(before, w.kernel.read(policy.Table)); diff != "" || w.InForce() {
+			t.Errorf("in force: %t; (-before +after):\n%s", w.InForce(), diff)
+		}
+		_, err := w.add(attachmentOf(pod("web", "1"), "c", 4))
+		wantError(t, err, "the mesh has not decided yet which nodes are in it")
+		w.cluster.tell(nodes)
+		w.Poke()
+		synctest.Wait()
+		if diff := cmp.Diff(before, w.kernel.read(policy.Table)); diff != "" || !w.InForce() {
+			t.Errorf("in force: %t; (-before +after):\n%s", w.InForce(), diff)
+		}
+	})
+}
+
+// A node has a gateway in a block that covers its InternalIP; it has those of its addresses that the mesh lets it have.
+// One without a name, which a daemon has found on its host, counts with its ranges and gateways.
+func TestNodesOfTheMesh(t *testing.T) {
+	simulate(t, func(w *world) {
+		p := isolating("db")
+		p.Ingress = []policy.Rule{{AllPorts: true, Peers: []policy.Peer{
+			{Block: &policy.Block{CIDR: netip.MustParsePrefix("192.0.2.2/32")}},
+		}}}
+		running(w)
+		w.SetPolicy(p)
+		gateways := func() (n int) {
+			for what := range w.kernel.read(policy.Table) {
+				if strings.Contains(what, "10.244.2.1") {
+					n++
+				}
+			}
+			return n
+		}
+		time.Sleep(time.Second)
+		if gateways() != 1 {
+			t.Errorf("the gateway of node-b is in %d sets", gateways())
+		}
+		nameless := node("", 2)
+		nameless.PublicKey = keys.Public{1}
+		w.cluster.tell([]mesh.Node{node("node-a", 1), nameless})
+		w.Poke()
+		synctest.Wait()
+		if gateways() != 1 {
+			t.Errorf("the gateway of a node without a name is in %d sets", gateways())
+		}
+		nameless.NodeIPs = nil
+		w.cluster.tell([]mesh.Node{node("node-a", 1), nameless})
+		w.Poke()
+		synctest.Wait()
+		if gateways() != 0 {
+			t.Errorf("the gateway of a node without the address is in %d sets", gateways())
 		}
 	})
 }

@@ -441,6 +441,13 @@ func (c *cluster) Problems() []policy.Problem {
 	return []policy.Problem{{Kind: "NetworkPolicy", Namespace: "shop", Name: "odd", Field: "spec", Reason: "it is odd"}}
 }
 
+// tell has Nodes return others.
+func (c *cluster) tell(nodes []mesh.Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes = nodes
+}
+
 func (c *cluster) set(synced bool, waiting string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"warren.mesh/cni/gate"
-	"warren.mesh/mesh"
 	"warren.mesh/mesh/nft"
 	"warren.mesh/mesh/policy"
 	"warren.mesh/mesh/ports"
@@ -43,12 +42,9 @@ func (e *Enforcer) plan() (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	// The cluster is asked without mu: it may hold a lock of its own while it hands something over.
-	nodes := e.newNodes()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.batch = batch{}
-	e.setNodes(nodes)
 	p := plan{changes: e.changes, settled: settle(e.held, e.known)}
 	e.give(p.settled.pods)
 	p.ports = ports.Layout(bridge, p.settled.ports)
@@ -74,44 +70,6 @@ func (e *Enforcer) give(pods map[podKey]policy.Attached) {
 			e.cfg.Index.Attach(pod)
 			e.given[key] = pod
 		}
-	}
-}
-
-// newNodes returns the nodes, and nil if they have not changed.
-func (e *Enforcer) newNodes() []mesh.Node {
-	e.mu.Lock()
-	changed := e.known.nodesChanged
-	e.known.nodesChanged = false
-	e.mu.Unlock()
-	if !changed {
-		return nil
-	}
-	return e.cfg.Cluster.Nodes()
-}
-
-// setNodes tells the index of the nodes. A list without the own Node is that of an API server which has lost its store,
-// and says nothing. Call it with mu held.
-func (e *Enforcer) setNodes(nodes []mesh.Node) {
-	if !slices.ContainsFunc(nodes, func(n mesh.Node) bool { return n.Name == e.cfg.Node }) {
-		return
-	}
-	gone := maps.Clone(e.nodes)
-	for _, n := range nodes {
-		now := policy.Node{Name: n.Name, InternalIPs: n.NodeIPs, PodCIDRs: n.PodCIDRs}
-		for _, cidr := range n.PodCIDRs {
-			now.Gateways = append(now.Gateways, mesh.Gateway(cidr))
-		}
-		delete(gone, n.Name)
-		old, ok := e.nodes[n.Name]
-		if ok && slices.Equal(old.InternalIPs, now.InternalIPs) && slices.Equal(old.PodCIDRs, now.PodCIDRs) {
-			continue
-		}
-		e.cfg.Index.SetNode(now)
-		e.nodes[n.Name] = now
-	}
-	for name := range gone {
-		e.cfg.Index.DeleteNode(name)
-		delete(e.nodes, name)
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"warren.mesh/mesh"
 	"warren.mesh/mesh/kube/policies"
 	"warren.mesh/mesh/policy"
 )
@@ -128,9 +127,6 @@ func (m *PolicyMirror) confirm(ctx context.Context) error {
 // Synced reports whether everything has been read in full since the start. Once true, it stays true. Before that, the
 // sink holds a part of the cluster, by which nobody should act.
 func (m *PolicyMirror) Synced() bool { return m.mirror.Synced() && m.cluster.Synced() }
-
-// Nodes returns what Cluster.Nodes returns.
-func (m *PolicyMirror) Nodes() []mesh.Node { return m.cluster.Nodes() }
 
 // Waiting returns what the mirror waits for, as half a sentence, as Cluster.Waiting does. It is empty while everything
 // has been read and is being watched. What the Cluster waits for is not said a second time: one API server that is away
