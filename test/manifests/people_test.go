@@ -63,8 +63,7 @@ func testPeople(t *testing.T, l *lab.Lab) {
 			}
 		}
 	}
-	view := []string{"get nodes", "list nodes", "get pods", "list pods", "get events", "list events",
-		"get services", "list services"}
+	view := []string{"get nodes", "list nodes", "get pods", "list pods", "get services", "list services"}
 	want := map[string][]string{
 		"viewer in kube-system": view, "viewer in default": view,
 		"debugger in kube-system": {"get pods", "list pods", "get pods/exec", "create pods/exec"},
