@@ -71,6 +71,19 @@ func TestStatusFindings(t *testing.T) {
 			name := nodeobject.Annotation("pod-cidrs")
 			f.nodes[4].Annotations[name] = f.nodes[3].Annotations[name]
 		}, "node-4: pod-cidrs: "},
+		// The eldest decides conflicts, and a daemon that cannot be in the mesh itself tells nothing of others.
+		"conflict, and the eldest has no address": {func(f *fakeAPI) {
+			name := nodeobject.Annotation("pod-cidrs")
+			f.nodes[4].Annotations[name] = f.nodes[3].Annotations[name]
+			f.nodes[0].Status.Addresses = nil
+		}, "FAIL nodes 2 node-0: node-ips: waiting for a node address: status.addresses of node node-0 has no usable " +
+			"InternalIP; node-4: pod-cidrs: "},
+		"conflict, and the eldest has two ranges": {func(f *fakeAPI) {
+			name := nodeobject.Annotation("pod-cidrs")
+			f.nodes[4].Annotations[name] = f.nodes[3].Annotations[name]
+			f.nodes[0].Spec.PodCIDRs = append(f.nodes[0].Spec.PodCIDRs, "10.9.0.0/24")
+		}, "FAIL nodes 2 node-0: pod-cidrs: pod CIDR of node node-0: 10.9.0.0/24 is the second of its address " +
+			"family, one is allowed; node-4: pod-cidrs: "},
 		"unanswered": {func(f *fakeAPI) {
 			f.answer = func(pod string, command []string) []byte {
 				return []byte(strings.ReplaceAll(string(wellAnswer(t, pod)), "connected", "unanswered"))

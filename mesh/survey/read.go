@@ -67,14 +67,37 @@ func (r *Reader) nodes(ctx context.Context) (all []status.ClusterNode, problems 
 			for i := range page.Items {
 				node, member, self := summary(&page.Items[i])
 				all, members = append(all, node), append(members, member)
-				if node.Announced && (eldest.Name == "" || elder(self, eldest)) {
+				if !node.Announced {
+					continue
+				}
+				if wrong := wrongWith(self); len(wrong) > 0 {
+					problems = append(problems, wrong...)
+				} else if eldest.Name == "" || elder(self, eldest) {
 					eldest = self
 				}
 			}
 			return page.Continue
 		})
 	slices.SortFunc(all, func(a, b status.ClusterNode) int { return cmp.Compare(a.Name, b.Name) })
-	return all, problemsOf(eldest, members), err
+	problems = append(problems, problemsOf(eldest, members)...)
+	slices.SortFunc(problems, func(a, b mesh.Problem) int {
+		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Reason, b.Reason))
+	})
+	return all, slices.Compact(problems), err
+}
+
+// wrongWith returns why a Node that has announced itself can be in no mesh now, as its own daemon says; none if it can.
+// What its daemon would say of others is not known.
+func wrongWith(self mesh.Self) []mesh.Problem {
+	_, problems, err := mesh.Desired(mesh.Defaults(), self, nil)
+	if err == nil {
+		return nil
+	}
+	field := mesh.FieldPodCIDRs
+	if errors.Is(err, mesh.ErrWaiting) && len(self.PodCIDRs) > 0 {
+		field = mesh.FieldNodeIPs
+	}
+	return append(problems, mesh.Problem{Node: self.Name, Field: field, Reason: err.Error()})
 }
 
 // summary copies what matters of a Node, so that the object can be freed.
@@ -97,8 +120,9 @@ func elder(a, b mesh.Self) bool {
 	return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.UID, b.UID)) < 0
 }
 
-// problemsOf returns what the eldest Node's daemon would say of the others: it wins every conflict, so it says of each
-// what all say. Without cluster CIDRs, which no Node has, the core takes all pod CIDRs for the cluster's.
+// problemsOf returns what the daemon of the eldest Node would say of the others, of those with which nothing is wrong:
+// it wins every conflict but those with elder ones, so it says of each what all say. Without cluster CIDRs, which no
+// Node has, the core takes all pod CIDRs for the cluster's.
 func problemsOf(eldest mesh.Self, members []mesh.Node) []mesh.Problem {
 	if eldest.Name == "" {
 		var all []mesh.Problem
