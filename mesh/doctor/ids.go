@@ -85,7 +85,8 @@ var entries = []Entry{
 	{ClusterCIDRs, "cluster CIDRs hold all pod CIDRs, and nothing else",
 		"set --cluster-cidrs (WARREN_CLUSTER_CIDRS) to kube-controller-manager's --cluster-cidr", OnBoth},
 	{GuardUnaltered, "guard's table is in force and unaltered",
-		"find out who changes the nftables table inet warren; the daemon mends it within a second", OnNode},
+		"find out who changes the nftables table inet warren; the daemon mends it within a second, unless /readyz " +
+			"says that nft crashed: then do what that says", OnNode},
 	{GuardDrops, "guard drops nothing",
 		"see which counter grows: nft list counters table inet warren; each is explained in the runbook", OnNode},
 	{Backend, "WireGuard is the kernel's where it could be",

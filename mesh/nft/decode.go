@@ -3,6 +3,7 @@ package nft
 import (
 	"bytes"
 	"encoding/binary"
+	"iter"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -37,14 +38,26 @@ func parseRule(m netlink.Message) (r SimpleRule, chain string, ok bool) {
 
 // commentIn returns the comment in an object's user data, which has that type there; empty where there is none.
 func commentIn(data []byte, commentType byte) string {
-	for len(data) >= 2 && len(data) >= 2+int(data[1]) {
-		kind, value := data[0], data[2:2+int(data[1])]
+	for kind, value := range userData(data) {
 		if kind == commentType {
 			return cString(value)
 		}
-		data = data[2+len(value):]
 	}
 	return ""
+}
+
+// userData are an object's user data, by type: libnftnl's attributes, with a byte each for type and length. It ends
+// where a value is cut off.
+func userData(data []byte) iter.Seq2[byte, []byte] {
+	return func(yield func(byte, []byte) bool) {
+		for len(data) >= 2 && len(data) >= 2+int(data[1]) {
+			kind, value := data[0], data[2:2+int(data[1])]
+			if !yield(kind, value) {
+				return
+			}
+			data = data[2+len(value):]
+		}
+	}
 }
 
 func cString(b []byte) string {

@@ -90,7 +90,7 @@ func (t *Table) Counters(ctx context.Context) (map[string]uint64, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list counters of nftables table %v: %w", t.ID, err)
+		return nil, fmt.Errorf("list counters of nftables table %v: %w", t.ID, explained(err))
 	}
 	packets := make(map[string]uint64, len(counters))
 	for _, c := range counters {
@@ -110,6 +110,6 @@ func (t *Table) deletion() *knftables.Transaction {
 func (t *Table) run(ctx context.Context, tx *knftables.Transaction) error {
 	return t.own.record(func() error {
 		t.written()
-		return t.nft.Run(ctx, tx)
+		return explained(t.nft.Run(ctx, tx))
 	})
 }

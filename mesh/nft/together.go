@@ -94,7 +94,7 @@ func runTogether(ctx context.Context, tables []*Table, transactions []*knftables
 		nft := exec.CommandContext(ctx, "nft", "-f", "-")
 		nft.Stdin, nft.Stderr = &input, &complaints
 		if err := nft.Run(); err != nil {
-			return fmt.Errorf("nft: %w: %s", err, complaints.String())
+			return explained(fmt.Errorf("nft: %w: %s", err, complaints.String()))
 		}
 		return nil
 	})
@@ -113,7 +113,7 @@ func recorded(tables []*Table, run func() error) error {
 func (t *Table) Check(ctx context.Context, l Layout) error {
 	tx := t.deletion()
 	l.write(tx)
-	return t.nft.Check(ctx, tx)
+	return explained(t.nft.Check(ctx, tx))
 }
 
 // Empty reports whether the change changes nothing.

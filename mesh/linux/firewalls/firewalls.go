@@ -43,8 +43,8 @@ const (
 )
 
 // Pass lets the mesh pass iptables' chains where they drop what nobody has let in, and returns what it changed, and
-// what else may drop the mesh's packets, each with the command that mends it. It reads a rule list only of chains that
-// matter. It works in the calling thread's network namespace.
+// what else may drop the mesh's packets, or keeps warren from writing its tables, each with what mends it. It reads a
+// rule list only of chains that matter. It works in the calling thread's network namespace.
 func (f *Firewalls) Pass(ctx context.Context) (changed, doubts []string, err error) {
 	all, err := nft.BaseChains()
 	if err != nil {
@@ -69,6 +69,12 @@ func (f *Firewalls) Pass(ctx context.Context) (changed, doubts []string, err err
 	for _, x := range legacy {
 		doubts = append(doubts, x.String())
 	}
+	unreadable, failed := nft.UnreadableSets()
+	for _, s := range unreadable {
+		watched[s.ID] = true
+		doubts = append(doubts, s.String())
+	}
+	errs = append(errs, failed)
 	f.mu.Lock()
 	f.watched, f.chains = watched, chains
 	f.mu.Unlock()

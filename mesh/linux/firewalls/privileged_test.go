@@ -10,6 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/mesh/nft"
+	"warren.mesh/test/lab/artifact"
+	"warren.mesh/test/lab/debian13"
 	"warren.mesh/test/lab/namespace"
 )
 
@@ -283,6 +286,33 @@ iptables-nft -F HERE
 				t.Errorf("after the remedy: %q, %v", doubts, err)
 			}
 		})
+	}
+}
+
+// TestPrivilegedUnreadable: a set that a newer nft has written, and that crashes warren's, is said until it is gone.
+func TestPrivilegedUnreadable(t *testing.T) {
+	meshtest.Privileged(t)
+	cache, err := artifact.DefaultDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer, err := debian13.NFT(t.Context(), artifact.Cache{Dir: cache, Progress: t.Logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	namespace.Enter(t)
+	namespace.Run(t, newer+"/nft add table inet fw\n"+newer+"/nft add set inet fw banned { type ipv4_addr; }")
+	f := testFirewalls()
+	_, doubts, err := f.Pass(t.Context())
+	if err != nil || len(doubts) != 1 || !strings.HasPrefix(doubts[0], "set banned of nftables table inet fw crashes") {
+		t.Errorf("said %q, %v", doubts, err)
+	}
+	if !f.Concerns(nft.ID{Family: "inet", Name: "fw"}, "", "") {
+		t.Error("that the table goes is no concern")
+	}
+	namespace.Run(t, newer+"/nft delete set inet fw banned")
+	if _, doubts, err := f.Pass(t.Context()); err != nil || len(doubts) > 0 {
+		t.Errorf("without the set: %q, %v", doubts, err)
 	}
 }
 

@@ -1,0 +1,99 @@
+package nft
+
+import (
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// A command that crashed is told from one that was killed.
+func TestCrash(t *testing.T) {
+	for signal, want := range map[string]bool{"SEGV": true, "ABRT": true, "KILL": false, "TERM": false} {
+		t.Run(signal, func(t *testing.T) {
+			dir := t.TempDir()
+			script := `#!/bin/sh
+case "$*" in
+*--version*) echo "nftables v1.0.6 (Lester Gooch #5)" ;;
+*--check*) ;;
+*) kill -s ` + signal + ` $$ ;;
+esac
+`
+			if err := os.WriteFile(filepath.Join(dir, "nft"), []byte(script), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+			table, err := Open(guardID, func() {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			errs := map[string]error{"replace": table.Replace(t.Context(), Layout{ID: guardID})}
+			errs["edit"] = table.Edit(t.Context(), []Element{{Set: "s", Key: []string{"192.0.2.1"}}}, nil)
+			errs["delete"] = table.Delete(t.Context())
+			_, errs["counters"] = table.Counters(t.Context())
+			other := ID{Family: "bridge", Name: "warren"}
+			beside, err := Open(other, func() {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			errs["together"] = Together(t.Context(), Change{Table: table, Layout: &Layout{ID: guardID}},
+				Change{Table: beside, Layout: &Layout{ID: other}})
+			for what, err := range errs {
+				if err == nil || errors.Is(err, ErrCrashed) != want {
+					t.Errorf("%s: %v; crashed: %t, want %t", what, err, !want, want)
+				}
+			}
+		})
+	}
+}
+
+// The user data are those that the two versions write into the kernel; 1.0.6 was tried with each.
+func TestUnreadable(t *testing.T) {
+	const typeof = "03 14 00 04 07000000 01 0c 00 04 0c000000 01 04 0b000000"
+	const concatenated = "00 04 00000000 03 12 00 04 0d000000 01 0a 00000004 04 000000 01 00"
+	for name, c := range map[string]struct {
+		data string
+		want bool
+	}{
+		"none":                         {"", false},
+		"1.0.6, type":                  {"00 04 02000000", false},
+		"1.0.6, typeof":                {"00 04 02000000" + typeof, false},
+		"1.1.3, type":                  {"00 04 02000000 03 08 00 04 04000000 01 00", true},
+		"1.1.3, typeof":                {"00 04 02000000" + typeof, false},
+		"1.1.3, concatenated types":    {concatenated, false},
+		"1.1.3, typeof with verdicts":  {typeof + "04 08 00 04 01000000 01 00", false},
+		"1.1.3, a value of a type":     {concatenated + "04 08 00 04 04000000 01 00", true},
+		"cut off":                      {"00 04 02000000 03 08 00 04 04", false},
+		"an expression without a type": {"03 02 01 00", false},
+	} {
+		data, err := hex.DecodeString(strings.ReplaceAll(c.data, " ", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := unreadable(data); got != c.want {
+			t.Errorf("%s: unreadable: %t, want %t", name, got, c.want)
+		}
+	}
+}
+
+// Of others' tables that concern nobody, a set that nft cannot read matters all the same.
+func TestUnreadableSetMatters(t *testing.T) {
+	for want, data := range []string{"\x00\x04\x02\x00\x00\x00", "\x03\x08\x00\x04\x04\x00\x00\x00\x01\x00"} {
+		told := 0
+		e := newTableEvents(nil, nil)
+		e.matters, e.othersChanged = func(ID, string, string) bool { return false }, func() { told++ }
+		attributes := netlink.NewAttributeEncoder()
+		attributes.String(unix.NFTA_SET_TABLE, "t")
+		attributes.Bytes(unix.NFTA_SET_USERDATA, []byte(data))
+		e.add(withAttributes(unix.NFT_MSG_NEWSET, unix.NFPROTO_INET, attributes))
+		e.add(endOf(7))
+		if told != want {
+			t.Errorf("user data %x: told %d times, want %d", data, told, want)
+		}
+	}
+}
