@@ -27,7 +27,9 @@ type host struct {
 	gate chan struct{}
 	// handshakes is how many calls of InitiateHandshakes are under way.
 	handshakes atomic.Int32
-	reads      leakReads
+	// silent says that the device does not answer who reads its peers.
+	silent atomic.Bool
+	reads  leakReads
 }
 
 // leakReads counts the calls of Leaks, and can hold them up and make them fail.
@@ -83,7 +85,11 @@ func (h *host) Watch(ctx context.Context, poke func(), seen func([]mesh.PeerStat
 	if h.watchErr != nil {
 		return h.watchErr
 	}
-	return h.Kernel.Watch(ctx, poke, seen)
+	return h.Kernel.Watch(ctx, poke, func(statuses []mesh.PeerStatus) {
+		if !h.silent.Load() {
+			seen(statuses)
+		}
+	})
 }
 
 func (h *host) UnderlayMTU(own, peers []netip.Addr) (int, error) {

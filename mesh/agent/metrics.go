@@ -97,8 +97,7 @@ func (m statusMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(peersDesiredDesc, float64(s.Peers.Desired))
 	gauge(peersProgrammedDesc, float64(s.Peers.Programmed))
 	gauge(peersHeldDesc, float64(s.Peers.Held))
-	gauge(peersUnansweredDesc, float64(s.Peers.Unanswered))
-	collectPeers(gauge, m.readings.latest())
+	collectPeers(gauge, m.readings.latest(), s.Peers.Unanswered)
 	counter(turnsDesc, s.Peers.Turns)
 	gauge(cniEffectiveDesc, one(s.Pods.Effective))
 	gauge(strayPodsDesc, float64(len(s.Pods.Strays)))
@@ -118,8 +117,12 @@ type gaugeFunc = func(desc *prometheus.Desc, value float64, labels ...string)
 // maxUnanswered bounds how many unanswered peers have a series.
 const maxUnanswered = 8
 
-// collectPeers makes the gauges of the peers' states.
-func collectPeers(gauge gaugeFunc, reading status.Reading) {
+// collectPeers makes the gauges of the peers' states. There are none while nobody knows them.
+func collectPeers(gauge gaugeFunc, reading status.Reading, unanswered int) {
+	if reading.At.IsZero() {
+		return
+	}
+	gauge(peersUnansweredDesc, float64(unanswered))
 	for state, n := range reading.Count() {
 		gauge(peersDesc, float64(n), string(state))
 	}

@@ -26,10 +26,18 @@ func (r *readings) add(wanted []mesh.Peer, statuses []mesh.PeerStatus) {
 	}
 }
 
-// latest returns the last reading; its time is zero before the first.
+// outdated is how long a reading counts. The device is read every five seconds at least, so an older one says that it
+// does not answer, or that a pass changes the host for longer than this.
+const outdated = time.Minute
+
+// latest returns the last reading, or the zero value before the first and where the last is outdated: nobody knows how
+// the peers fare then, and sessions that were good once may be over.
 func (r *readings) latest() status.Reading {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if time.Since(r.last.At) > outdated {
+		return status.Reading{}
+	}
 	return r.last
 }
 

@@ -94,6 +94,34 @@ func TestSilentPeerOfADeviceThatFails(t *testing.T) {
 	})
 }
 
+// How the peers of a device fare that does not answer any more is not known: a minute later nothing says that they are
+// connected.
+func TestPeersOfASilentDevice(t *testing.T) {
+	cluster(t, 2, func(t *testing.T, _ *meshtest.API, machines []*machine) {
+		a, b := machines[0], machines[1]
+		a.host.Handshake(b.key, nowhere, time.Now())
+		settle()
+		wantMetrics(t, a, `warren_peers{state="connected"} 1`, "warren_peers_unanswered 0")
+		a.host.silent.Store(true)
+		time.Sleep(time.Minute)
+		wantMetrics(t, a, `warren_peers{state="connected"} 1`)
+		time.Sleep(2 * time.Second)
+		if _, body := a.get("/metrics"); strings.Contains(body, "warren_peers{") ||
+			strings.Contains(body, "warren_peers_unanswered") {
+			t.Errorf("the device was not read for a minute, and the metrics are\n%s", body)
+		}
+		if r := a.agent.Report(); !r.ObservedAt.IsZero() || len(r.Peers) > 0 || r.Status == nil {
+			t.Errorf("the device was not read for a minute, and the report is %+v", r)
+		}
+		a.host.silent.Store(false)
+		settle()
+		wantMetrics(t, a, `warren_peers{state="connected"} 1`, "warren_peers_unanswered 0")
+		if r := a.agent.Report(); r.ObservedAt.IsZero() || len(r.Peers) != 1 {
+			t.Errorf("the device answers again, and the report is %+v", r)
+		}
+	})
+}
+
 // A pass that takes long is not waited for, and the peer is not forgotten.
 func TestSilentPeerDuringALongPass(t *testing.T) {
 	cluster(t, 2, func(t *testing.T, _ *meshtest.API, machines []*machine) {

@@ -182,6 +182,24 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// While the device is not read nobody knows whether a node with a problem is a peer, nor what the peers do.
+func TestDeviceNotRead(t *testing.T) {
+	n := wellNode()
+	list := []mesh.Problem{{Node: "node-b", Field: mesh.FieldEndpoint, Reason: "bad"}}
+	update(&n, func(s status.Snapshot) status.Snapshot { return s.WithProblems(list, now) })
+	n.Report.Peers, n.Report.ObservedAt = nil, time.Time{}
+	unknown := map[doctor.ID]bool{}
+	for _, c := range view.NotWell(doctor.CheckNode(n)) {
+		unknown[doctor.ID(c.ID)] = true
+		if c.Result != view.Unknown {
+			t.Errorf("%+v, want unknown", c)
+		}
+	}
+	if !unknown[doctor.NodesInMesh] || !unknown[doctor.Sessions] {
+		t.Errorf("unknown are %v", unknown)
+	}
+}
+
 // A peer that roamed is behind NAT, and needs a keepalive; another endpoint that it announces is not roaming.
 func TestRoamed(t *testing.T) {
 	n := wellNode()

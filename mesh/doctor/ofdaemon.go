@@ -69,6 +69,8 @@ func (n Node) inMesh() found {
 		switch {
 		case p.Field == mesh.FieldPodCIDRs:
 			continue // see clusterCIDRs
+		case n.Report.ObservedAt.IsZero():
+			f.result = view.Unknown // who is a peer
 		case !peers[p.Node]:
 			f.result = view.Fail
 		case f.result == view.OK:

@@ -135,8 +135,10 @@ func (d ClusterDocument) reachable() Check {
 	if len(d.Reports) == 0 {
 		return d.noneRead("reachable")
 	}
+	read := slices.Sorted(maps.Keys(d.Reports))
+	unread := slices.IndexFunc(read, func(name string) bool { return d.Reports[name].ObservedAt.IsZero() })
 	bad, idle, peers := map[string][]string{}, map[string]bool{}, map[string]bool{}
-	for _, from := range slices.Sorted(maps.Keys(d.Reports)) {
+	for _, from := range read {
 		for _, p := range d.Reports[from].Peers {
 			name := NameOf(p)
 			peers[name] = true
@@ -154,7 +156,11 @@ func (d ClusterDocument) reachable() Check {
 		details = append(details, name+" unanswered by "+First(bad[name], ", "))
 	}
 	c := count("reachable", len(peers), details)
-	if c.Result == OK && len(idle) > 0 {
+	switch {
+	case c.Result != OK:
+	case unread >= 0:
+		c.Result, c.Detail = Unknown, read[unread]+": "+notRead
+	case len(idle) > 0:
 		c.Detail = fmt.Sprintf("%d idle: nothing goes to them, so nothing tells whether they answer", len(idle))
 	}
 	return c

@@ -46,10 +46,13 @@ func checkDaemon(s *status.Snapshot) []Check {
 	return append(checks, nodes)
 }
 
+// notRead says why nothing is known of the peers: the daemon forgets what it read a minute ago.
+const notRead = "the device has not been read in the last minute"
+
 // CheckPeers looks at the peers' states. A report without peers of a node that should have some was not read.
 func CheckPeers(r status.Report) Check {
 	if r.ObservedAt.IsZero() {
-		return Check{Name: "peers", Result: Unknown, Detail: "the device has not been read"}
+		return Check{Name: "peers", Result: Unknown, Detail: notRead}
 	}
 	bad := map[mesh.PeerState][]string{}
 	for _, p := range r.Peers {
@@ -117,7 +120,11 @@ func WriteNode(w io.Writer, f Format, r status.Report, checks []Check) error {
 	default:
 		lines.Add("%s", head(r))
 		writeChecks(lines, checks)
-		lines.Add("Source: %s, read at %s.", r.Source, r.ObservedAt.UTC().Format("2006-01-02 15:04:05Z"))
+		read := notRead
+		if !r.ObservedAt.IsZero() {
+			read = "read at " + r.ObservedAt.UTC().Format("2006-01-02 15:04:05Z")
+		}
+		lines.Add("Source: %s, %s.", r.Source, read)
 	}
 	return lines.Err()
 }

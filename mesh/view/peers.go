@@ -74,6 +74,10 @@ func writePeers(lines *Lines, f Format, r status.Report) {
 }
 
 func writePeerTable(lines *Lines, wide bool, r status.Report) {
+	if r.ObservedAt.IsZero() {
+		lines.Add("How the peers fare is not known: %s.", notRead)
+		return
+	}
 	head := []string{"NODE", "STATE", "HANDSHAKE", "ENDPOINT", "RX", "TX", "RTT", "LOSS", "PATH-MTU"}
 	if wide {
 		head = append(head, "ANNOUNCED", "KEEPALIVE", "PUBLIC-KEY", "ALLOWED-IPS")

@@ -129,6 +129,27 @@ Source: daemon, read at 2026-11-28 03:00:00Z.
 	}
 }
 
+// What was not read lately is said in the place of what was known once, of a node and of the cluster.
+func TestDeviceThatWasNotRead(t *testing.T) {
+	d := document()
+	r := d.Reports["node-a"].Report
+	r.Peers, r.ObservedAt = nil, time.Time{}
+	d.Reports["node-a"] = view.NodeDocument{Report: r}
+	want(t, `
+How the peers fare is not known: the device has not been read in the last minute.
+`, written(t, func(b *strings.Builder) error { return view.WritePeers(b, view.Text, r) }))
+	const foot = "\nSource: daemon, the device has not been read in the last minute.\n"
+	node := written(t, func(b *strings.Builder) error { return view.WriteNode(b, view.Text, r, view.CheckNode(r)) })
+	if !strings.HasSuffix(node, foot) {
+		t.Errorf("no %q at the end of\n%s", foot, node)
+	}
+	for _, c := range view.CheckCluster(d) {
+		if c.Name == "reachable" && (c.Result != view.Unknown || !strings.HasPrefix(c.Detail, "node-a: the device")) {
+			t.Errorf("%+v, want unknown", c)
+		}
+	}
+}
+
 // Without a daemon nothing that it alone knows is well, and the status says so.
 func TestNodeWithoutDaemon(t *testing.T) {
 	r := report()
@@ -178,7 +199,7 @@ func TestCheckNode(t *testing.T) {
 		},
 		"device not read": {
 			func(r *status.Report) { r.Peers, r.ObservedAt = nil, time.Time{} },
-			view.Check{Name: "peers", Result: view.Unknown, Detail: "the device has not been read"},
+			view.Check{Name: "peers", Result: view.Unknown, Detail: "the device has not been read in the last minute"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
