@@ -44,6 +44,9 @@ type Host interface {
 	PolicySupport(ctx context.Context) error
 	// Bridge returns the pods' bridge with all of its ports; its name alone while there is none.
 	Bridge() (ports.Bridge, error)
+	// Isolated returns which addresses the table of policies isolates: elements of the sets "clients4" and "clients6"
+	// for egress, "servers4" and "servers6" for ingress. None where there is no table.
+	Isolated(ctx context.Context) ([]nft.Element, error)
 	// SyncTables makes the two tables what the layouts say, and writes nothing if they are.
 	SyncTables(ctx context.Context, ports, policy nft.Layout) (changed bool, err error)
 	// EditTables changes the tables. tightens says that something is withdrawn: what was let through is judged anew.
@@ -142,7 +145,10 @@ type Enforcer struct {
 
 	// The worker alone touches what follows.
 	supported bool
+	start     start
 	nodes     map[string]policy.Node
+	// nameless is how many of the nodes no Node has told of yet.
+	nameless int
 	// written is the table of ports as it was last written.
 	written nft.Layout
 }

@@ -29,8 +29,12 @@ func (e *Enforcer) setNodes(nodes []mesh.Node) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.nameless = 0
 	gone := maps.Clone(e.nodes)
 	for _, n := range nodes {
+		if n.Name == "" {
+			e.nameless++
+		}
 		now := policyNode(n)
 		delete(gone, now.Name)
 		old, ok := e.nodes[now.Name]

@@ -20,6 +20,7 @@ const (
 	stepAdoption status.Step = "policy adoption"
 	stepSupport  status.Step = "policy support"
 	stepLists    status.Step = "policy lists"
+	stepStart    status.Step = "policy start"
 	stepTables   status.Step = "policy tables"
 	stepWatch    status.Step = "policy watch"
 	stepProblems status.Step = "policy problems"
@@ -38,7 +39,7 @@ func (e *Enforcer) work(ctx context.Context, resync bool) loop.Next {
 	err := e.pass(ctx)
 	e.count()
 	// An ADD does not wait for a rest: batches bound how often the cluster's events are written.
-	return loop.Next{Restless: true, Failed: err != nil && ctx.Err() == nil}
+	return loop.Next{Restless: true, Failed: err != nil && ctx.Err() == nil, Due: []time.Time{e.start.next}}
 }
 
 // takes returns zero if the pass takes what has come, or else when one should.
@@ -66,8 +67,21 @@ func (e *Enforcer) pass(ctx context.Context) error {
 		e.halt(missing)
 		return nil
 	}
+	if time.Now().Before(e.start.next) {
+		e.halt(e.start.reason)
+		return nil
+	}
 	p, err := e.plan()
-	changed := false
+	held, changed := "", false
+	if err == nil {
+		held, err = e.holdsStart(ctx, p, waiting != "")
+	}
+	e.report(stepStart, waitingFor(held))
+	if held != "" {
+		e.dirty.Store(true)
+		e.halt(held)
+		return nil
+	}
 	if err == nil {
 		changed, err = e.write(ctx, p)
 	}

@@ -279,6 +279,16 @@ func (k *kernel) wait(ctx context.Context) error {
 	}
 }
 
+func (k *kernel) Isolated(context.Context) (all []nft.Element, err error) {
+	for what := range k.read(policy.Table) {
+		fields := strings.Split(strings.TrimPrefix(what, "element "), "\x00")
+		if strings.HasPrefix(fields[0], "clients") || strings.HasPrefix(fields[0], "servers") {
+			all = append(all, nft.Element{Set: fields[0], Key: []string{fields[2]}})
+		}
+	}
+	return all, nil
+}
+
 func (k *kernel) SyncTables(ctx context.Context, ports, policies nft.Layout) (changed bool, err error) {
 	if err := k.wait(ctx); err != nil {
 		return false, err

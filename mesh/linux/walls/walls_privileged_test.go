@@ -113,6 +113,13 @@ func TestPrivilegedSync(t *testing.T) {
 	syncs(t, w, both, 1)
 	syncs(t, w, both, 0)
 	syncs(t, reopen(t), both, 0)
+	isolated, err := reopen(t).Isolated(t.Context())
+	want := []nft.Element{
+		{Set: "servers4", Key: []string{"10.244.1.3"}}, {Set: "servers6", Key: []string{"fd00:10:244:1::3"}},
+	}
+	if diff := cmp.Diff(want, isolated); diff != "" || err != nil {
+		t.Errorf("isolated: %v (-want +got):\n%s", err, diff)
+	}
 	for _, step := range []struct {
 		in   policy.Input
 		want uint32
