@@ -22,6 +22,8 @@ type target struct {
 	outward traffic.Flows
 	// before is the snapshot of the node when its mesh was whole.
 	before map[string][]string
+	// intruder sends plain text to the node. It is the zero value where the test has none.
+	intruder intruder
 }
 
 func newTarget(t *testing.T) *target {
@@ -38,11 +40,13 @@ func newTarget(t *testing.T) *target {
 	return tg
 }
 
-// Whatever breaks on a node, and whether or not anybody repairs it, nothing of the mesh leaves in plain text.
+// Whatever breaks on a node, and whether or not anybody repairs it, nothing of the mesh leaves in plain text. Unless the
+// guard itself is gone, nothing comes in either.
 func TestPrivilegedFailures(t *testing.T) {
 	meshtest.Privileged(t)
 	t.Parallel()
 	tg := newTarget(t)
+	tg.intruder = tg.scene.intruder(t)
 	for _, f := range failures() {
 		t.Run("unattended/"+f.name(), func(t *testing.T) { tg.unattended(t, f) })
 	}
@@ -67,6 +71,9 @@ func (tg *target) unattended(t *testing.T, f failure) {
 	if mesh := slices.ContainsFunc(f, func(one fault) bool { return one.name != flushed.name }); mesh && arrived > 0 {
 		t.Errorf("%d packets have arrived although the mesh was broken: the scene is not what the test is about",
 			arrived)
+	}
+	if !f.has(flushed) {
+		tg.intruder.wantNoneIn(t)
 	}
 	if f.has(killed) {
 		tg.node.StartDevice(t)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -15,32 +16,53 @@ import (
 	"warren.mesh/test/lab/traffic"
 )
 
-// injected is in every packet that wantNoneIn puts on the underlay.
+// injected is in every packet that an intruder puts on the underlay.
 const injected = "injected in plain text"
 
 // wantNoneIn injects plain text on the underlay at node1, to its pods and gateway address, to remote pods and another
 // node's address, and wants every packet to be dropped and counted: no pod gets any, and no node sends any on.
 func (s *scene) wantNoneIn(t *testing.T) {
 	t.Helper()
-	arrived := s.watchPods(t)
-	n := s.Node(1)
-	plain, spoofed := s.intrusions(t)
+	i := s.intruder(t)
 	before := firewallCounts(t, s.Lab)
-	s.Inject(t, n, plain...)
-	s.Inject(t, n, spoofed...)
+	i.wantNoneIn(t)
+	before.wantSame(t, s.Lab, "node1 plain-to-pod", "node1 spoofed-on-underlay")
+}
+
+// intruder is somebody on the underlay who sends to a scene's first node.
+type intruder struct {
+	of             *scene
+	plain, spoofed []packet.Frame
+	// arrived are captures of what comes in at each pod.
+	arrived []*capture.Capture
+}
+
+// intruder needs a mesh that is whole, which may break afterwards.
+func (s *scene) intruder(t *testing.T) intruder {
+	t.Helper()
+	i := intruder{of: s, arrived: s.watchPods(t)}
+	i.plain, i.spoofed = s.intrusions(t)
+	return i
+}
+
+// wantNoneIn sends all that there is, and wants the node's guard to drop and count it, whatever state its mesh is in.
+func (i intruder) wantNoneIn(t *testing.T) {
+	t.Helper()
+	n := i.of.Node(1)
+	before := countersOf(t, n, "inet")
+	i.of.Inject(t, n, i.plain...)
+	i.of.Inject(t, n, i.spoofed...)
 	lab.Wait(t, patience, "injected packets to be dropped", func() error {
-		now := firewallCounts(t, s.Lab)
-		if err := want("plain-to-pod", now["node1 plain-to-pod"]-before["node1 plain-to-pod"], len(plain)); err != nil {
+		now := countersOf(t, n, "inet")
+		if err := want("plain-to-pod", now["plain-to-pod"]-before["plain-to-pod"], len(i.plain)); err != nil {
 			return err
 		}
-		return want("spoofed-on-underlay",
-			now["node1 spoofed-on-underlay"]-before["node1 spoofed-on-underlay"], len(spoofed))
+		return want("spoofed-on-underlay", now["spoofed-on-underlay"]-before["spoofed-on-underlay"], len(i.spoofed))
 	})
-	before.wantSame(t, s.Lab, "node1 plain-to-pod", "node1 spoofed-on-underlay")
-	for _, c := range arrived {
+	for _, c := range i.arrived {
 		c.WantNone(t)
 	}
-	t.Logf("%d packets injected, all of them dropped", len(plain)+len(spoofed))
+	t.Logf("%d packets injected, all of them dropped", len(i.plain)+len(i.spoofed))
 }
 
 // watchPods captures what comes in at each pod, and shows by an honest packet that it does.
@@ -119,35 +141,41 @@ func (s *scene) open(t *testing.T, from *host.Host, to netip.AddrPort) netip.Add
 	return netip.MustParseAddrPort(conn.LocalAddr().String())
 }
 
-// wantClosed injects plain text at each node that has a mesh interface and the guard, in whatever state a test has left
-// its daemon, to the node's gateway addresses, and wants it to be dropped and counted.
+// wantClosed injects plain text at each node whose mesh interface has addresses, in whatever state a test has left its
+// daemon: to those addresses, the node's gateway's, from strangers and in another node's name. It wants all of it to be
+// dropped and counted. A daemon gives the interface addresses after it has written its guard, so a node without one
+// fails the test.
 func wantClosed(t *testing.T, l *lab.Lab) {
 	t.Helper()
-	nodes := 0
-	for _, n := range l.Nodes() {
-		_, guarded := plainToPod(n)
+	nodes := l.Nodes()
+	closed := 0
+	for i, n := range nodes {
 		addresses, err := n.Exec("ip", "-o", "address", "show", "dev", "warren0", "scope", "global")
-		if err != nil || !guarded {
+		if err != nil || addresses == "" {
 			continue
 		}
+		other := nodes[(i+1)%len(nodes)]
 		var all []packet.Frame
 		for line := range strings.Lines(addresses) {
 			gateway := netip.MustParsePrefix(strings.Fields(line)[3]).Addr()
-			strangers := []netip.AddrPort{l.Outside.Echo(gateway), l.Control.Echo(gateway)}
+			from := []netip.AddrPort{l.Outside.Echo(gateway), l.Control.Echo(gateway), other.Echo(gateway)}
 			for _, protocol := range []uint8{packet.UDP, packet.TCP} {
-				all = append(all, frames(protocol, strangers, netip.AddrPortFrom(gateway, traffic.EchoPort))...)
+				all = append(all, frames(protocol, from, netip.AddrPortFrom(gateway, traffic.EchoPort))...)
 			}
 		}
 		// Again and again: a daemon may still be replacing its table, whose counters begin anew then.
 		lab.Wait(t, patience, "plain text to be dropped on "+n.Name, func() error {
-			before, _ := plainToPod(n)
+			before, guarded := plainToPod(n)
+			if !guarded {
+				return errors.New("the node has a mesh and no guard")
+			}
 			l.Inject(t, n, all...)
 			now, _ := plainToPod(n)
 			return want("packets dropped", now-before, len(all))
 		})
-		nodes++
+		closed++
 	}
-	t.Logf("plain text was dropped on %d of %d nodes, the others have no guard", nodes, len(l.Nodes()))
+	t.Logf("plain text was dropped on %d of %d nodes, the others have no mesh", closed, len(nodes))
 }
 
 // plainToPod reads the guard's counter from the kernel; guarded is false where there is none.
