@@ -40,8 +40,8 @@ func newTarget(t *testing.T) *target {
 	return tg
 }
 
-// Whatever breaks on a node, and whether or not anybody repairs it, nothing of the mesh leaves in plain text. Unless the
-// guard itself is gone, nothing comes in either.
+// Whatever breaks on a node, and whether or not anybody repairs it, nothing of the mesh leaves in plain text. Nothing
+// comes in either, unless the guard itself is gone.
 func TestPrivilegedFailures(t *testing.T) {
 	meshtest.Privileged(t)
 	t.Parallel()
