@@ -14,9 +14,13 @@ import (
 	"warren.mesh/mesh/loop"
 )
 
-// requestTimeout is how long a client of health and metrics may take to send a request; it may take twice as long to
-// read the answer.
-const requestTimeout = 10 * time.Second
+// requestTimeout is how long a client of health and metrics may take to send a request, and headerTimeout to send its
+// header; it may take twice as long to read the answer. maxHeader bounds the header, in bytes.
+const (
+	requestTimeout = 10 * time.Second
+	headerTimeout  = 2 * time.Second
+	maxHeader      = 8 << 10
+)
 
 // server serves HTTP at one address. What keeps it from that is reported and retried, and never ends the daemon.
 type server struct {
@@ -42,7 +46,7 @@ func (s server) listen() (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: stop what uses the port, or set another --%s", err, s.flag)
 	}
-	return listener, nil
+	return &boundedListener{Listener: listener}, nil
 }
 
 // isFile reports whether the address is a path.
@@ -62,7 +66,11 @@ func (s server) serve(ctx context.Context, began func()) error {
 	if s.isFile() {
 		watching.Go(func() { gate.UntilGone(ctx, s.address); cancel() })
 	}
-	web := &http.Server{Handler: s.handler, ReadTimeout: requestTimeout, WriteTimeout: 2 * requestTimeout}
+	web := &http.Server{
+		Handler: s.handler, MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout,
+		WriteTimeout: 2 * requestTimeout,
+	}
+	bound(web)
 	stop := context.AfterFunc(ctx, func() { _ = web.Close() })
 	defer stop()
 	err = web.Serve(listener)
