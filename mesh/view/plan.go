@@ -17,14 +17,18 @@ func ExitPlan(hosts []plan.Host) int {
 	return ExitWell
 }
 
-// planDocument is a plan in JSON and YAML.
-type planDocument struct {
+// PlanDocument is what nodes would look like, as JSON and YAML have it.
+type PlanDocument struct {
 	APIVersion string     `json:"apiVersion"`
 	Kind       string     `json:"kind"`
-	Nodes      []planNode `json:"nodes"`
+	Nodes      []PlanNode `json:"nodes"`
 }
 
-type planNode struct {
+// PlanKind is PlanDocument's kind.
+const PlanKind = "Plan"
+
+// PlanNode is what one node would look like.
+type PlanNode struct {
 	plan.Host
 	// State is in the words of ip(8), wg(8) and the guard, one line for each part.
 	State []string `json:"state,omitempty"`
@@ -35,9 +39,9 @@ func WritePlan(w io.Writer, f Format, hosts []plan.Host) error {
 	lines := NewLines(w)
 	switch f {
 	case JSON, YAML:
-		document := planDocument{APIVersion: status.APIVersion, Kind: "Plan"}
+		document := PlanDocument{APIVersion: status.APIVersion, Kind: PlanKind}
 		for _, h := range hosts {
-			document.Nodes = append(document.Nodes, planNode{h, stateLines(h)})
+			document.Nodes = append(document.Nodes, PlanNode{h, stateLines(h)})
 		}
 		return WriteDocument(w, f, document)
 	case Name:
