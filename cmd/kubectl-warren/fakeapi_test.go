@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -104,7 +105,10 @@ func fakePod(node string) corev1.Pod {
 
 // wellAnswer is what status, peers and doctor of a well daemon answer.
 func wellAnswer(t *testing.T, node string) []byte {
-	s := status.Snapshot{Node: node, Daemon: status.Daemon{Version: "v1.4.0"}}.Begin(began).End(began)
+	s := status.Snapshot{
+		Node: node, Daemon: status.Daemon{Version: "v1.4.0"},
+		ClusterCIDRs: []netip.Prefix{netip.MustParsePrefix("10.128.0.0/9")},
+	}.Begin(began).End(began)
 	d := view.NodeDocument{Report: status.Report{
 		APIVersion: status.APIVersion, Kind: status.ReportKind, Source: status.SourceDaemon, ObservedAt: began,
 		Status: &s, Peers: []status.Peer{{Node: "node-peer", State: mesh.PeerConnected}},

@@ -291,6 +291,34 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
+// Cluster CIDRs that contain a Service range or a node are found, though no pod CIDR does; those of a daemon that does
+// not tell them are unknown.
+func TestDoctorClusterCIDRs(t *testing.T) {
+	for told, want := range map[string]string{
+		`"clusterCIDRs":["10.0.0.0/8"],`: "FAIL W13 cluster CIDRs hold all pod CIDRs, and nothing else cluster CIDR of " +
+			"node-0, node-1, node-2: 10.0.0.0/8 overlaps with the Service range 10.96.0.0/12 W13:",
+		`"clusterCIDRs":["10.128.0.0/9","192.168.0.0/16"],`: "192.168.0.0/16 contains node node-0's address 192.168.0.1",
+		`"clusterCIDRs":["10.128.0.0/9"],`:                  "All checks are well.",
+		`"clusterCIDRs":[],`:                                "All checks are well.",
+		"": "unknown W13 cluster CIDRs hold all pod CIDRs, and nothing " +
+			"else no daemon has told its cluster CIDRs",
+	} {
+		f := newFakeAPI(t, 3)
+		f.answer = func(pod string, _ []string) []byte {
+			const well = `"clusterCIDRs":["10.128.0.0/9"],`
+			text := string(wellAnswer(t, strings.TrimPrefix(pod, "warren-")))
+			if !strings.Contains(text, well) {
+				t.Errorf("%s lacks %s", text, well)
+			}
+			return []byte(strings.Replace(text, well, told, 1))
+		}
+		out, _, err := execute(t, "", "doctor", "--short", "--kubeconfig", f.start(t))
+		if err != nil || !strings.Contains(squeeze(out), want) {
+			t.Errorf("%s: %v, want %q in\n%s", told, err, want, out)
+		}
+	}
+}
+
 // What a daemon that was asked says counts, although the kubelet has not found out yet.
 func TestDaemonSaysMoreThanItsPod(t *testing.T) {
 	waiting := status.Snapshot{Node: "node-1"}.Report(status.StepAPI, fmt.Errorf("%w for it", mesh.ErrWaiting), began)

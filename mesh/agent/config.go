@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,6 +120,8 @@ func New(cfg Config) *Agent {
 		Node:        cfg.Node,
 		Daemon:      status.Daemon{Version: cfg.Version, Backend: cfg.Backend, BackendReason: cfg.BackendReason},
 		Enforcement: status.Enforcement{On: cfg.InForce != nil},
+		// A copy that is not nil: without any, it says that there are none.
+		ClusterCIDRs: append([]netip.Prefix{}, cfg.Mesh.ClusterCIDRs...),
 	}
 	a.status = status.NewBoard(first, func(before, after status.Snapshot) { logStatus(cfg.Log, before, after) })
 	a.firewallsChanged.Store(true)

@@ -104,6 +104,22 @@ func TestRoamedEndpointIsKept(t *testing.T) {
 	})
 }
 
+// The cluster CIDRs are in the status; none at all are told too.
+func TestClusterCIDRsAreTold(t *testing.T) {
+	cluster(t, 1, func(t *testing.T, _ *meshtest.API, machines []*machine) {
+		m := machines[0]
+		for _, want := range [][]netip.Prefix{m.config.ClusterCIDRs, nil} {
+			m.end()
+			m.config.ClusterCIDRs = want
+			m.start()
+			settle()
+			if got := m.agent.Status().Snapshot().ClusterCIDRs; got == nil || !slices.Equal(got, want) {
+				t.Errorf("%v are told, want %v", got, want)
+			}
+		}
+	})
+}
+
 func TestRestartChangesNothing(t *testing.T) {
 	cluster(t, 3, func(t *testing.T, _ *meshtest.API, machines []*machine) {
 		a := machines[0]

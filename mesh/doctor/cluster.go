@@ -238,7 +238,9 @@ func (c cluster) inMesh() found {
 	return well
 }
 
-// ranges looks for pod CIDRs that overlap with a Service range or contain a node's address.
+// ranges looks for ranges that overlap with a Service range or contain a node's address: the Nodes' pod CIDRs, and the
+// cluster CIDRs of the daemons that were asked. Packets to Services that a cluster CIDR contains die on every node: the
+// rule for it is looked up before kube-proxy translates what the host itself sends.
 func (c cluster) ranges() found {
 	reason := cmp.Or(c.Missing(status.PartNodes), c.Missing(status.PartServices))
 	if reason != "" {
@@ -252,22 +254,50 @@ func (c cluster) ranges() found {
 		}
 	}
 	sorted := slices.SortedFunc(maps.Keys(addrs), netip.Addr.Compare)
-	for _, n := range c.Nodes {
-		for _, p := range n.PodCIDRs {
-			for _, s := range c.ServiceCIDRs {
-				if s.Overlaps(p) {
-					texts = append(texts, fmt.Sprintf("%s: %v overlaps with the Service range %v", n.Name, p, s))
-				}
-			}
-			i, _ := slices.BinarySearchFunc(sorted, p.Masked().Addr(), netip.Addr.Compare)
-			if i < len(sorted) && p.Contains(sorted[i]) {
-				ip := sorted[i]
-				texts = append(texts, fmt.Sprintf("%s: %v contains node %s's address %v", n.Name, p, addrs[ip], ip))
+	look := func(whose string, p netip.Prefix) {
+		for _, s := range c.ServiceCIDRs {
+			if s.Overlaps(p) {
+				texts = append(texts, fmt.Sprintf("%s: %v overlaps with the Service range %v", whose, p, s))
 			}
 		}
+		i, _ := slices.BinarySearchFunc(sorted, p.Masked().Addr(), netip.Addr.Compare)
+		if i < len(sorted) && p.Contains(sorted[i]) {
+			ip := sorted[i]
+			texts = append(texts, fmt.Sprintf("%s: %v contains node %s's address %v", whose, p, addrs[ip], ip))
+		}
 	}
-	if len(texts) > 0 {
+	configured, told := c.configured()
+	for _, p := range slices.SortedFunc(maps.Keys(configured), netip.Prefix.Compare) {
+		look("cluster CIDR of "+view.First(configured[p], ", "), p)
+	}
+	for _, n := range c.Nodes {
+		for _, p := range n.PodCIDRs {
+			look(n.Name, p)
+		}
+	}
+	switch {
+	case len(texts) > 0:
 		return found{result: view.Fail, detail: view.First(texts, "; ")}
+	case !told:
+		return missing("no daemon has told its cluster CIDRs")
+	default:
+		return well
 	}
-	return well
+}
+
+// configured returns the cluster CIDRs of the daemons that were asked, with the nodes' names, and whether any has told
+// its own: those of earlier versions do not.
+func (c cluster) configured() (nodes map[netip.Prefix][]string, told bool) {
+	nodes = map[netip.Prefix][]string{}
+	for _, name := range slices.Sorted(maps.Keys(c.Reports)) {
+		s := c.Reports[name].Status
+		if s == nil {
+			continue
+		}
+		told = told || s.ClusterCIDRs != nil
+		for _, p := range s.ClusterCIDRs {
+			nodes[p] = append(nodes[p], name)
+		}
+	}
+	return nodes, told
 }

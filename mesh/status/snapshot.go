@@ -14,7 +14,10 @@ type Snapshot struct {
 	// Node is the own node's name.
 	Node   string `json:"node"`
 	Daemon Daemon `json:"daemon"`
-	Pass   Pass   `json:"pass"`
+	// ClusterCIDRs are the ranges of all pods' addresses as they are configured. Empty is a daemon without any; nil,
+	// which JSON leaves out, is one that does not tell.
+	ClusterCIDRs []netip.Prefix `json:"clusterCIDRs,omitzero"`
+	Pass         Pass           `json:"pass"`
 	// Conditions are the steps that wait, fail or warn, sorted by step. Empty means that every step is done.
 	Conditions Conditions `json:"conditions,omitempty"`
 	// Problems are what is wrong with nodes, in the order of the core.
