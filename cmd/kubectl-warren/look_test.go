@@ -294,14 +294,14 @@ func TestDoctor(t *testing.T) {
 // Cluster CIDRs that contain a Service range or a node are found, though no pod CIDR does; those of a daemon that does
 // not tell them are unknown.
 func TestDoctorClusterCIDRs(t *testing.T) {
+	const title = "W13 cluster CIDRs hold all pod CIDRs, and nothing else "
 	for told, want := range map[string]string{
-		`"clusterCIDRs":["10.0.0.0/8"],`: "FAIL W13 cluster CIDRs hold all pod CIDRs, and nothing else cluster CIDR of " +
-			"node-0, node-1, node-2: 10.0.0.0/8 overlaps with the Service range 10.96.0.0/12 W13:",
-		`"clusterCIDRs":["10.128.0.0/9","192.168.0.0/16"],`: "192.168.0.0/16 contains node node-0's address 192.168.0.1",
+		`"clusterCIDRs":["10.0.0.0/8"],`: "FAIL " + title + "cluster CIDR of node-0, node-1, node-2: 10.0.0.0/8 " +
+			"overlaps with the Service range 10.96.0.0/12 W13:",
+		`"clusterCIDRs":["10.128.0.0/9","192.168.0.0/16"],`: "192.168.0.0/16 contains node node-0's address ",
 		`"clusterCIDRs":["10.128.0.0/9"],`:                  "All checks are well.",
 		`"clusterCIDRs":[],`:                                "All checks are well.",
-		"": "unknown W13 cluster CIDRs hold all pod CIDRs, and nothing " +
-			"else no daemon has told its cluster CIDRs",
+		"":                                                  "unknown " + title + "no daemon has told its",
 	} {
 		f := newFakeAPI(t, 3)
 		f.answer = func(pod string, _ []string) []byte {
