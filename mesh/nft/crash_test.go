@@ -33,9 +33,6 @@ esac
 				t.Fatal(err)
 			}
 			errs := map[string]error{"replace": table.Replace(t.Context(), Layout{ID: guardID})}
-			errs["edit"] = table.Edit(t.Context(), []Element{{Set: "s", Key: []string{"192.0.2.1"}}}, nil)
-			errs["delete"] = table.Delete(t.Context())
-			_, errs["counters"] = table.Counters(t.Context())
 			other := ID{Family: "bridge", Name: "warren"}
 			beside, err := Open(other, func() {})
 			if err != nil {

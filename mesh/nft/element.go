@@ -55,7 +55,6 @@ func verdictText(v values) string {
 
 // packetsOf returns what the element's counter says. An element with one expression has it by itself.
 func packetsOf(v values) uint64 {
-	const counterPackets = 2 // NFTA_COUNTER_PACKETS
 	e := valuesOf(v[unix.NFTA_SET_ELEM_EXPR])
 	if e.text(unix.NFTA_EXPR_NAME) != "counter" {
 		return 0

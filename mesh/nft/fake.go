@@ -1,6 +1,10 @@
 package nft
 
-import "context"
+import (
+	"context"
+
+	"sigs.k8s.io/knftables"
+)
 
 // listFake reads the table from knftables' fake.
 func (t *Table) listFake(ctx context.Context) (Listing, error) {
@@ -36,4 +40,20 @@ func (t *Table) listFake(ctx context.Context) (Listing, error) {
 		}
 	}
 	return l, nil
+}
+
+// countFake reads the counters from knftables' fake.
+func (t *Table) countFake(ctx context.Context) (map[string]uint64, error) {
+	counters, err := t.nft.ListCounters(ctx)
+	if knftables.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	packets := make(map[string]uint64, len(counters))
+	for _, c := range counters {
+		packets[c.Name] = *c.Packets
+	}
+	return packets, nil
 }

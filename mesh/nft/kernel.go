@@ -12,6 +12,7 @@ import (
 const (
 	attrChainUserData = 12 // NFTA_CHAIN_USERDATA
 	objectCounter     = 1  // NFT_OBJECT_COUNTER
+	counterPackets    = 2  // NFTA_COUNTER_PACKETS
 	setCommentType    = 7  // NFTNL_UDATA_SET_COMMENT
 	chainCommentType  = 0  // NFTNL_UDATA_CHAIN_COMMENT
 )
@@ -191,6 +192,21 @@ func (k *kernelListing) elements(set string) ([]kernelElement, error) {
 		all = append(all, parseElements(raw(m)[unix.NFTA_SET_ELEM_LIST_ELEMENTS])...)
 	}
 	return all, nil
+}
+
+// countKernel reads the named counters of the table, in packets.
+func countKernel(id ID) (map[string]uint64, error) {
+	k, err := openListing(id)
+	if err != nil {
+		return nil, err
+	}
+	defer k.close()
+	packets := map[string]uint64{}
+	return packets, k.each(unix.NFT_MSG_GETOBJ, func(m netlink.Message) {
+		if v := raw(m); v.number(unix.NFTA_OBJ_TYPE) == objectCounter {
+			packets[v.text(unix.NFTA_OBJ_NAME)] = valuesOf(v[unix.NFTA_OBJ_DATA]).long(counterPackets)
+		}
+	})
 }
 
 func raw(m netlink.Message) values {

@@ -30,18 +30,23 @@ func quick(tables []*Table, edits []Edit) error {
 			return errNotQuick
 		}
 	}
+	return quickly(tables, func(i int, w *elementWriter) error { return w.edit(edits[i]) })
+}
+
+// quickly makes one netlink transaction of what write writes for each table.
+func quickly(tables []*Table, write func(table int, w *elementWriter) error) error {
 	conn, err := dial()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
 	var batch []netlink.Message
-	for i, e := range edits {
-		w := elementWriter{ID: tables[i].ID, conn: conn, sets: map[string]kernelSet{}}
+	for i, t := range tables {
+		w := elementWriter{ID: t.ID, conn: conn, sets: map[string]kernelSet{}}
 		if w.family, err = familyNumber(w.Family); err != nil {
 			return err
 		}
-		if err := w.edit(e); err != nil {
+		if err := write(i, &w); err != nil {
 			return err
 		}
 		batch = append(batch, w.batch...)
@@ -50,6 +55,41 @@ func quick(tables []*Table, edits []Edit) error {
 		tables[0].written()
 		return transact(batch...)
 	})
+}
+
+// quickAgain is quick for elements that may be there already, or be absent.
+func (t *Table) quickAgain(add, remove []Element) error {
+	if !t.quick || len(add)+2*len(remove) > quickElements {
+		return errNotQuick
+	}
+	return quickly([]*Table{t}, func(_ int, w *elementWriter) error {
+		return errors.Join(
+			w.elements(unix.NFT_MSG_NEWSETELEM, netlink.Create, add),
+			// Deleting what is absent is an error, adding what is there is not.
+			w.elements(unix.NFT_MSG_NEWSETELEM, netlink.Create, remove),
+			w.elements(unix.NFT_MSG_DELSETELEM, 0, remove),
+		)
+	})
+}
+
+// quickDelete deletes the table, which may be absent.
+func (t *Table) quickDelete() error {
+	family, err := familyNumber(t.Family)
+	if err != nil {
+		return err
+	}
+	name, err := encoded(func(a *netlink.AttributeEncoder) { a.String(unix.NFTA_TABLE_NAME, t.Name) })
+	if err != nil {
+		return err
+	}
+	err = t.own.record(func() error {
+		t.written()
+		return transact(message(unix.NFT_MSG_DELTABLE, family, netlink.Request, name))
+	})
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
 }
 
 func (e Edit) elementsOnly() bool {

@@ -18,6 +18,7 @@ type Table struct {
 	list    func(context.Context) (Listing, error)
 	// quick says that this is a table of the kernel's.
 	quick bool
+	count func(context.Context) (map[string]uint64, error)
 }
 
 // Open returns access to a table, which need not exist. It fails where the nft command is missing or older than 1.0.1.
@@ -34,8 +35,9 @@ func Open(id ID, written func()) (*Table, error) {
 func New(id ID, nft knftables.Interface, written func()) *Table {
 	t := &Table{ID: id, nft: nft, written: written, own: ownWrites{generation: rulesetGeneration}, quick: true}
 	t.list = func(context.Context) (Listing, error) { return listKernel(id) }
+	t.count = func(context.Context) (map[string]uint64, error) { return countKernel(id) }
 	if _, fake := nft.(interface{ Dump() string }); fake {
-		t.list, t.quick = t.listFake, false
+		t.list, t.count, t.quick = t.listFake, t.countFake, false
 	}
 	return t
 }
@@ -55,8 +57,12 @@ func (t *Table) Replace(ctx context.Context, l Layout) error {
 }
 
 // Edit adds and removes elements, at a cost that depends on their number alone. Adding what is there and removing what
-// is absent succeed; where the table or the set is missing, knftables.IsNotFound holds for the error.
+// is absent succeed; where the table or the set is missing, knftables.IsNotFound holds for the error. The kernel is
+// asked first, and the command only where it refuses: it says why, or does it after all.
 func (t *Table) Edit(ctx context.Context, add, remove []Element) error {
+	if len(add)+len(remove) == 0 || t.quickAgain(add, remove) == nil {
+		return nil
+	}
 	tx := t.nft.NewTransaction()
 	for _, e := range add {
 		tx.Add(e.object())
@@ -66,9 +72,6 @@ func (t *Table) Edit(ctx context.Context, add, remove []Element) error {
 		tx.Add(e.object())
 		tx.Delete(e.object())
 	}
-	if tx.NumOperations() == 0 {
-		return nil
-	}
 	if err := t.run(ctx, tx); err != nil {
 		return fmt.Errorf("edit elements of nftables table %v: %w", t.ID, err)
 	}
@@ -77,7 +80,11 @@ func (t *Table) Edit(ctx context.Context, add, remove []Element) error {
 
 // Delete deletes the table. Deleting an absent one succeeds.
 func (t *Table) Delete(ctx context.Context) error {
-	if err := t.run(ctx, t.deletion()); err != nil {
+	deletion := func() error { return t.run(ctx, t.deletion()) }
+	if t.quick {
+		deletion = t.quickDelete // whatever the command says to others' tables
+	}
+	if err := deletion(); err != nil {
 		return fmt.Errorf("delete nftables table %v: %w", t.ID, err)
 	}
 	return nil
@@ -85,16 +92,9 @@ func (t *Table) Delete(ctx context.Context) error {
 
 // Counters returns the counters by name, in packets since the table was last replaced; none where there is no table.
 func (t *Table) Counters(ctx context.Context) (map[string]uint64, error) {
-	counters, err := t.nft.ListCounters(ctx)
-	if knftables.IsNotFound(err) {
-		return nil, nil
-	}
+	packets, err := t.count(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list counters of nftables table %v: %w", t.ID, explained(err))
-	}
-	packets := make(map[string]uint64, len(counters))
-	for _, c := range counters {
-		packets[c.Name] = *c.Packets
+		return nil, fmt.Errorf("list counters of nftables table %v: %w", t.ID, err)
 	}
 	return packets, nil
 }
