@@ -31,6 +31,7 @@ const (
 	Backend           ID = "W16"
 	StrayPods         ID = "W17"
 	KeyAge            ID = "W18"
+	Services          ID = "W19"
 )
 
 // Scope says where a check is told.
@@ -95,6 +96,8 @@ var entries = []Entry{
 		"delete the pods with the addresses that are named: they are from an earlier pod CIDR", OnNode},
 	{KeyAge, "private key is younger than a year",
 		"replace the key of one node after the other: move the key file away and delete the daemon's pod", OnNode},
+	{Services, "Services do not go around network policies",
+		"run kube-proxy in mode nftables or iptables, and kube-proxy --cleanup between the modes", OnNode},
 }
 
 // Find returns the entry of a check, or false for an ID that there is not.

@@ -95,6 +95,7 @@ func CheckNode(n Node) []view.Check {
 		Sessions: n.sessions, Endpoints: n.endpoints, Keepalive: n.keepalive, CNIConfiguration: n.configuration,
 		HostFirewall: n.hostFirewall, PathMTU: n.pathMTU, ClusterCIDRs: n.clusterCIDRs, GuardUnaltered: n.guard,
 		GuardDrops: n.drops, Backend: n.backend, StrayPods: n.strays, KeyAge: n.keyAge,
+		Services: n.services,
 	})
 }
 

@@ -126,6 +126,12 @@ func TestFindings(t *testing.T) {
 		{func(n *doctor.Node) {
 			update(n, func(s status.Snapshot) status.Snapshot { s.Policies = status.PoliciesMissing; return s })
 		}, view.Warn, "nothing checks", []doctor.ID{doctor.AdmissionPolicies}},
+		{func(n *doctor.Node) {
+			update(n, func(s status.Snapshot) status.Snapshot {
+				s.Enforcement = s.Enforcement.Warn(status.StepServices, "IPVS", now)
+				return s
+			})
+		}, view.Warn, "IPVS", []doctor.ID{doctor.Services}},
 		{problem("node-c", mesh.FieldNodeIPs), view.Fail, "node-c: node-ips: bad", []doctor.ID{doctor.NodesInMesh}},
 		{problem("node-b", mesh.FieldEndpoint), view.Warn, "node-b: endpoint: bad", []doctor.ID{doctor.NodesInMesh}},
 		{problem("node-c", mesh.FieldPodCIDRs), view.Fail, "node-c: bad", []doctor.ID{doctor.ClusterCIDRs}},

@@ -31,6 +31,19 @@ func (n Node) condition(steps ...status.Step) found {
 
 func (n Node) apiServer() found { return n.condition(status.StepAPI, status.StepWay) }
 
+// services looks for what the pass over network policies says of them; where there is none, there is nothing to go
+// around.
+func (n Node) services() found {
+	if n.Report.Status == nil {
+		return daemonDown
+	}
+	c, there := n.Report.Status.Enforcement.Conditions.Of(status.StepServices)
+	if !there {
+		return well
+	}
+	return found{result: view.Warn, detail: c.Reason}
+}
+
 func (n Node) admission() found {
 	switch {
 	case n.Report.Status == nil:

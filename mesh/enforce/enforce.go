@@ -42,6 +42,8 @@ type Cluster interface {
 type Host interface {
 	// PolicySupport returns an error that says what the kernel or nft lack for network policies, and the remedy.
 	PolicySupport(ctx context.Context) error
+	// IPVS reports whether kube-proxy balances by IPVS, whose packets go another way than the tables know.
+	IPVS() (bool, error)
 	// Bridge returns the pods' bridge with all of its ports; its name alone while there is none.
 	Bridge() (ports.Bridge, error)
 	// Isolated returns which addresses the table of policies isolates: elements of the sets "clients4" and "clients6"

@@ -61,6 +61,7 @@ func (e *Enforcer) pass(ctx context.Context) error {
 		e.halt(err.Error())
 		return err
 	}
+	e.lookForIPVS()
 	waiting := e.cfg.Cluster.Waiting()
 	e.report(stepLists, waitingFor(waiting))
 	if missing := e.unread(waiting); missing != "" {

@@ -430,6 +430,29 @@ func TestProblemsAreTold(t *testing.T) {
 	})
 }
 
+// With kube-proxy in IPVS mode packets to Services go around the tables. The node says so, once, and stays ready.
+func TestIPVSIsTold(t *testing.T) {
+	simulate(t, func(w *world) {
+		running(w)
+		w.kernel.set(func(k *kernel) { k.ipvs = true })
+		for range 3 {
+			w.kernel.plug("kube-ipvs0") // an interface has come
+			time.Sleep(time.Second)
+		}
+		s := w.board.Snapshot()
+		if warnings := s.Warnings(); s.Unready() != nil || !slices.ContainsFunc(warnings, func(text string) bool {
+			return strings.HasPrefix(text, "policy services: kube-proxy is in IPVS mode")
+		}) {
+			t.Errorf("warnings %q, not ready: %q", warnings, s.Unready())
+		}
+		w.kernel.set(func(k *kernel) { k.ipvs = false })
+		time.Sleep(6 * time.Minute) // a resync
+		if _, there := w.board.Snapshot().Enforcement.Conditions.Of(status.StepServices); there {
+			t.Error("told of what is gone")
+		}
+	})
+}
+
 func TestTurnOff(t *testing.T) {
 	simulate(t, func(w *world) {
 		running(w)

@@ -228,6 +228,8 @@ type kernel struct {
 	syncs, edits, tightened, writes int
 	// fail is returned by writes, unsupported by PolicySupport.
 	fail, unsupported error
+	// ipvs says that kube-proxy balances by IPVS.
+	ipvs bool
 	// held, where not nil, holds writes until it is closed.
 	held chan struct{}
 	// unwatched, where not nil, keeps the daemon from watching.
@@ -250,6 +252,11 @@ func newKernel() *kernel {
 
 func (k *kernel) PolicySupport(context.Context) error {
 	return k.locked(func() error { return k.unsupported })
+}
+
+func (k *kernel) IPVS() (there bool, err error) {
+	err = k.locked(func() error { there = k.ipvs; return nil })
+	return there, err
 }
 
 func (k *kernel) Bridge() (b ports.Bridge, err error) {

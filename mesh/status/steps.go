@@ -20,6 +20,9 @@ const (
 	StepStrays Step = "stray pods"
 )
 
+// StepServices is a step of the pass over network policies. It warns where a host's Services go around them.
+const StepServices Step = "policy services"
+
 // Of returns the condition of a step, and false where there is none: then the step is done.
 func (all Conditions) Of(step Step) (Condition, bool) {
 	for _, c := range all {

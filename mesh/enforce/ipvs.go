@@ -1,0 +1,30 @@
+package enforce
+
+import (
+	"time"
+
+	"warren.mesh/mesh/status"
+)
+
+// bypassed says what follows from IPVS for policies. The request of a pod to a Service never comes to the forward hook:
+// IPVS takes it in the input hook, after the table has judged it as one to the Service's address, and sends it on by
+// the output hook, which judges nobody.
+const bypassed = "kube-proxy is in IPVS mode, or has left its interface kube-ipvs0: what a pod sends to a Service is " +
+	"not judged by the pods behind it, so egress rules that name pods refuse it, and ingress rules of a pod on the " +
+	"same node do not see it. Run kube-proxy in mode nftables or iptables, and kube-proxy --cleanup in between"
+
+// lookForIPVS warns where packets to Services go another way than the tables know.
+func (e *Enforcer) lookForIPVS() {
+	there, err := e.cfg.Host.IPVS()
+	if err != nil {
+		e.warn(status.StepServices, []error{err})
+		return
+	}
+	reason := ""
+	if there {
+		reason = bypassed
+	}
+	e.update(func(s status.Enforcement) status.Enforcement {
+		return s.Warn(status.StepServices, reason, time.Now())
+	})
+}
