@@ -9,9 +9,9 @@ import (
 )
 
 // InitiateHandshakes has the device begin a handshake with each of the peers, jittered, and asks again where it has not
-// begun one. It returns when it has begun all, after the last try (less than 20 seconds), or when ctx ends.
+// begun one. It returns when it has begun all, after the last try (less than 40 seconds), or when ctx ends.
 func (h *Host) InitiateHandshakes(ctx context.Context, peers []mesh.Peer) {
-	handshake.Initiate(ctx, h.cfg.Link, peers, h.statuses)
+	handshake.Initiate(ctx, h.cfg.Link, peers, &h.readings)
 }
 
 // statuses returns what is seen of the device's peers; none if there is no device.

@@ -9,6 +9,7 @@ import (
 	"warren.mesh/mesh/guard"
 	"warren.mesh/mesh/linux/drift"
 	"warren.mesh/mesh/linux/firewalls"
+	"warren.mesh/mesh/linux/handshake"
 	"warren.mesh/mesh/linux/routing"
 	"warren.mesh/mesh/linux/rtnl"
 	"warren.mesh/mesh/linux/sysctl"
@@ -38,6 +39,8 @@ type Host struct {
 	mu sync.Mutex
 	// expected is what Watch compares the host with. It has a lock of its own, for notifications that come meanwhile.
 	expected drift.Expected
+	// readings are those of the device, for handshakes. It has a lock of its own too.
+	readings handshake.Readings
 }
 
 // New checks what warren needs of this host, and refuses with ErrNotPrivileged, ErrNoNFT, ErrForeignLink,
@@ -47,6 +50,7 @@ func New(cfg Config) (_ *Host, err error) {
 		return nil, err
 	}
 	h := &Host{cfg: cfg}
+	h.readings.Read = h.statuses
 	defer func() {
 		if err != nil {
 			_ = h.Close()

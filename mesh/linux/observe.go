@@ -59,7 +59,9 @@ func (h *Host) observeFirewall(ctx context.Context) (f mesh.Firewall, guarded bo
 
 // observeDevice reads the device's configuration and, apart from it, what is seen of its peers.
 func (h *Host) observeDevice() (drift.Device, error) {
+	end := h.readings.Begin()
 	device, err := h.readOwned()
+	end(wg.Statuses(device), err)
 	if err != nil || device == nil {
 		return drift.Device{}, err
 	}

@@ -20,19 +20,19 @@ const (
 )
 
 // Initiate has the device behind an interface begin a handshake with each of the peers, by a datagram to the peer's
-// gateway, and asks again for those with which it has not begun one according to statuses. It returns when it has begun
-// with all, after the last try, or when ctx ends.
+// gateway, and asks again for those with which it has not begun one according to the readings. It returns when it has
+// begun with all, after the last try, or when ctx ends.
 //
 // It reports nothing: unreachable peers handshake when traffic flows. It opens its sockets on the caller's thread,
 // whose network namespace they are about.
-func Initiate(ctx context.Context, link string, peers []mesh.Peer, statuses func() ([]mesh.PeerStatus, error)) {
+func Initiate(ctx context.Context, link string, peers []mesh.Peer, readings *Readings) {
 	s, err := newSender(link)
 	if err != nil {
 		return
 	}
 	defer s.close()
 	own := addresses(link)
-	retry(ctx, peers, remaining(statuses), func(some []mesh.Peer) {
+	retry(ctx, peers, readings.remaining(ctx), func(some []mesh.Peer) {
 		now, later := turns(own, gateways(some))
 		takeTurns(ctx, now, later, s.send)
 	})
@@ -40,9 +40,9 @@ func Initiate(ctx context.Context, link string, peers []mesh.Peer, statuses func
 
 // remaining returns which of some peers have not been asked: all of them where the device cannot be read, because a
 // needless datagram costs nothing, and a peer that is not asked is out of reach until it sends.
-func remaining(statuses func() ([]mesh.PeerStatus, error)) func([]mesh.Peer) []mesh.Peer {
+func (r *Readings) remaining(ctx context.Context) func([]mesh.Peer) []mesh.Peer {
 	return func(peers []mesh.Peer) []mesh.Peer {
-		seen, err := statuses()
+		seen, err := r.Next(ctx, len(peers))
 		if err != nil {
 			return peers
 		}
