@@ -13,9 +13,10 @@ const module = "warren.mesh/"
 // another has a line of its own.
 var inside = []struct{ From, To, Reason string }{
 	{"internal/atomicfile", "", "keys rest on it"},
+	{"internal/excerpt", "", "a text is cut whatever it says"},
 	{"keys", "internal/atomicfile", "what holds secrets is small enough to read"},
 	{"mesh", "keys", "the core knows neither where its values come from nor what becomes of them"},
-	{"mesh/nft", "", "a table is a value, whatever its rules are for"},
+	{"mesh/nft", "internal/excerpt", "a table is a value, whatever its rules are for"},
 	{"mesh/nft/nfttest", "mesh/nft", "virtual packets follow any table's rules"},
 	{"mesh/guard", "mesh mesh/nft", "mesh.Firewall → nft.Layout and back"},
 	{"mesh/policy", "mesh/nft", "pods, namespaces and policies → nft.Layout, whoever watches them"},
@@ -42,7 +43,7 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/linux/echo", "", "a socket is the same whatever is said through it"},
 	{"mesh/probe", "mesh mesh/loop mesh/status", "who is answered, and what follows from answers, needs no socket"},
 	{"mesh/linux/wg", "keys mesh mesh/linux/rtnl", "a device is configured alike wherever its interface comes from"},
-	{"mesh/status", "keys mesh", "what is told of a mesh does not depend on who tells it"},
+	{"mesh/status", "keys mesh internal/excerpt", "what is told of a mesh does not depend on who tells it"},
 	{"mesh/enforce", "mesh mesh/loop mesh/status mesh/nft mesh/policy mesh/ports cni/gate",
 		"the pass consumes interfaces; cmd/warren says whose"},
 	{"mesh/plan", "keys mesh", "the core says what a mesh would be, whoever reads the Nodes"},
@@ -61,7 +62,7 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/userspace/limit", "", "it counts packets between two interfaces of wireguard-go"},
 	{"mesh/userspace/udp", "", "it goes when upstream is mended"},
 	{"cni", "internal/atomicfile cni/gate", "attaching pods to a bridge needs no mesh"},
-	{"cni/gate", "internal/atomicfile", "it is in the plugin too, which is small"},
+	{"cni/gate", "internal/atomicfile internal/excerpt", "it is in the plugin too, which is small"},
 	{"cmd/warren-cni", "cni/gate", "the runtime executes it for every pod"},
 	{"mesh/survey", "mesh mesh/kube/nodeobject mesh/status", "a cluster is read by anybody, whatever follows from it"},
 	{"cmd/kubectl-warren", "mesh mesh/bundle mesh/doctor mesh/explain mesh/graph mesh/kube/nodeobject " +

@@ -78,6 +78,8 @@ func (c Client) ask(ctx context.Context, r request) error {
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return fmt.Errorf("the warren daemon of this node gave no answer: %w", ctx.Err())
+	case errors.Is(err, errTooLong):
+		return fmt.Errorf("the warren daemon of this node answers with %w", err)
 	case err != nil:
 		return fmt.Errorf("%w any more: %w", ErrDown, err)
 	case answer.Unknown:

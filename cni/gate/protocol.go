@@ -32,6 +32,9 @@ const (
 // maxMessage bounds a request and a response, in bytes. The largest is that of GC, with 67 bytes for each pod.
 const maxMessage = 1 << 20
 
+// mostError bounds the text of a response's error in bytes, which the kubelet repeats in an Event.
+const mostError = 8 << 10
+
 // maxWait bounds how long the daemon works on one request, whatever the client asks for.
 const maxWait = time.Minute
 
@@ -52,12 +55,14 @@ type response struct {
 	Unknown bool `json:"unknown,omitempty"`
 }
 
+var errTooLong = errors.New("a message of more than 1 MiB")
+
 // read decodes one message of maxMessage bytes at most.
 func read(from io.Reader, message any) error {
 	limited := &io.LimitedReader{R: from, N: maxMessage}
 	err := json.NewDecoder(limited).Decode(message)
 	if err != nil && limited.N == 0 {
-		return errors.New("a message of more than 1 MiB")
+		return errTooLong
 	}
 	return err
 }

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"warren.mesh/internal/excerpt"
 )
 
 // Server answers the plugins' requests. All fields are required, but for those that say otherwise.
@@ -164,17 +166,18 @@ func (s Server) answer(ctx context.Context, conn *net.UnixConn, r request) respo
 	_ = conn.SetReadDeadline(time.Unix(1, 0))
 	left.Wait()
 	if err != nil {
-		s.failed(r, err)
-		return response{Error: err.Error()}
+		text := excerpt.Of(err.Error(), mostError)
+		s.failed(r, text)
+		return response{Error: text}
 	}
 	return response{Unknown: !known}
 }
 
 // failed logs what has no other line: a daemon that is not ready says so itself.
-func (s Server) failed(r request, err error) {
+func (s Server) failed(r request, reason string) {
 	if a := r.Attachment; r.Command != status {
 		s.Log.Warn("a request of the CNI plugin failed", "command", r.Command, "pod", a.Namespace+"/"+a.Name,
-			"container", a.Container, "err", err)
+			"container", a.Container, "err", reason)
 	}
 }
 

@@ -386,3 +386,26 @@ func TestTombstonesAreTakenTogether(t *testing.T) {
 		t.Errorf("%v: %d of %d detached at once", err, inside.Load(), pods)
 	}
 }
+
+// A daemon may fail for a reason of any length, such as all that nft complains of: the plugin reads the beginning. An
+// older daemon's long answer is one, too, and no sign that it does not run.
+func TestLongReasonsReachThePlugin(t *testing.T) {
+	dir, d := t.TempDir(), newDaemon()
+	long := errors.New("nft: " + strings.Repeat("no such file\n", 2<<17))
+	d.before = func(context.Context, string) error { return long }
+	defer start(t, dir, d)()
+	err := Client{Socket(dir)}.Attach(within(t), pod("a"))
+	if err == nil || errors.Is(err, ErrDown) || !strings.HasPrefix(err.Error(), "nft: no such file\n") ||
+		len(err.Error()) > 16<<10 {
+		t.Errorf("ADD: %.200v", err)
+	}
+	older, theirs := net.Pipe()
+	go func() {
+		_ = read(theirs, new(request))
+		_ = json.NewEncoder(theirs).Encode(response{Error: strings.Repeat("x", 2<<20)})
+	}()
+	if _, err := exchange(older, request{}); !errors.Is(err, errTooLong) {
+		t.Errorf("an answer of 2 MiB: %v", err)
+	}
+	_ = older.Close()
+}

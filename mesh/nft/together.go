@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"sigs.k8s.io/knftables"
+
+	"warren.mesh/internal/excerpt"
 )
 
 // Change is what becomes of one table: Layout takes its place or, where that is nil, Edit is carried out.
@@ -83,11 +85,16 @@ func (c Change) transaction() *knftables.Transaction {
 	return tx
 }
 
+// mostComplaints is how many bytes of nft's complaints an error has: nft has some 150 for each element that it refuses,
+// of thousands.
+const mostComplaints = 4 << 10
+
 // runTogether has the nft command run the transactions as one: a transaction of knftables is one table's.
 func runTogether(ctx context.Context, tables []*Table, transactions []*knftables.Transaction) error {
 	return recorded(tables, func() error {
 		tables[0].written()
-		var input, complaints bytes.Buffer
+		var input bytes.Buffer
+		complaints := excerpt.Writer{Most: mostComplaints}
 		for _, tx := range transactions {
 			input.WriteString(tx.String())
 		}

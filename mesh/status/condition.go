@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"warren.mesh/internal/excerpt"
 	"warren.mesh/mesh"
 )
 
@@ -29,7 +30,7 @@ const (
 type Condition struct {
 	Step  Step  `json:"step"`
 	State State `json:"state"`
-	// Reason is what the step waits for or fails with, on one line.
+	// Reason is what the step waits for or fails with, on one line. Of a long one it is the beginning.
 	Reason string `json:"reason"`
 	// Since is when the step came into this State. Its Reason may have changed since then.
 	Since time.Time `json:"since"`
@@ -79,7 +80,7 @@ func (all Conditions) report(step Step, err error, now time.Time) Conditions {
 }
 
 func (all Conditions) warn(step Step, reason string, now time.Time) Conditions {
-	return all.with(Condition{Step: step, State: Warning, Reason: reason, Since: now})
+	return all.with(Condition{Step: step, State: Warning, Reason: excerpt.Of(reason, mostReason), Since: now})
 }
 
 // with returns them with the condition in the place of the one that its step has had, or without any if it has no
@@ -113,10 +114,14 @@ func (all Conditions) undone() Conditions {
 
 func (c Condition) warns() bool { return c.State == Warning }
 
+// mostReason bounds a reason in bytes: it goes to the log, to /readyz and to each report.
+const mostReason = 8 << 10
+
 // oneLine returns err as text that a log, a label and JSON can hold; empty for nil.
 func oneLine(err error) string {
 	if err == nil {
 		return ""
 	}
-	return strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\n", "; "), "\uFFFD")
+	text := strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\n", "; "), "\uFFFD")
+	return excerpt.Of(text, mostReason)
 }

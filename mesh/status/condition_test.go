@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -28,4 +29,18 @@ func TestReport(t *testing.T) {
 	s = s.Report("api server", nil, at(7))
 	wantConditions(t, s, host)
 	wantConditions(t, s.Report("host", nil, at(8)))
+}
+
+// An error of any length makes a short condition.
+func TestLongReasonsAreCut(t *testing.T) {
+	long := errors.New("nft: " + strings.Repeat("no such file\n", 2<<17))
+	s := Snapshot{}.Report("policy tables", long, at(1)).Warn("policy watch", long.Error(), at(1))
+	if len(s.Conditions) != 2 {
+		t.Fatalf("%d conditions", len(s.Conditions))
+	}
+	for _, c := range s.Conditions {
+		if !strings.HasPrefix(c.Reason, "nft: no such file") || len(c.Reason) > 9<<10 {
+			t.Errorf("%s: %d bytes", c.Step, len(c.Reason))
+		}
+	}
 }
