@@ -139,6 +139,10 @@ func neighbour() nft.Chain {
 		Name: "neighbour", Comment: "a pod asks and answers for itself",
 		Rules: []nft.Rule{
 			{Text: "ether type != ip6 " + drop(Spoofed), Reason: "a tag that pods do not use"},
+			{
+				Text:   "ip6 nexthdr != ipv6-icmp " + drop(Spoofed),
+				Reason: "a fragment, or another header: what rules look for is elsewhere",
+			},
 			{Text: "ip6 length > 32 " + drop(Spoofed), Reason: "more than one option: rules see the first only"},
 			{
 				Text:   "@th,192,8 { 1, 2 } iifname . @th,192,64 != @option6 " + drop(Spoofed),
