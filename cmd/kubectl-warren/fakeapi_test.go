@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -44,6 +45,8 @@ type fakeAPI struct {
 	absent bool
 	// answer is what a daemon's pod answers to a command; nil hangs until the request ends.
 	answer func(pod string, command []string) []byte
+	// unknown is a flag that no daemon's version knows.
+	unknown string
 	// complaint is what a daemon's pod writes to standard error; the command fails after it.
 	complaint map[string]string
 	// forbidden are resources that the caller may not read, "pods/exec" among them.
@@ -297,6 +300,14 @@ func (f *fakeAPI) execute(w http.ResponseWriter, r *http.Request, pod string) {
 	if text := f.complaint[pod]; text != "" {
 		_ = conn.WriteMessage(websocket.BinaryMessage, append([]byte{channelStderr}, text...))
 		_ = conn.WriteMessage(websocket.BinaryMessage, append([]byte{channelError}, `{"status":"Failure"}`...))
+		_ = conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
+		return
+	}
+	if f.unknown != "" && slices.Contains(query["command"], f.unknown) {
+		const usage = `{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[` +
+			`{"reason":"ExitCode","message":"2"}]}}`
+		_ = conn.WriteMessage(websocket.BinaryMessage, append([]byte{channelStderr}, "unknown flag"...))
+		_ = conn.WriteMessage(websocket.BinaryMessage, append([]byte{channelError}, usage...))
 		_ = conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
 		return
 	}

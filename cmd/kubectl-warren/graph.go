@@ -25,7 +25,7 @@ func newGraph(code *int) *cobra.Command {
 		if err != nil {
 			return 0, err
 		}
-		d, err := o.ask(ctx, "peers")
+		d, err := o.ask(ctx, "status", askFlag)
 		if err != nil {
 			return 0, err
 		}

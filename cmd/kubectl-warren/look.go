@@ -24,7 +24,7 @@ func newStatus(code *int) *cobra.Command {
 			"of different zones say, or of those that --from names. With more than 50 nodes to ask, say --all.\n\n" +
 			"It needs the ClusterRole warren-view, and for what daemons say the Role warren-debug.",
 	}, func(ctx context.Context, cmd *cobra.Command, f view.Format) (int, error) {
-		d, err := o.ask(ctx, "status")
+		d, err := o.ask(ctx, "status", askFlag)
 		if err != nil {
 			return 0, err
 		}

@@ -176,6 +176,46 @@ func TestSilentNodeHidesNothing(t *testing.T) {
 	}
 }
 
+// A peer without traffic is well only if it has answered a probe. A node of a version that does not ask is read too.
+func TestStatusOfIdlePeers(t *testing.T) {
+	none, one := &status.Measurement{Sent: 1}, &status.Measurement{Sent: 1, Answered: 1}
+	none20 := &status.Measurement{Sent: 20}
+	for name, tt := range map[string]struct {
+		asked, probe *status.Measurement
+		unknown      string
+		code         int
+		want         string
+	}{
+		"answered":                {asked: one, probe: none, want: " ok reachable 1/1"},
+		"answered in background":  {probe: &status.Measurement{Sent: 20, Answered: 19}, want: " ok reachable 1/1"},
+		"one lost":                {asked: none, code: view.ExitUnknown, want: " unknown reachable 0/1 idle, and "},
+		"not answered any more":   {asked: none, probe: one, code: view.ExitUnknown, want: " unknown reachable 0/1 "},
+		"nothing known":           {code: view.ExitUnknown, want: "tells whether they answer: node-peer "},
+		"none of 20":              {probe: none20, code: view.ExitFinding, want: "node-peer unanswered by"},
+		"an earlier version":      {unknown: "--ask", probe: one, want: " ok reachable 1/1"},
+		"an earlier, and nothing": {unknown: "--ask", code: view.ExitUnknown, want: " unknown reachable 0/1 "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeAPI(t, 1)
+			f.unknown = tt.unknown
+			f.answer = func(pod string, command []string) []byte {
+				if asks := slices.Contains(command, "--ask"); asks != (tt.unknown == "") {
+					t.Errorf("%q", command)
+				}
+				var d view.NodeDocument
+				_ = json.Unmarshal(wellAnswer(t, pod), &d)
+				d.Peers[0].State, d.Peers[0].Asked, d.Peers[0].Probe = mesh.PeerIdle, tt.asked, tt.probe
+				text, _ := json.Marshal(d)
+				return text
+			}
+			out, code, err := execute(t, "", "status", "--kubeconfig", f.start(t))
+			if err != nil || code != tt.code || !strings.Contains(squeeze(out), tt.want) {
+				t.Errorf("exit status %d, %v, want %q in\n%s", code, err, tt.want, out)
+			}
+		})
+	}
+}
+
 func squeeze(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // Who may not exec learns what the API server tells, and that the rest is unknown.

@@ -98,7 +98,11 @@ func (o *target) rest() (*rest.Config, error) {
 	return config, nil
 }
 
-// ask reads the cluster and asks the nodes, each with a command of warren's.
+// askFlag has a node's daemon ask its peers before status tells how they fare, so that idle is not taken for well.
+const askFlag = "--ask"
+
+// ask reads the cluster and asks the nodes, each with a command of warren's. A node whose version does not know askFlag
+// is asked without it.
 func (o *target) ask(ctx context.Context, command ...string) (view.ClusterDocument, error) {
 	d := view.ClusterDocument{Cluster: o.reader.Read(ctx, time.Now())}
 	nodes, err := o.choose(d.Cluster)
@@ -107,6 +111,10 @@ func (o *target) ask(ctx context.Context, command ...string) (view.ClusterDocume
 	}
 	d.Reports, d.Silent = each(nodes, func(n status.ClusterNode) (report view.NodeDocument, err error) {
 		answer, err := o.run(ctx, d.Cluster, n, command)
+		if errors.Is(err, survey.ErrUsage) && slices.Contains(command, askFlag) {
+			earlier := slices.DeleteFunc(slices.Clone(command), func(arg string) bool { return arg == askFlag })
+			answer, err = o.run(ctx, d.Cluster, n, earlier)
+		}
 		if err != nil {
 			return report, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -70,11 +71,21 @@ func (l *look) exits(checks []view.Check) error {
 
 func newStatus() *cobra.Command {
 	var l look
+	var ask bool
 	cmd := command("status", "Say how this node fares",
 		"Without a daemon it reads the kernel. It exits with 0 if all is well, 1 after a finding, "+
 			"2 if it was called wrongly, and 3 if something could not be told.",
 		func(cmd *cobra.Command) error {
+			asked := map[string]status.Measurement{}
+			if ask {
+				asked = l.askPeers(cmd.Context(), cmd.ErrOrStderr())
+			}
 			r := l.report(cmd.Context(), cmd.ErrOrStderr())
+			for i, p := range r.Peers {
+				if m, known := asked[p.Node]; known {
+					r.Peers[i].Asked = &m
+				}
+			}
 			checks := view.CheckNode(r)
 			if err := view.WriteNode(cmd.OutOrStdout(), l.output, r, checks); err != nil {
 				return err
@@ -82,7 +93,28 @@ func newStatus() *cobra.Command {
 			return l.exits(checks)
 		})
 	l.addFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&ask, "ask", false, "have the daemon ask every peer once before, for the peers' field asked")
 	return cmd
+}
+
+// askWithin is how long the peers may take to be asked once. kubectl warren waits for 20 s by default.
+const askWithin = 12 * time.Second
+
+// askPeers has the daemon ask all peers once, and returns what was measured, by Node. It says on stderr why none was.
+func (l *look) askPeers(ctx context.Context, stderr io.Writer) map[string]status.Measurement {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	all := map[string]status.Measurement{}
+	r, err := askPing(ctx, stateSocket(l.attachments), status.PingRequest{Count: 1})
+	if err != nil {
+		view.NewLines(stderr).Add("the daemon asks no peers: %v", err)
+	}
+	for _, p := range r.Peers {
+		if p.Sent > 0 {
+			all[p.Node] = p.Measurement
+		}
+	}
+	return all
 }
 
 func newPeers() *cobra.Command {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,44 @@ func TestPeersUnanswered(t *testing.T) {
 	}
 	if out, code := list(mesh.PeerUnanswered); out != "node-b\n" || code != view.ExitFinding {
 		t.Errorf("%q, exit status %d", out, code)
+	}
+}
+
+// status --ask has the daemon ask all peers once, before it tells its state. One that asks none is told nonetheless.
+func TestStatusAsks(t *testing.T) {
+	for _, asks := range []bool{true, false} {
+		var order []string
+		var request status.PingRequest
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /v1/state", func(w http.ResponseWriter, _ *http.Request) {
+			order = append(order, "state")
+			_ = json.NewEncoder(w).Encode(wellReport(mesh.PeerIdle))
+		})
+		mux.HandleFunc("POST /v1/probe", func(w http.ResponseWriter, r *http.Request) {
+			order = append(order, "probe")
+			if _ = json.NewDecoder(r.Body).Decode(&request); !asks {
+				http.Error(w, "no socket", http.StatusServiceUnavailable)
+				return
+			}
+			_ = json.NewEncoder(w).Encode(status.PingReport{APIVersion: status.APIVersion, Peers: []status.Ping{
+				{Node: "node-b", Measurement: status.Measurement{Sent: 1, Answered: 1}},
+			}})
+		})
+		runDir := t.TempDir()
+		if err := <-servingHandler(t, filepath.Join(runDir, "warren.sock"), mux); err != nil {
+			t.Fatal(err)
+		}
+		out, code := execute(t, "status", "--ask", "--run-dir", runDir, "-o", "json")
+		var r status.Report
+		if err := json.Unmarshal([]byte(out), &r); err != nil || code != view.ExitWell {
+			t.Fatalf("exit status %d, %v\n%s", code, err, out)
+		}
+		if m := r.Peers[0].Asked; (m != nil) != asks || m != nil && m.Answered != 1 {
+			t.Errorf("asked %+v, want one %v", m, asks)
+		}
+		if request.Count != 1 || len(request.Nodes) > 0 || !slices.Equal(order, []string{"probe", "state"}) {
+			t.Errorf("%+v, in the order %q", request, order)
+		}
 	}
 }
 

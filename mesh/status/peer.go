@@ -34,6 +34,8 @@ type Peer struct {
 	SentBytes     uint64 `json:"sentBytes"`
 	// Probe is what the daemon's probes have found out; absent where it was not asked yet.
 	Probe *Measurement `json:"probe,omitempty"`
+	// Asked is what the peer answered when the daemon asked it for this report; absent where it was not asked.
+	Asked *Measurement `json:"asked,omitempty"`
 }
 
 // Reading is what is known of the peers at one time.

@@ -24,6 +24,13 @@ const (
 	mostComplaint = 4 << 10
 )
 
+// ErrUsage is wrapped by errors about commands that the program on the node does not take. One of another version knows
+// other flags.
+var ErrUsage = errors.New("it does not take this command")
+
+// usageStatus is warren's exit status for a command that it does not take.
+const usageStatus = 2
+
 // Ask runs warren with arguments on the node of a pod of the DaemonSet, and returns what it writes to standard output,
 // whatever its exit status. It returns when the node has answered or the Reader's time-out is over.
 func (r *Reader) Ask(ctx context.Context, pod string, args ...string) ([]byte, error) {
@@ -36,7 +43,7 @@ func (r *Reader) Ask(ctx context.Context, pod string, args ...string) ([]byte, e
 			return out, nil
 		}
 		errs = append(errs, fmt.Errorf("container %s: %w", container, err))
-		if ctx.Err() != nil || errors.Is(err, ErrForbidden) {
+		if ctx.Err() != nil || errors.Is(err, ErrForbidden) || errors.Is(err, ErrUsage) {
 			break
 		}
 	}
@@ -79,6 +86,8 @@ func (r *Reader) execute(ctx context.Context, pod, container string, args []stri
 	switch {
 	case errors.As(err, &code) && stdout.text.Len() > 0, err == nil:
 		return stdout.text.Bytes(), nil // commands that find something, or could not tell, say so in what they write
+	case errors.As(err, &code) && code.ExitStatus() == usageStatus:
+		return nil, fmt.Errorf("%w: %s", ErrUsage, strings.TrimSpace(stderr.text.String()))
 	case strings.Contains(err.Error(), "forbidden"):
 		return nil, fmt.Errorf("%w: create pods/exec", ErrForbidden)
 	default:

@@ -137,17 +137,17 @@ func (d ClusterDocument) reachable() Check {
 	}
 	read := slices.Sorted(maps.Keys(d.Reports))
 	unread := slices.IndexFunc(read, func(name string) bool { return d.Reports[name].ObservedAt.IsZero() })
-	bad, idle, peers := map[string][]string{}, map[string]bool{}, map[string]bool{}
+	bad, doubt, peers := map[string][]string{}, map[string]bool{}, map[string]bool{}
 	for _, from := range read {
 		for _, p := range d.Reports[from].Peers {
 			name := NameOf(p)
 			peers[name] = true
-			switch p.State {
-			case mesh.PeerUnanswered, mesh.PeerMissing:
+			switch answers(p) {
+			case Fail:
 				bad[name] = append(bad[name], from)
-			case mesh.PeerIdle:
-				idle[name] = true
-			case mesh.PeerConnected:
+			case Unknown:
+				doubt[name] = true
+			default:
 			}
 		}
 	}
@@ -160,10 +160,33 @@ func (d ClusterDocument) reachable() Check {
 	case c.Result != OK:
 	case unread >= 0:
 		c.Result, c.Detail = Unknown, read[unread]+": "+notRead
-	case len(idle) > 0:
-		c.Detail = fmt.Sprintf("%d idle: nothing goes to them, so nothing tells whether they answer", len(idle))
+	case len(doubt) > 0:
+		c.Result, c.Figure = Unknown, fmt.Sprintf("%d/%d", len(peers)-len(doubt), len(peers))
+		c.Detail = "idle, and nothing tells whether they answer: " + First(slices.Sorted(maps.Keys(doubt)), ", ")
 	}
 	return c
+}
+
+// answers returns whether a peer answers. An idle one has no session, so that only probes tell: one that was answered
+// says that it does, and one alone that was not says nothing, since it may have been lost.
+func answers(p status.Peer) Result {
+	var asked, probed status.Measurement
+	if p.Asked != nil {
+		asked = *p.Asked
+	}
+	if p.Probe != nil {
+		probed = *p.Probe
+	}
+	switch {
+	case p.State == mesh.PeerUnanswered, p.State == mesh.PeerMissing:
+		return Fail
+	case p.State != mesh.PeerIdle, asked.Answered > 0, asked.Sent == 0 && probed.Answered > 0:
+		return OK
+	case asked.Sent+probed.Sent > 1 && probed.Answered == 0:
+		return Fail
+	default:
+		return Unknown
+	}
 }
 
 func (d ClusterDocument) guards() Check {
