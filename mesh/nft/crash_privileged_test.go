@@ -32,9 +32,9 @@ func newer(t *testing.T, sets string) {
 	}
 }
 
-// TestPrivilegedCrash: a set that Debian 13's nft has written crashes this host's, 1.0.6. The error says which set, and
-// the remedy that it names is one.
-func TestPrivilegedCrash(t *testing.T) {
+// TestPrivilegedNFTCrash: a set that Debian 13's nft has written crashes this host's, 1.0.6. The error says which set,
+// and the remedy that it names is one.
+func TestPrivilegedNFTCrash(t *testing.T) {
 	meshtest.Privileged(t)
 	namespace.Enter(t)
 	table, err := Open(guardID, func() {})
@@ -65,8 +65,9 @@ func TestPrivilegedCrash(t *testing.T) {
 	}
 }
 
-// TestPrivilegedCrashHarmsNoEdit: beside a set that crashes nft, a table that is in force is edited, read and deleted.
-func TestPrivilegedCrashHarmsNoEdit(t *testing.T) {
+// TestPrivilegedNFTCrashHarmsNoEdit: beside a set that crashes nft, a table that is in force is edited, read and
+// deleted.
+func TestPrivilegedNFTCrashHarmsNoEdit(t *testing.T) {
 	meshtest.Privileged(t)
 	namespace.Enter(t)
 	table, err := Open(guardID, func() {})
