@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -144,15 +143,27 @@ func rangeText(number uint32, first, next []byte) string {
 	if next != nil {
 		last = before(next)
 	}
+	if number == dataTypes["ipv4_addr"].number || number == dataTypes["ipv6_addr"].number {
+		from, _ := netip.AddrFromSlice(first)
+		to, _ := netip.AddrFromSlice(last)
+		return Range(from, to)
+	}
 	if bytes.Equal(first, last) {
 		return partText(number, first)
 	}
-	if number == dataTypes["ipv4_addr"].number || number == dataTypes["ipv6_addr"].number {
-		if bits, ok := prefixBits(first, last); ok {
-			return fmt.Sprintf("%s/%d", partText(number, first), bits)
-		}
-	}
 	return partText(number, first) + "-" + partText(number, last)
+}
+
+// Range returns the addresses from first to last as the kernel's listing has an element of a set of intervals: as one
+// address, as a prefix, or else as "198.51.100.1-198.51.100.9". Both are of one family, and in order.
+func Range(first, last netip.Addr) string {
+	if first == last {
+		return first.String()
+	}
+	if bits, ok := prefixBits(first.AsSlice(), last.AsSlice()); ok {
+		return netip.PrefixFrom(first, bits).String()
+	}
+	return first.String() + "-" + last.String()
 }
 
 // before returns the number that is one less.

@@ -55,13 +55,20 @@ func TestPeersAndPorts(t *testing.T) {
 	for i := range 50 {
 		r.Peers = append(r.Peers, podsWith(fmt.Sprintf("app=app%d", i)))
 	}
-	for i := range 20 {
-		r.Ports = append(r.Ports, Port{TCP, "", uint16(8000 + i), 0})
-	}
 	before, _ := Compile(world(ingress("p", with("app=a"))))
-	after, _ := Compile(world(ingress("p", with("app=a"), r)))
-	if got, want := rulesOf(after.Table)-rulesOf(before.Table), 2*len(r.Peers); got != want {
-		t.Errorf("%d rules, want %d: one for each peer and family", got, want)
+	for i, more := range []func(n uint16) Port{
+		func(n uint16) Port { return Port{TCP, "", 8000 + n, 0} },
+		func(n uint16) Port { return Port{UDP, "", 8000 + 10*n, 8004 + 10*n} },
+		func(n uint16) Port { return Port{SCTP, fmt.Sprintf("web%d", n), 0, 0} },
+		func(uint16) Port { return Port{SCTP, "", 0, 0} }, // all of them, and no names any more
+	} {
+		for n := range uint16(20) {
+			r.Ports = append(r.Ports, more(n))
+		}
+		after, _ := Compile(world(ingress("p", with("app=a"), r)))
+		if got, want := rulesOf(after.Table)-rulesOf(before.Table), 2*len(r.Peers)*min(i+1, 3); got != want {
+			t.Errorf("%d ports: %d rules, want %d", len(r.Ports), got, want)
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ type keeper struct {
 
 // keep returns the policy without what cannot be kept. A peer or a port that cannot be read is left out, so it lets
 // nothing through. If the pods that the policy isolates cannot be read, it isolates all that meet the rest of the
-// selector and lets nothing through.
+// selector and lets nothing through. One that is too large isolates its pods and lets nothing through either.
 func keep(p Policy) (Policy, []Problem) {
 	k := keeper{policy: p}
 	kept := p
@@ -26,6 +26,10 @@ func keep(p Policy) (Policy, []Problem) {
 		"all pods of the rest are isolated, and nothing is let through",
 	)
 	if kept.Pods = readable; !ok {
+		kept.Ingress, kept.Egress = nil, nil
+	}
+	if reason := kept.tooLarge(); reason != "" {
+		k.refuse("spec", reason)
 		kept.Ingress, kept.Egress = nil, nil
 	}
 	return kept, k.problems

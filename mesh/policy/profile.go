@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"warren.mesh/mesh/nft"
@@ -81,10 +80,25 @@ func (d direction) peers(r Rule, namespace string) (all []peerMatch) {
 	if r.AllPeers {
 		return []peerMatch{{group: every}}
 	}
-	for _, p := range r.Peers {
+	peers, blocks := r.blocks()
+	for f := range families {
+		if len(blocks[f]) > 0 {
+			all = append(all, d.blocks(f, blocks[f]))
+		}
+	}
+	for _, p := range peers {
 		all = append(all, d.peer(p, namespace))
 	}
 	return all
+}
+
+// blocks matches addresses that one of the blocks has.
+func (d direction) blocks(f int, blocks []Block) peerMatch {
+	m := peerMatch{group: group{kind: everyPod}}
+	m.none[1-f] = true
+	of := newBlockSet(blocks...)
+	m.sets[f], m.texts[f] = []*set{of}, d.tuple+" "+families[f].word+" saddr @"+of.name
+	return m
 }
 
 func (d direction) peer(p Peer, namespace string) peerMatch {
@@ -96,11 +110,7 @@ func (d direction) peer(p Peer, namespace string) peerMatch {
 		of := func(s *set, but string) string { return d.tuple + " " + family.word + " saddr " + but + "@" + s.name }
 		switch {
 		case p.Block != nil:
-			if m.none[f] = familyOf(p.Block.CIDR.Addr()) != f; m.none[f] {
-				continue
-			}
-			m.sets[f] = []*set{newBlockSet(*p.Block)}
-			m.texts[f] = of(m.sets[f][0], "")
+			return d.blocks(familyOf(p.Block.CIDR.Addr()), []Block{*p.Block})
 		case p.everybody():
 			m.sets[f] = []*set{podRanges[f], podGateways[f]}
 			m.texts[f] = of(podRanges[f], "") + " " + of(podGateways[f], "!= ")
@@ -110,70 +120,6 @@ func (d direction) peer(p Peer, namespace string) peerMatch {
 		}
 	}
 	return m
-}
-
-// portMatch is a match of the server's port; before is what is cheapest, and says nothing of addresses.
-type portMatch struct {
-	match
-	before string
-}
-
-// ports matches named ports by those of the pods that may be the server: of this node, or of the peer.
-func (d direction) ports(r Rule, peers group) (all []portMatch) {
-	if r.AllPorts {
-		return []portMatch{{}}
-	}
-	if d.ingress {
-		peers = group{kind: attached}
-	}
-	rest := r.Ports
-	for _, protocol := range []Protocol{TCP, UDP, SCTP} {
-		var numbers []uint16
-		if numbers, rest = together(r, protocol, rest); len(numbers) > 0 {
-			m := portMatch{before: "meta l4proto " + string(protocol)}
-			for f := range families {
-				m.sets[f] = []*set{newNumberSet(f, numbers)}
-				m.texts[f] = "ct reply proto-src @" + m.sets[f][0].name
-			}
-			all = append(all, m)
-		}
-	}
-	for _, p := range rest {
-		m := portMatch{before: "meta l4proto " + string(p.Protocol)}
-		switch {
-		case p.Name != "":
-			for f, family := range families {
-				named := newPortSet(f, peers, p)
-				m.sets[f] = []*set{named}
-				m.texts[f] = fmt.Sprintf("ct reply %s saddr . meta l4proto . ct reply proto-src @%s", family.word,
-					named.name)
-			}
-		case p.Number == 0:
-		case p.End > p.Number:
-			m.before += fmt.Sprintf(" ct reply proto-src %d-%d", p.Number, p.End)
-		default:
-			m.before += fmt.Sprintf(" ct reply proto-src %d", p.Number)
-		}
-		all = append(all, m)
-	}
-	return all
-}
-
-// together splits the ports of a rule with several peers into those of a protocol that one set holds, sorted, and the
-// rest. Where that saves no rule, all are the rest.
-func together(r Rule, protocol Protocol, ports []Port) (numbers []uint16, rest []Port) {
-	for _, p := range ports {
-		if p.Protocol == protocol && p.Name == "" && p.Number > 0 && p.End <= p.Number {
-			numbers = append(numbers, p.Number)
-		} else {
-			rest = append(rest, p)
-		}
-	}
-	if len(r.Peers) < 2 || len(numbers) < 2 {
-		return nil, ports
-	}
-	slices.Sort(numbers)
-	return slices.Compact(numbers), rest
 }
 
 // profile is what applies to the addresses of one family of pods with the same list of policies, in one direction.

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -16,18 +15,17 @@ type set struct {
 	family        int // in families
 	kind          setKind
 	group         group
-	block         Block
-	prefixes      []netip.Prefix // of the block
-	port          Port           // by name
-	numbers       []uint16       // of numberSet
+	spans         []span      // of the blocks
+	ports         []Port      // by name
+	numbers       []portRange // of numberSet
 }
 
 type setKind int
 
 const (
 	podSet     setKind = iota // the addresses of a group
-	portSet                   // the named ports of a group: address . protocol . number
-	blockSet                  // the addresses of a block, and the gateways of nodes in it
+	portSet                   // named ports of a group: address . protocol . number
+	blockSet                  // the addresses of blocks, and the gateways of nodes in them
 	rangeSet                  // the pod CIDRs of all nodes
 	gatewaySet                // the gateways of all nodes, which are within these
 	numberSet                 // ports by number, of any server
@@ -40,26 +38,46 @@ func newPodSet(f int, g group) *set {
 	}
 }
 
-func newPortSet(f int, g group, p Port) *set {
+// newPortSet returns the set of the ports that have one of the names, which are different.
+func newPortSet(f int, g group, ports []Port) *set {
+	var contents, names []string
+	for _, p := range ports {
+		contents, names = append(contents, p.Name+" "+string(p.Protocol)), append(names, p.Name)
+	}
+	text := g.String() + ": port " + strings.Join(names, ", ")
 	return &set{
-		name:    inFamily(contentName("port", p.Name+" "+string(p.Protocol)+" "+g.content()), f),
-		comment: comment(g.String() + ": port " + p.Name), family: f, kind: portSet, group: g, port: p,
+		name:    inFamily(contentName("port", strings.Join(contents, ", ")+" "+g.content()), f),
+		comment: comment(text), family: f, kind: portSet, group: g, ports: ports,
 	}
 }
 
-func newNumberSet(f int, numbers []uint16) *set {
-	text := strings.Trim(fmt.Sprint(numbers), "[]")
+func newNumberSet(f int, numbers []portRange) *set {
+	var texts []string
+	for _, r := range numbers {
+		texts = append(texts, r.String())
+	}
+	text := strings.Join(texts, " ")
 	return &set{
 		name: inFamily(contentName("num", text), f), comment: comment("ports " + text), family: f, kind: numberSet,
 		numbers: numbers,
 	}
 }
 
-func newBlockSet(b Block) *set {
-	f := familyOf(b.CIDR.Addr())
+// newBlockSet returns the set of the blocks' addresses, named after them: nothing overlaps in an edit. The blocks are
+// of one family.
+func newBlockSet(blocks ...Block) *set {
+	spans := union(blocks)
+	var texts, names []string
+	for _, s := range spans {
+		texts = append(texts, nft.Range(s.first, s.last))
+	}
+	for _, b := range blocks {
+		names = append(names, b.String())
+	}
+	f := familyOf(blocks[0].CIDR.Addr())
 	return &set{
-		name: inFamily(contentName("blk", b.String()), f), comment: comment(b.String()), family: f, kind: blockSet,
-		block: b, prefixes: b.prefixes(),
+		name: inFamily(contentName("blk", strings.Join(texts, " ")), f), comment: comment(strings.Join(names, "; ")),
+		family: f, kind: blockSet, spans: spans,
 	}
 }
 
@@ -92,7 +110,7 @@ func inFamily(name string, f int) string { return name + "-" + families[f].suffi
 func (s *set) layout() nft.Set {
 	of := nft.Set{
 		Name: s.name, Comment: s.comment, Type: families[s.family].kind,
-		Interval: s.kind == blockSet || s.kind == rangeSet,
+		Interval: s.kind == blockSet || s.kind == rangeSet || slices.ContainsFunc(s.numbers, portRange.several),
 	}
 	if s.kind == portSet {
 		of.Type += " . inet_proto . inet_service"
@@ -112,8 +130,16 @@ func (s *set) ofPod(o owner, ip netip.Addr) (elements []nft.Element) {
 	case s.kind == podSet:
 		return []nft.Element{s.element(ip.String())}
 	case s.kind == portSet:
-		for _, number := range namedPorts(o.Ports, s.port.Name, s.port.Protocol) {
-			elements = append(elements, s.element(ip.String(), string(s.port.Protocol), strconv.Itoa(int(number))))
+		known := map[Port]bool{}
+		for _, port := range s.ports {
+			for _, number := range namedPorts(o.Ports, port.Name, port.Protocol) {
+				one := Port{Protocol: port.Protocol, Number: number}
+				if !known[one] {
+					text := strconv.Itoa(int(number))
+					elements = append(elements, s.element(ip.String(), string(port.Protocol), text))
+				}
+				known[one] = true // by another name, perhaps
+			}
 		}
 	}
 	return elements
@@ -121,11 +147,11 @@ func (s *set) ofPod(o owner, ip netip.Addr) (elements []nft.Element) {
 
 // fixed returns the elements that follow from the set alone: a block's without its gateways.
 func (s *set) fixed() (elements []nft.Element) {
-	for _, p := range s.prefixes {
-		elements = append(elements, s.element(prefixText(p)))
+	for _, a := range s.spans {
+		elements = append(elements, s.element(nft.Range(a.first, a.last)))
 	}
-	for _, number := range s.numbers {
-		elements = append(elements, s.element(strconv.Itoa(int(number))))
+	for _, r := range s.numbers {
+		elements = append(elements, s.element(r.String()))
 	}
 	return elements
 }
@@ -143,8 +169,14 @@ func (s *set) ofGateway(gateway netip.Addr, nodes []*Node) []nft.Element {
 
 // wants reports whether a block's set has a gateway of the nodes as an element of its own.
 func (s *set) wants(gateway netip.Addr, nodes []*Node) bool {
-	return !s.block.contains(gateway) &&
-		slices.ContainsFunc(nodes, func(n *Node) bool { return slices.ContainsFunc(n.InternalIPs, s.block.contains) })
+	return !s.contains(gateway) &&
+		slices.ContainsFunc(nodes, func(n *Node) bool { return slices.ContainsFunc(n.InternalIPs, s.contains) })
+}
+
+// contains reports whether the address is in one of the blocks.
+func (s *set) contains(ip netip.Addr) bool {
+	i, found := slices.BinarySearchFunc(s.spans, ip, func(s span, ip netip.Addr) int { return s.first.Compare(ip) })
+	return found || i > 0 && ip.BitLen() == s.spans[i-1].last.BitLen() && ip.Compare(s.spans[i-1].last) <= 0
 }
 
 // prefixText returns a prefix as the kernel's listing has it: a single address is without its length.

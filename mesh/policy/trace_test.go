@@ -2,6 +2,8 @@ package policy
 
 import (
 	"net/netip"
+	"strconv"
+	"strings"
 	"testing"
 
 	"warren.mesh/mesh/nft/nfttest"
@@ -91,23 +93,34 @@ func (w *wire) checkIntervals(t *testing.T) {
 		if !interval[e.Set] {
 			continue
 		}
+		first, last := bounds(e.Key[0])
 		for _, other := range state.Table.Elements {
-			p, q := prefixOf(e.Key[0]), netip.Prefix{}
-			if other.Set == e.Set && other.Key[0] != e.Key[0] {
-				q = prefixOf(other.Key[0])
+			if other.Set != e.Set || other.Key[0] == e.Key[0] {
+				continue
 			}
-			if p.Overlaps(q) {
-				t.Fatalf("set %s has %v and %v", e.Set, p, q)
+			if from, to := bounds(other.Key[0]); from.Compare(last) <= 0 && first.Compare(to) <= 0 {
+				t.Fatalf("set %s has %v and %v", e.Set, e.Key, other.Key)
 			}
 		}
 	}
 }
 
-func prefixOf(key string) netip.Prefix {
-	if ip, err := netip.ParseAddr(key); err == nil {
-		return netip.PrefixFrom(ip, ip.BitLen())
+// bounds returns the ends of an element of a set of intervals; of ports, as addresses.
+func bounds(key string) (first, last netip.Addr) {
+	if p, err := netip.ParsePrefix(key); err == nil {
+		return p.Addr(), lastOf(p)
 	}
-	return netip.MustParsePrefix(key)
+	one := func(text string) netip.Addr {
+		if port, err := strconv.ParseUint(text, 10, 16); err == nil {
+			return netip.AddrFrom4([4]byte{0, 0, byte(port >> 8), byte(port)})
+		}
+		return netip.MustParseAddr(text)
+	}
+	from, to, isRange := strings.Cut(key, "-")
+	if !isRange {
+		to = from
+	}
+	return one(from), one(to)
 }
 
 // FuzzTable draws clusters and connections: the table lets through what Judge does, by the same reason.

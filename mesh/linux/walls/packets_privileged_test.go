@@ -24,7 +24,7 @@ func policies() []policy.Policy {
 	appA, appDB, nobody := selects("a"), selects("db"), selects("nobody")
 	block4 := policy.Block{
 		CIDR:   netip.MustParsePrefix("198.51.100.0/24"),
-		Except: []netip.Prefix{netip.MustParsePrefix("198.51.100.128/25")},
+		Except: []netip.Prefix{netip.MustParsePrefix("198.51.100.200/32")},
 	}
 	return []policy.Policy{
 		{
@@ -34,6 +34,7 @@ func policies() []policy.Policy {
 					{Protocol: policy.TCP, Number: 6379}, {Protocol: policy.TCP, Number: 6380},
 					{Protocol: policy.UDP, Number: 53},
 					{Protocol: policy.SCTP, Number: 3868}, {Protocol: policy.TCP, Name: "metrics"},
+					{Protocol: policy.TCP, Number: 8004, End: 8006}, {Protocol: policy.TCP, Name: "none"},
 				}},
 				{
 					Peers: []policy.Peer{{Block: &block4}},
@@ -160,6 +161,8 @@ func TestPrivilegedPolicies(t *testing.T) {
 		{what: "allowed UDP", from: "a", network: "udp", to: of(podB), port: 53, want: answered},
 		{what: "another port", from: "a", network: "tcp", to: of(podB), port: 80, want: silent},
 		{what: "another UDP port", from: "a", network: "udp", to: of(podB), port: 54, want: silent},
+		{what: "a port of a range", from: "a", network: "tcp", to: of(podB), port: 8005, want: answered},
+		{what: "a port behind the range", from: "a", network: "tcp", to: of(podB), port: 8011, want: silent},
 		{what: "the named port", from: "a", network: "tcp", to: of(podB), port: 9100, want: answered},
 		{what: "egress allows, ingress does not", from: "c", network: "tcp", to: of(podB), port: 6379, want: silent},
 		{what: "not in its egress", from: "c", network: "tcp", to: of(podA), port: 80, want: silent},

@@ -134,26 +134,46 @@ func (p *parser) members(name string, parts []part) (func(*state, []string) bool
 	if set.Dynamic {
 		return func(s *state, key []string) bool { return s.learned[name][strings.Join(key, " ")] }, nil
 	}
-	var prefixes []netip.Prefix
+	var intervals []func(*state, []string) bool
 	keys := map[string]bool{}
 	for _, e := range p.layout.Elements {
 		switch {
 		case e.Set != name:
 		case set.Interval:
-			prefix, err := parsePrefix(strings.Join(e.Key, " "))
+			in, err := interval(parts[0].kind, strings.Join(e.Key, " "))
 			if err != nil {
 				return nil, fmt.Errorf("set %s: %w", name, err)
 			}
-			prefixes = append(prefixes, prefix)
+			intervals = append(intervals, in)
 		default:
 			keys[strings.Join(e.Key, " ")] = true
 		}
 	}
+	return func(s *state, key []string) bool {
+		in := func(has func(*state, []string) bool) bool { return has(s, key) }
+		return keys[strings.Join(key, " ")] || slices.ContainsFunc(intervals, in)
+	}, nil
+}
+
+// interval returns whether an element of a set of intervals has a key: ports, a prefix, or addresses from first to
+// last.
+func interval(kind, text string) (func(*state, []string) bool, error) {
+	if kind == "inet_service" {
+		return numbers(text)
+	}
+	if first, last, isRange := strings.Cut(text, "-"); isRange {
+		from, errFrom := netip.ParseAddr(first)
+		to, errTo := netip.ParseAddr(last)
+		return func(_ *state, key []string) bool {
+			ip, err := netip.ParseAddr(key[0])
+			return err == nil && ip.BitLen() == from.BitLen() && from.Compare(ip) <= 0 && ip.Compare(to) <= 0
+		}, errors.Join(errFrom, errTo)
+	}
+	prefix, err := parsePrefix(text)
 	return func(_ *state, key []string) bool {
 		ip, err := netip.ParseAddr(key[0])
-		in := func(p netip.Prefix) bool { return err == nil && p.Contains(ip) }
-		return keys[strings.Join(key, " ")] || slices.ContainsFunc(prefixes, in)
-	}, nil
+		return err == nil && prefix.Contains(ip)
+	}, err
 }
 
 // setFor returns a set that keys of these parts are of.
