@@ -133,6 +133,7 @@ func (p Peer) apply(u PeerUpdate) Peer {
 	if u.Keepalive != nil {
 		p.Keepalive = *u.Keepalive
 	}
+	p.Preshared = p.Preshared && !u.Unshare
 	p.AllowedIPs = Edits[netip.Prefix]{Add: u.AllowedIPs.Add}.apply(p.AllowedIPs, netip.Prefix.Compare)
 	return p
 }

@@ -65,6 +65,8 @@ type PeerUpdate struct {
 	// AllowedIPs edits those that the peer has. Those that move to another peer are not in Remove.
 	AllowedIPs Edits[netip.Prefix]
 	Keepalive  *time.Duration
+	// Unshare removes the preshared key that somebody has set.
+	Unshare bool
 }
 
 // Empty reports whether the change changes nothing.
@@ -77,7 +79,7 @@ func (c Change) Empty() bool {
 // Sets reports whether the update sets or adds anything on the device. An update that does not only removes allowed IPs
 // or tells the node's new name.
 func (u PeerUpdate) Sets() bool {
-	return u.Endpoint != nil || u.Keepalive != nil || len(u.AllowedIPs.Add) > 0
+	return u.Endpoint != nil || u.Keepalive != nil || u.Unshare || len(u.AllowedIPs.Add) > 0
 }
 
 func (e Edits[T]) empty() bool { return len(e.Add)+len(e.Remove) == 0 }
@@ -183,6 +185,9 @@ func (c Change) peerLines(l *lines) {
 		}
 		if u.Keepalive != nil {
 			args = append(args, "keepalive", *u.Keepalive)
+		}
+		if u.Unshare {
+			args = append(args, "preshared_key", "removed")
 		}
 		l.add("peer updated", args...)
 	}

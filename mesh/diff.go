@@ -153,6 +153,7 @@ func (p Peer) updateFrom(old Peer, wanted map[netip.Prefix]struct{}) (update Pee
 	if p.Keepalive != old.Keepalive {
 		update.Keepalive = &p.Keepalive
 	}
+	update.Unshare = old.Preshared && !p.Preshared
 	renamed := old.Node != "" && p.Node != old.Node
 	return update, renamed || update.Sets() || len(update.AllowedIPs.Remove) > 0
 }

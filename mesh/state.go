@@ -71,6 +71,9 @@ type Peer struct {
 	AllowedIPs []netip.Prefix
 	// Keepalive is the persistent keepalive interval; zero turns it off.
 	Keepalive time.Duration
+	// Preshared says that the device has a preshared key for the peer. No state wants one: the peer has none of this
+	// node, so the two have no session.
+	Preshared bool
 }
 
 // Routing tables.

@@ -51,6 +51,9 @@ func (p Peer) String() string {
 	if p.Keepalive != 0 {
 		text += " persistent-keepalive " + p.Keepalive.String()
 	}
+	if p.Preshared {
+		text += " preshared-key"
+	}
 	return text
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -176,6 +177,14 @@ func (m *meddler) SetLink(up bool) {
 		state = "up"
 	}
 	run(m.T, fmt.Sprintf("ip link set %s %s", m.cfg.Link, state))
+}
+
+func (m *meddler) Preshare(peer keys.Public) {
+	file := filepath.Join(m.TempDir(), "preshared.key")
+	if err := os.WriteFile(file, []byte(keys.Public{1}.String()), 0o600); err != nil {
+		m.Fatal(err)
+	}
+	run(m.T, fmt.Sprintf("wg set %s peer %s preshared-key %s", m.cfg.Link, peer, file))
 }
 
 func (m *meddler) AddBridge(mtu int) {

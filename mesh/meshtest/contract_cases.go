@@ -128,6 +128,7 @@ var drifts = map[string]func(c *contract, s mesh.State){
 		u := mesh.PeerUpdate{PublicKey: s.Peers[0].PublicKey, Keepalive: &interval}
 		c.meddle(mesh.Change{Peers: mesh.PeerEdits{Update: []mesh.PeerUpdate{u}}})
 	},
+	"preshared key": func(c *contract, s mesh.State) { c.Meddler.Preshare(s.Peers[0].PublicKey) },
 	"node address unguarded": func(c *contract, s mesh.State) {
 		c.meddle(mesh.Change{NodeIPs: mesh.Edits[netip.Addr]{Remove: s.Firewall.NodeIPs[:1]}})
 	},

@@ -54,6 +54,7 @@ func (k *Kernel) addPeer(p mesh.Peer) error {
 	p.Node = ""
 	// A device does not forget an endpoint.
 	p.Endpoint = cmp.Or(p.Endpoint, k.device.peers[p.PublicKey].Endpoint)
+	p.Preshared = k.device.peers[p.PublicKey].Preshared
 	k.setPeer(p)
 	return nil
 }
@@ -77,6 +78,7 @@ func (k *Kernel) updatePeer(u mesh.PeerUpdate) error {
 	if u.Keepalive != nil {
 		p.Keepalive = *u.Keepalive
 	}
+	p.Preshared = p.Preshared && !u.Unshare
 	k.setPeer(p)
 	return nil
 }

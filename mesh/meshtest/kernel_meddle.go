@@ -19,6 +19,8 @@ type Meddler interface {
 	DeleteLink()
 	// SetLink takes the WireGuard interface down or up.
 	SetLink(up bool)
+	// Preshare sets a preshared key for the peer.
+	Preshare(peer keys.Public)
 	// AddBridge creates the bridge, as the CNI plugin does, with this MTU and no address.
 	AddBridge(mtu int)
 	// FlushRuleset removes all of nftables.
@@ -95,6 +97,14 @@ func (m meddler) SetLink(up bool) {
 		}
 		m.k.dropRoutes()
 		maps.DeleteFunc(m.k.link.addresses, func(p netip.Prefix, _ bool) bool { return p.Addr().Is6() })
+	})
+}
+
+func (m meddler) Preshare(peer keys.Public) {
+	m.k.meddle(func() {
+		p := m.k.device.peers[peer]
+		p.Preshared = true
+		m.k.device.peers[peer] = p
 	})
 }
 

@@ -124,7 +124,8 @@ func samePeers(seen []mesh.Peer, expected map[keys.Public]mesh.Peer) bool {
 	}
 	for _, p := range seen {
 		want, ok := expected[p.PublicKey]
-		if !ok || p.Keepalive != want.Keepalive || !slices.Equal(p.AllowedIPs, want.AllowedIPs) {
+		if !ok || p.Keepalive != want.Keepalive || p.Preshared != want.Preshared ||
+			!slices.Equal(p.AllowedIPs, want.AllowedIPs) {
 			return false
 		}
 	}

@@ -69,6 +69,9 @@ func updatePeer(u mesh.PeerUpdate) wgtypes.PeerConfig {
 	if u.Endpoint != nil {
 		config.Endpoint = fromEndpoint(*u.Endpoint)
 	}
+	if u.Unshare {
+		config.PresharedKey = &wgtypes.Key{}
+	}
 	return config
 }
 
@@ -78,6 +81,7 @@ func toPeer(p wgtypes.Peer) mesh.Peer {
 		Endpoint:   toEndpoint(p.Endpoint),
 		AllowedIPs: make([]netip.Prefix, 0, len(p.AllowedIPs)),
 		Keepalive:  p.PersistentKeepaliveInterval,
+		Preshared:  p.PresharedKey != wgtypes.Key{},
 	}
 	for _, n := range p.AllowedIPs {
 		peer.AllowedIPs = append(peer.AllowedIPs, rtnl.ToPrefix(&n))
