@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"syscall"
 	"time"
@@ -98,14 +99,18 @@ func gc(args *skel.CmdArgs) error {
 	if err != nil {
 		return err
 	}
-	if c.ValidAttachments == nil {
+	if c.Valid == nil {
 		const remedy = "a runtime that has none gives an empty list"
 		return types.NewError(types.ErrInvalidNetworkConfig, "GC without cni.dev/valid-attachments", remedy)
+	}
+	var attachments []types.GCAttachment
+	if err := json.Unmarshal(c.Valid, &attachments); err != nil {
+		return types.NewError(types.ErrDecodingFailure, "cni.dev/valid-attachments cannot be read", err.Error())
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var containers []string
-	for _, valid := range c.ValidAttachments {
+	for _, valid := range attachments {
 		containers = append(containers, valid.ContainerID)
 	}
 	err = c.client().Keep(ctx, containers)

@@ -19,6 +19,9 @@ type config struct {
 	RunDir string `json:"runDir"`
 	// Bridge is the name of the pods' bridge.
 	Bridge string `json:"bridge"`
+	// Valid is GC's list of attachments, in place of that of PluginConf, which does not tell null from no list: nil if
+	// there is none, "null" from a runtime whose list is a nil slice, as CRI-O's is when no pod runs.
+	Valid json.RawMessage `json:"cni.dev/valid-attachments"`
 }
 
 func parse(stdin []byte) (config, error) {

@@ -23,6 +23,8 @@ type Walls struct {
 
 	// mu is held while the tables are compared or changed.
 	mu sync.Mutex
+	// owed says that flush has failed: the tables are as they should be, but for what was remembered late.
+	owed bool
 }
 
 // Open returns access to the tables, which need not exist. It fails where the nft command is missing or older than
@@ -59,12 +61,15 @@ func (w *Walls) SyncTables(ctx context.Context, ports, policy nft.Layout) (chang
 		policyChange.Edit.Flush = fresh
 	}
 	if portsChange.Empty() && policyChange.Empty() {
+		if w.owed {
+			return true, w.flush(ctx)
+		}
 		return false, nil
 	}
 	if err := nft.Together(ctx, portsChange, policyChange); err != nil {
 		return false, err
 	}
-	if edited {
+	if edited || w.owed {
 		return true, w.flush(ctx)
 	}
 	return true, nil
@@ -92,15 +97,19 @@ func (w *Walls) EditTables(ctx context.Context, ports, policy nft.Edit, tightens
 		policy.Flush = append(policy.Flush[:len(policy.Flush):len(policy.Flush)], fresh...)
 	}
 	err := nft.Together(ctx, nft.Change{Table: w.ports, Edit: ports}, nft.Change{Table: w.policy, Edit: policy})
-	if err != nil || !tightens {
+	if err != nil || !tightens && !w.owed {
 		return err
 	}
 	return w.flush(ctx)
 }
 
 // flush forgets what was let through once more after the transaction: a packet that the old rules judged may have been
-// remembered late.
-func (w *Walls) flush(ctx context.Context) error { return w.policy.Apply(ctx, nft.Edit{Flush: fresh}) }
+// remembered late. Where it fails, the next change or comparison does it.
+func (w *Walls) flush(ctx context.Context) error {
+	err := w.policy.Apply(ctx, nft.Edit{Flush: fresh})
+	w.owed = err != nil
+	return err
+}
 
 // RemoveTables deletes both tables, or fewer where there are fewer.
 func (w *Walls) RemoveTables(ctx context.Context) error {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -344,5 +347,50 @@ func wantBridge(t *testing.T, w *Walls, want ports.Bridge) {
 	got, err := w.Bridge()
 	if d := cmp.Diff(want, got); err != nil || d != "" {
 		t.Errorf("bridge: %v (-want +got)\n%s", err, d)
+	}
+}
+
+// TestPrivilegedFlushIsOwed has the flush after an edit fail: the next comparison, which finds no difference, forgets
+// what was remembered meanwhile.
+func TestPrivilegedFlushIsOwed(t *testing.T) {
+	n := policyNode(t, false)
+	n.tryAll([]try{{what: "allowed", from: "a", network: "tcp", to: of(podB), port: 6379, want: answered}})
+	remembered := func() bool {
+		return strings.Contains(namespace.Run(t, "nft list set inet warren-policy fresh4"), "elements")
+	}
+	saved := filepath.Join(t.TempDir(), "table")
+	table := namespace.Run(t, "nft list table inet warren-policy")
+	if err := os.WriteFile(saved, []byte(table), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	transactions := 0
+	w, err := Open(bridge, func(string) {
+		if transactions++; transactions == 2 {
+			namespace.Run(t, "nft delete table inet warren-policy")
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.EditTables(t.Context(), nft.Edit{}, nft.Edit{}, true); err == nil {
+		t.Fatal("the table is gone, and emptying its sets succeeds")
+	}
+	namespace.Run(t, "nft -f "+saved)
+	if !remembered() {
+		t.Fatal("nothing is remembered")
+	}
+	state, _ := policy.Compile(n.in)
+	b, err := w.Bridge()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []bool{true, false} {
+		changed, err := w.SyncTables(t.Context(), ports.Layout(b, n.attached()), state.Table)
+		if changed != want || err != nil {
+			t.Errorf("changed %t, %v; want %t", changed, err, want)
+		}
+		if remembered() {
+			t.Error("what was remembered late is left")
+		}
 	}
 }
