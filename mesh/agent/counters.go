@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -11,6 +12,8 @@ type hostCounters struct {
 	host     Host
 	leaks    *cached[map[string]uint64]
 	policies *cached[map[string]uint64]
+	// drops are readings of leaks.
+	drops drops
 }
 
 var (
@@ -47,7 +50,14 @@ var policyCounters = map[string]struct {
 func newHostCounters(
 	host Host, policies func(ctx context.Context) (map[string]uint64, error),
 ) *hostCounters {
-	h := &hostCounters{host: host, leaks: newCached(host.Leaks)}
+	h := &hostCounters{host: host}
+	h.leaks = newCached(func(ctx context.Context) (map[string]uint64, error) {
+		packets, err := host.Leaks(ctx)
+		if err == nil {
+			h.drops.add(time.Now(), packets)
+		}
+		return packets, err
+	})
 	if policies != nil {
 		h.policies = newCached(policies)
 	}

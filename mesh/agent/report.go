@@ -54,9 +54,11 @@ func (a *Agent) Report() status.Report {
 			}
 		}
 	}
+	packets := a.counters.leaks.recent()
 	return status.Report{
 		APIVersion: status.APIVersion, Kind: status.ReportKind, Source: status.SourceDaemon, ObservedAt: reading.At,
-		Status: &snapshot, MTU: a.link.mtu(), Peers: peers, GuardPackets: a.counters.leaks.recent(),
+		Status: &snapshot, MTU: a.link.mtu(), Peers: peers, GuardPackets: packets,
+		GuardGrowth: a.counters.drops.growth(time.Now(), packets),
 	}
 }
 

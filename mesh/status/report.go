@@ -33,6 +33,16 @@ type Report struct {
 	Peers []Peer `json:"peers,omitempty"`
 	// GuardPackets are the guard's counters by name, in packets; absent where they could not be read.
 	GuardPackets map[string]uint64 `json:"guardPackets,omitempty"`
+	// GuardGrowth is by how much they have grown of late; absent where nobody has watched them.
+	GuardGrowth *GuardGrowth `json:"guardGrowth,omitempty"`
+}
+
+// GuardGrowth is by how much the guard's counters have grown.
+type GuardGrowth struct {
+	// Seconds is how long they were watched: some ten minutes, or less after the daemon's start.
+	Seconds int `json:"seconds"`
+	// Packets are what was counted meanwhile, by the counter's name.
+	Packets map[string]uint64 `json:"packets"`
 }
 
 // ReportKind is Report's kind.

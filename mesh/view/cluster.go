@@ -193,19 +193,32 @@ func (d ClusterDocument) guards() Check {
 	if len(d.Reports) == 0 {
 		return d.noneRead("guard")
 	}
-	total := map[string]uint64{}
+	total, grown := map[string]uint64{}, map[string]uint64{}
+	watched, seconds := true, 0 // by all, and at least so long
 	for _, name := range slices.Sorted(maps.Keys(d.Reports)) {
-		packets := d.Reports[name].GuardPackets
-		if packets == nil {
+		r := d.Reports[name]
+		if r.GuardPackets == nil {
 			return Check{Name: "guard", Result: Unknown, Detail: name + ": its counters could not be read"}
 		}
-		for counter, n := range packets {
-			total[counter] += n
+		add(total, r.GuardPackets)
+		if watched = watched && r.GuardGrowth != nil; watched {
+			add(grown, r.GuardGrowth.Packets)
+			seconds = min(cmp.Or(seconds, r.GuardGrowth.Seconds), r.GuardGrowth.Seconds)
 		}
 	}
-	c := checkGuard(total)
+	c := checkDrops(total, 0)
+	if watched {
+		c = checkDrops(grown, max(seconds, 1))
+	}
 	c.Figure += fmt.Sprintf(" on %d read", len(d.Reports))
 	return c
+}
+
+// add adds packets to a sum, by counter.
+func add(sum, packets map[string]uint64) {
+	for counter, n := range packets {
+		sum[counter] += n
+	}
 }
 
 // WriteCluster writes what was found out about a cluster.

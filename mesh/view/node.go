@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/status"
@@ -16,7 +17,7 @@ const mostNames = 3
 
 // CheckNode returns what a node's report says of it.
 func CheckNode(r status.Report) []Check {
-	checks := append(checkDaemon(r.Status), CheckPeers(r), checkGuard(r.GuardPackets))
+	checks := append(checkDaemon(r.Status), CheckPeers(r), checkGuard(r))
 	return append(checks, checkPathMTU(map[string]NodeDocument{nodeName(r): {Report: r}})...)
 }
 
@@ -76,10 +77,20 @@ func CheckPeers(r status.Report) Check {
 	return c
 }
 
-func checkGuard(packets map[string]uint64) Check {
-	if packets == nil {
+// checkGuard looks at what the guard has dropped of late or, where nobody has watched it, since its table was made.
+func checkGuard(r status.Report) Check {
+	switch {
+	case r.GuardPackets == nil:
 		return Check{Name: "guard", Result: Unknown, Detail: "its counters could not be read"}
+	case r.GuardGrowth != nil:
+		return checkDrops(r.GuardGrowth.Packets, r.GuardGrowth.Seconds)
+	default:
+		return checkDrops(r.GuardPackets, 0)
 	}
+}
+
+// checkDrops looks at what was dropped in so many seconds; zero is since the guard's table was made.
+func checkDrops(packets map[string]uint64, seconds int) Check {
 	var total uint64
 	var texts []string
 	for _, name := range slices.Sorted(maps.Keys(packets)) {
@@ -89,6 +100,9 @@ func checkGuard(packets map[string]uint64) Check {
 		}
 	}
 	c := Check{Name: "guard", Result: OK, Figure: fmt.Sprintf("%d dropped", total)}
+	if seconds > 0 {
+		c.Figure += " in " + ago(time.Unix(0, 0), time.Unix(int64(seconds), 0))
+	}
 	if total > 0 {
 		c.Result, c.Detail = Warn, strings.Join(texts, ", ")
 	}

@@ -3,6 +3,7 @@ package view_test
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -193,6 +194,20 @@ func TestCheckNode(t *testing.T) {
 			func(r *status.Report) { r.GuardPackets = map[string]uint64{"leak-pod": 2, "spoofed": 1} },
 			view.Check{Name: "guard", Result: view.Warn, Figure: "3 dropped", Detail: "leak-pod 2, spoofed 1"},
 		},
+		"drops of late": {
+			func(r *status.Report) {
+				r.GuardPackets = map[string]uint64{"leak-pod": 9}
+				r.GuardGrowth = &status.GuardGrowth{Seconds: 620, Packets: map[string]uint64{"leak-pod": 2}}
+			},
+			view.Check{Name: "guard", Result: view.Warn, Figure: "2 dropped in 10m", Detail: "leak-pod 2"},
+		},
+		"drops of last month": {
+			func(r *status.Report) {
+				r.GuardPackets = map[string]uint64{"leak-pod": 9}
+				r.GuardGrowth = &status.GuardGrowth{Seconds: 620, Packets: map[string]uint64{"leak-pod": 0}}
+			},
+			view.Check{Name: "guard", Result: view.OK, Figure: "0 dropped in 10m"},
+		},
 		"no counters": {
 			func(r *status.Report) { r.GuardPackets = nil },
 			view.Check{Name: "guard", Result: view.Unknown, Detail: "its counters could not be read"},
@@ -212,6 +227,35 @@ func TestCheckNode(t *testing.T) {
 			}
 			t.Errorf("got %+v, want %+v among them", view.CheckNode(r), tt.check)
 		})
+	}
+}
+
+// The guard's line of a cluster sums up what was dropped of late, in the shortest time for which a node was watched. If
+// one was not, it is since the tables were made.
+func TestGuardOfNodes(t *testing.T) {
+	document := func(growths ...*status.GuardGrowth) view.ClusterDocument {
+		d := view.ClusterDocument{Reports: map[string]view.NodeDocument{}}
+		for i, g := range growths {
+			r := status.Report{GuardPackets: map[string]uint64{"leak-pod": 9}, GuardGrowth: g}
+			d.Reports[string(rune('a'+i))] = view.NodeDocument{Report: r}
+		}
+		return d
+	}
+	none := &status.GuardGrowth{Seconds: 630, Packets: map[string]uint64{"leak-pod": 0}}
+	some := &status.GuardGrowth{Seconds: 90, Packets: map[string]uint64{"leak-pod": 1}}
+	for _, tt := range []struct {
+		d              view.ClusterDocument
+		result         view.Result
+		figure, detail string
+	}{
+		{document(none, none), view.OK, "0 dropped in 10m on 2 read", ""},
+		{document(none, some), view.Warn, "1 dropped in 90s on 2 read", "leak-pod 1"},
+		{document(some, nil), view.Warn, "18 dropped on 2 read", "leak-pod 18"},
+	} {
+		want := view.Check{Name: "guard", Result: tt.result, Figure: tt.figure, Detail: tt.detail}
+		if checks := view.CheckCluster(tt.d); !slices.Contains(checks, want) {
+			t.Errorf("%+v, want %+v among them", checks, want)
+		}
 	}
 }
 
