@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/mesh/meshtest"
-	"warren.mesh/test/lab/artifact"
 	"warren.mesh/test/lab/debian13"
 	"warren.mesh/test/lab/namespace"
 )
@@ -17,15 +16,7 @@ import (
 // newer has Debian 13's nft write a table of somebody else's, with these sets.
 func newer(t *testing.T, sets string) {
 	t.Helper()
-	cache, err := artifact.DefaultDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := debian13.NFT(t.Context(), artifact.Cache{Dir: cache, Progress: t.Logf})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := exec.CommandContext(t.Context(), dir+"/nft", "-f", "-")
+	c := exec.CommandContext(t.Context(), debian13.NFTFor(t)+"/nft", "-f", "-")
 	c.Stdin = strings.NewReader("table inet fw {}\ndelete table inet fw\ntable inet fw {\n" + sets + "\n}\n")
 	if said, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("nft of Debian 13: %v\n%s", err, said)

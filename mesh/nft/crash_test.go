@@ -3,8 +3,6 @@ package nft
 import (
 	"encoding/hex"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,18 +14,7 @@ import (
 func TestCrash(t *testing.T) {
 	for signal, want := range map[string]bool{"SEGV": true, "ABRT": true, "KILL": false, "TERM": false} {
 		t.Run(signal, func(t *testing.T) {
-			dir := t.TempDir()
-			script := `#!/bin/sh
-case "$*" in
-*--version*) echo "nftables v1.0.6 (Lester Gooch #5)" ;;
-*--check*) ;;
-*) kill -s ` + signal + ` $$ ;;
-esac
-`
-			if err := os.WriteFile(filepath.Join(dir, "nft"), []byte(script), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+			fakeNFT(t, "kill -s "+signal+" $$")
 			table, err := Open(guardID, func() {})
 			if err != nil {
 				t.Fatal(err)

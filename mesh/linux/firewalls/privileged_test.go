@@ -11,7 +11,6 @@ import (
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/mesh/nft"
-	"warren.mesh/test/lab/artifact"
 	"warren.mesh/test/lab/debian13"
 	"warren.mesh/test/lab/namespace"
 )
@@ -292,14 +291,7 @@ iptables-nft -F HERE
 // TestPrivilegedUnreadable: a set that a newer nft has written, and that crashes warren's, is said until it is gone.
 func TestPrivilegedUnreadable(t *testing.T) {
 	meshtest.Privileged(t)
-	cache, err := artifact.DefaultDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	newer, err := debian13.NFT(t.Context(), artifact.Cache{Dir: cache, Progress: t.Logf})
-	if err != nil {
-		t.Fatal(err)
-	}
+	newer := debian13.NFTFor(t)
 	namespace.Enter(t)
 	namespace.Run(t, newer+"/nft add table inet fw\n"+newer+"/nft add set inet fw banned { type ipv4_addr; }")
 	f := testFirewalls()

@@ -11,26 +11,17 @@ import (
 	"warren.mesh/mesh/nft"
 	"warren.mesh/mesh/policy"
 	"warren.mesh/mesh/ports"
-	"warren.mesh/test/lab/artifact"
 	"warren.mesh/test/lab/debian13"
 	"warren.mesh/test/lab/namespace"
 )
 
 // TestPrivilegedVersions has nft list warren's tables, and load what it has listed: then the tables are as warren has
 // written them. So others may save and restore the ruleset, with this host's version of nft or with Debian 13's, 1.1.
-// What that one has written, Debian 12's cannot list: it crashes at any set.
+// Debian 12's cannot list what that one has written: it crashes at sets of a plain type, which warren's are.
 func TestPrivilegedVersions(t *testing.T) {
 	meshtest.Privileged(t)
-	cache, err := artifact.DefaultDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	newer, err := debian13.NFT(t.Context(), artifact.Cache{Dir: cache, Progress: t.Logf})
-	if err != nil {
-		t.Fatal(err)
-	}
 	own := os.Getenv("PATH")
-	newer += ":" + own
+	newer := debian13.NFTFor(t) + ":" + own
 	for _, tt := range []struct{ name, writer, reader string }{
 		{"this host's", own, own},
 		{"this host's, read by Debian 13's", own, newer},

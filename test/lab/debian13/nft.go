@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"testing"
 
 	"warren.mesh/test/lab/artifact"
 )
@@ -40,6 +41,19 @@ func NFT(ctx context.Context, cache artifact.Cache) (dir string, err error) {
 		return "", fmt.Errorf("get nft of Debian 13: %w", err)
 	}
 	return dir, nil
+}
+
+// NFTFor is NFT for a test, with the default cache.
+func NFTFor(t testing.TB) (dir string) {
+	t.Helper()
+	cache, err := artifact.DefaultDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir, err = NFT(t.Context(), artifact.Cache{Dir: cache, Progress: t.Logf}); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // fetch downloads the packages with lists of their own, and unpacks them into dir.
