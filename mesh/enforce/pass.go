@@ -69,7 +69,7 @@ func (e *Enforcer) pass(ctx context.Context) error {
 		return nil
 	}
 	if time.Now().Before(e.start.next) {
-		e.halt(e.start.reason)
+		e.halt("waiting for " + e.start.reason)
 		return nil
 	}
 	p, err := e.plan()
@@ -80,7 +80,7 @@ func (e *Enforcer) pass(ctx context.Context) error {
 	e.report(stepStart, waitingFor(held))
 	if held != "" {
 		e.dirty.Store(true)
-		e.halt(held)
+		e.halt("waiting for " + held)
 		return nil
 	}
 	if err == nil {
