@@ -57,7 +57,7 @@ func TestTakenPortIsServedLater(t *testing.T) {
 	wantAnswer(t, address)
 }
 
-// Who deletes a socket's file gets another.
+// A socket whose file somebody deletes is made again.
 func TestDeletedSocketIsMadeAgain(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "warren.sock")
 	reports := serving(t, socket)

@@ -14,8 +14,8 @@ const (
 	dropsApart = time.Minute
 )
 
-// drops keeps some readings of the guard's counters, of the last dropsWindow and one from before. Whoever reads the
-// counters adds to it, teller every minute at least.
+// drops keeps some readings of the guard's counters, of the last dropsWindow and one from before. Each reading of the
+// counters adds to it: for a scrape, a report, and every minute for Events, where these are told.
 type drops struct {
 	mu   sync.Mutex
 	kept []dropsReading

@@ -31,8 +31,8 @@ type Cluster interface {
 	// Waiting says in half a sentence what is waited for from the API server; empty while all is read and followed.
 	Waiting() string
 	// Nodes returns the nodes that the mesh goes by, in any order, the own one included: with the addresses that it
-	// lets them have, and with those that it keeps although a list lacks them. Of a node without a name no Node has
-	// told yet. It is nil until the mesh has decided, and nothing is written before.
+	// lets them have, and with those that it keeps although a list lacks them. A node without a name was found on the
+	// host, and no Node has announced it since. It is nil until the mesh has decided, and nothing is written before.
 	Nodes() []mesh.Node
 	// Problems returns what of the cluster's NetworkPolicies could not be read, in any order.
 	Problems() []policy.Problem
@@ -149,7 +149,7 @@ type Enforcer struct {
 	supported bool
 	start     start
 	nodes     map[string]policy.Node
-	// nameless is how many of the nodes no Node has told of yet.
+	// nameless is how many of the nodes have no name, because no Node has announced them yet.
 	nameless int
 	// written is the table of ports as it was last written.
 	written nft.Layout

@@ -7,9 +7,9 @@ import (
 )
 
 // forgetting deletes connections for all who ask at the same time: a reading of conntrack's table takes up to seconds,
-// and as long for one address as for many. One reading runs at a time. Who comes meanwhile waits for the next one,
-// because the one that runs may be past the connections, so nobody waits for more than two. (A mutex alone would have
-// the last of thirty wait for thirty, longer than a DEL may take.)
+// and as long for one address as for many. One reading runs at a time. A caller that comes meanwhile waits for the next
+// one, because the one that runs may be past its connections, so no caller waits for more than two. (A mutex alone
+// would have the last of thirty wait for thirty, longer than a DEL may take.)
 type forgetting struct {
 	read func(addrs []netip.Addr)
 	// turn is full while a reading runs.

@@ -50,8 +50,8 @@ func (e *Enforcer) setNodes(nodes []mesh.Node) {
 	}
 }
 
-// policyNode returns what decides about connections. A node without a name has its key's: that of no Node, so that what
-// says of a pod to be on a node is not about this one.
+// policyNode returns what decides about connections. A node without a name gets its public key as its name, which no
+// Node has: so no pod is said to be on it.
 func policyNode(n mesh.Node) policy.Node {
 	node := policy.Node{
 		Name: cmp.Or(n.Name, n.PublicKey.String()), InternalIPs: n.NodeIPs, PodCIDRs: n.PodCIDRs,

@@ -17,8 +17,8 @@ const (
 	patience = 6 * time.Second
 )
 
-// Readings are readings of the device's peers, each of which costs as much as the device has peers. Who asks about a
-// few of many waits for a reading that somebody else makes anyway: one node that joins costs the same in any mesh.
+// Readings are readings of the device's peers, each of which costs as much as the device has peers. A caller that asks
+// about a few of many peers waits for a reading that is made anyway: one node that joins costs the same in any mesh.
 type Readings struct {
 	// Read reads the device. Required.
 	Read func() ([]mesh.PeerStatus, error)
