@@ -33,7 +33,8 @@ type Daemon interface {
 	Detach(ctx context.Context, container, ifname string) error
 	// Check returns an error that names what is not in force of an attachment.
 	Check(ctx context.Context, a Attachment) error
-	// Ready returns nil while Attach could succeed, and else what is missing.
+	// Ready returns nil while Attach could succeed, and else what is missing. It may return nil while a daemon that has
+	// started waits and pods run that a former one has attached: an error makes the node unready.
 	Ready(ctx context.Context) error
 	// Keep takes away the identity of all attachments but those of the named containers (CNI's GC).
 	Keep(ctx context.Context, containers []string) error

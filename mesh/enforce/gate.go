@@ -175,10 +175,19 @@ func (e *Enforcer) Check(ctx context.Context, a gate.Attachment) error {
 }
 
 // Ready returns nil while an ADD could succeed. It waits as long as an ADD, for a daemon that has just started.
+//
+// It returns nil too while such a daemon only waits and pods run here that a former one has attached: they work as
+// before, and a node that is not ready would lose them. A node without such pods, as after a reboot, has to wait.
 func (e *Enforcer) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, attachTimeout)
 	defer cancel()
-	if err := e.until(ctx, func() string { return e.force.missing }); err != nil {
+	err := e.until(ctx, func() string {
+		if e.force.paused && len(e.recorded()) > 0 {
+			return ""
+		}
+		return e.force.missing
+	})
+	if err != nil {
 		return fmt.Errorf("no pod can be attached: %w", err)
 	}
 	return nil

@@ -20,6 +20,7 @@ const (
 	stepAdoption status.Step = "policy adoption"
 	stepSupport  status.Step = "policy support"
 	stepLists    status.Step = "policy lists"
+	stepNodes    status.Step = "policy nodes"
 	stepStart    status.Step = "policy start"
 	stepTables   status.Step = "policy tables"
 	stepWatch    status.Step = "policy watch"
@@ -64,12 +65,16 @@ func (e *Enforcer) pass(ctx context.Context) error {
 	e.lookForIPVS()
 	waiting := e.cfg.Cluster.Waiting()
 	e.report(stepLists, waitingFor(waiting))
-	if missing := e.unread(waiting); missing != "" {
-		e.halt(missing)
+	if !e.cfg.Cluster.Synced() {
+		e.halt(cmp.Or(waiting, "not all lists of the API server have been read"))
+		return nil
+	}
+	if missing := e.undecided(); missing != "" {
+		e.pause(missing)
 		return nil
 	}
 	if time.Now().Before(e.start.next) {
-		e.halt("waiting for " + e.start.reason)
+		e.pause("waiting for " + e.start.reason)
 		return nil
 	}
 	p, err := e.plan()
@@ -80,7 +85,7 @@ func (e *Enforcer) pass(ctx context.Context) error {
 	e.report(stepStart, waitingFor(held))
 	if held != "" {
 		e.dirty.Store(true)
-		e.halt("waiting for " + held)
+		e.pause("waiting for " + held)
 		return nil
 	}
 	if err == nil {
@@ -96,16 +101,15 @@ func (e *Enforcer) pass(ctx context.Context) error {
 	return nil
 }
 
-// unread says what has not been read since the start; empty for nothing.
-func (e *Enforcer) unread(waiting string) string {
-	if !e.cfg.Cluster.Synced() {
-		return cmp.Or(waiting, "not all lists of the API server have been read")
-	}
+// undecided says what the mesh has not decided since the start; empty for nothing. The mesh's own steps say why.
+func (e *Enforcer) undecided() string {
 	e.setNodes(e.newNodes())
-	if len(e.nodes) == 0 {
-		return "the mesh has not decided yet which nodes are in it"
+	if len(e.nodes) > 0 {
+		e.report(stepNodes, nil)
+		return ""
 	}
-	return ""
+	e.report(stepNodes, waitingFor("the mesh to decide which nodes are in it"))
+	return "the mesh has not decided yet which nodes are in it"
 }
 
 // support tries once whether this host can keep policies at all.

@@ -147,12 +147,31 @@ func TestNodesAreAwaited(t *testing.T) {
 		}
 		_, err := w.add(attachmentOf(pod("web", "1"), "c", 4))
 		wantError(t, err, "the mesh has not decided yet which nodes are in it")
+		if err := w.Ready(context.Background()); err != nil {
+			t.Errorf("STATUS, which takes the pods that run out of their Services: %v", err)
+		}
+		const says = "policy nodes: waiting for the mesh to decide which nodes are in it"
+		if s := fmt.Sprint(w.board.Snapshot().Unready()); !strings.Contains(s, says) {
+			t.Errorf("/readyz: %s", s)
+		}
 		w.cluster.tell(nodes)
 		w.Poke()
 		synctest.Wait()
 		if diff := cmp.Diff(before, w.kernel.read(policy.Table)); diff != "" || !w.InForce() {
 			t.Errorf("in force: %t; (-before +after):\n%s", w.InForce(), diff)
 		}
+		if err := w.Ready(context.Background()); err != nil || w.board.Snapshot().Unready() != nil {
+			t.Errorf("STATUS: %v; /readyz: %v", err, w.board.Snapshot().Unready())
+		}
+	})
+}
+
+// A node without pods, as after a reboot, is not ready before the mesh has decided: none of its pods would start.
+func TestNodesAreAwaitedAfterABoot(t *testing.T) {
+	simulate(t, func(w *world) {
+		w.cluster.tell(nil)
+		w.start()
+		wantError(t, w.Ready(context.Background()), "the mesh has not decided yet which nodes are in it")
 	})
 }
 

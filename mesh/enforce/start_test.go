@@ -26,14 +26,16 @@ func restarted(w *world) (before model) {
 	return before
 }
 
-// kept fails the test unless the table of policies is as it was, and pods are turned away with the reason.
+// kept fails the test unless the table of policies is as it was, /readyz says why, and the node's pods may stay.
 func kept(w *world, before model, reason string) {
 	w.t.Helper()
 	synctest.Wait()
 	if diff := cmp.Diff(before, w.kernel.read(policy.Table)); diff != "" || w.InForce() {
 		w.t.Errorf("in force: %t; (-before +after):\n%s", w.InForce(), diff)
 	}
-	wantError(w.t, w.Ready(context.Background()), reason)
+	if err := w.Ready(context.Background()); err != nil {
+		w.t.Errorf("STATUS, which takes the pods that run out of their Services: %v", err)
+	}
 	if s := fmt.Sprint(w.board.Snapshot().Unready()); !strings.Contains(s, "policy start: waiting for "+reason) {
 		w.t.Errorf("/readyz: %s", s)
 	}
@@ -73,6 +75,22 @@ func TestStartHoldsWhatIsIsolated(t *testing.T) {
 		time.Sleep(time.Minute)
 		if isolatedDB(w) || !w.InForce() || w.board.Snapshot().Unready() != nil {
 			t.Errorf("held for good: %v", w.board.Snapshot().Unready())
+		}
+	})
+}
+
+// While it waits, its node stays ready: the pods that run there would lose their Services, and after five minutes their
+// place, although they work as before.
+func TestStartKeepsTheNodeReady(t *testing.T) {
+	simulate(t, func(w *world) {
+		restarted(w)
+		if err := w.Ready(context.Background()); err != nil {
+			t.Errorf("STATUS: %v", err)
+		}
+		_, err := w.add(attachmentOf(pod("web", "1"), "c", 4))
+		wantError(t, err, "policies to return")
+		if s := w.board.Snapshot().Unready(); len(s) == 0 {
+			t.Error("/readyz does not stop a rollout")
 		}
 	})
 }

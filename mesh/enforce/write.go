@@ -32,6 +32,9 @@ type force struct {
 	changes uint64
 	// missing says why no attachment can come into force; empty for nothing.
 	missing string
+	// paused says that missing is no fault of this node: the daemon has just started and waits, and what a former one
+	// left stays in force.
+	paused bool
 	// attachments says of each what it lacks; empty for nothing.
 	attachments map[gate.Key]string
 }
@@ -132,11 +135,16 @@ func (e *Enforcer) wrote(p plan, changed bool) {
 }
 
 // halt takes why nothing can come into force, and wakes who waits.
-func (e *Enforcer) halt(missing string) {
+func (e *Enforcer) halt(missing string) { e.stay(missing, false) }
+
+// pause is halt for what is no fault of this node; see force.
+func (e *Enforcer) pause(missing string) { e.stay(missing, true) }
+
+func (e *Enforcer) stay(missing string, paused bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.batch = batch{}
-	e.force.missing = missing
+	e.force.missing, e.force.paused = missing, paused
 	e.wake()
 }
 
