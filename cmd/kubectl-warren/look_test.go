@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -181,6 +182,7 @@ func TestStatusOfIdlePeers(t *testing.T) {
 	none, one := &status.Measurement{Sent: 1}, &status.Measurement{Sent: 1, Answered: 1}
 	none20 := &status.Measurement{Sent: 20}
 	for name, tt := range map[string]struct {
+		state        mesh.PeerState // idle if empty
 		asked, probe *status.Measurement
 		unknown      string
 		code         int
@@ -192,6 +194,8 @@ func TestStatusOfIdlePeers(t *testing.T) {
 		"not answered any more":   {asked: none, probe: one, code: view.ExitUnknown, want: " unknown reachable 0/1 "},
 		"nothing known":           {code: view.ExitUnknown, want: "tells whether they answer: node-peer "},
 		"none of 20":              {probe: none20, code: view.ExitFinding, want: "node-peer unanswered by"},
+		"read before the answer":  {state: mesh.PeerUnanswered, asked: one, want: " ok reachable 1/1"},
+		"and without one":         {state: mesh.PeerUnanswered, asked: none, code: 1, want: " FAIL reachable 0/1 "},
 		"an earlier version":      {unknown: "--ask", probe: one, want: " ok reachable 1/1"},
 		"an earlier, and nothing": {unknown: "--ask", code: view.ExitUnknown, want: " unknown reachable 0/1 "},
 	} {
@@ -204,7 +208,8 @@ func TestStatusOfIdlePeers(t *testing.T) {
 				}
 				var d view.NodeDocument
 				_ = json.Unmarshal(wellAnswer(t, pod), &d)
-				d.Peers[0].State, d.Peers[0].Asked, d.Peers[0].Probe = mesh.PeerIdle, tt.asked, tt.probe
+				d.Peers[0].State, d.Peers[0].Asked = cmp.Or(tt.state, mesh.PeerIdle), tt.asked
+				d.Peers[0].Probe = tt.probe
 				text, _ := json.Marshal(d)
 				return text
 			}

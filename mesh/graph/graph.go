@@ -74,9 +74,9 @@ func New(d view.ClusterDocument) Graph {
 			key := [2]string{zoneOf[from], zone}
 			cell := cells[key]
 			cell.From, cell.To, cell.Read = key[0], key[1], cell.Read+1
-			if bad(p) {
+			if state, bad := view.Trouble(p); bad {
 				cell.Bad++
-				g.Links = append(g.Links, Link{from, p.Node, p.State})
+				g.Links = append(g.Links, Link{from, p.Node, state})
 			}
 			cells[key] = cell
 		}
@@ -89,8 +89,6 @@ func New(d view.ClusterDocument) Graph {
 	})
 	return g
 }
-
-func bad(p status.Peer) bool { return p.State == mesh.PeerUnanswered || p.State == mesh.PeerMissing }
 
 func trouble(n status.ClusterNode) string {
 	switch {

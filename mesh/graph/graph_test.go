@@ -68,6 +68,32 @@ func TestNew(t *testing.T) {
 	}
 }
 
+// What a peer has answered counts as it does for status: more than its state, which may be older.
+func TestLinksByAnswers(t *testing.T) {
+	one, none := &status.Measurement{Sent: 1, Answered: 1}, &status.Measurement{Sent: 20}
+	for name, tt := range map[string]struct {
+		peer status.Peer
+		want mesh.PeerState
+	}{
+		"unanswered":             {status.Peer{State: mesh.PeerUnanswered}, mesh.PeerUnanswered},
+		"answered when asked":    {status.Peer{State: mesh.PeerUnanswered, Asked: one}, ""},
+		"idle":                   {status.Peer{State: mesh.PeerIdle}, ""},
+		"idle, none of 20":       {status.Peer{State: mesh.PeerIdle, Probe: none}, mesh.PeerUnanswered},
+		"idle, answered a probe": {status.Peer{State: mesh.PeerIdle, Probe: one}, ""},
+	} {
+		d := cluster(3)
+		tt.peer.Node = "node-1"
+		d.Reports = map[string]view.NodeDocument{"node-0": {Report: status.Report{Peers: []status.Peer{tt.peer}}}}
+		var want []graph.Link
+		if tt.want != "" {
+			want = []graph.Link{{"node-0", "node-1", tt.want}}
+		}
+		if diff := cmp.Diff(want, graph.New(d).Links); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 func TestTrouble(t *testing.T) {
 	for want, change := range map[string]func(*status.ClusterNode){
 		"no daemon":        func(n *status.ClusterNode) { n.Daemon = nil },

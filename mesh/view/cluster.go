@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"warren.mesh/mesh"
 	"warren.mesh/mesh/status"
 )
 
@@ -142,7 +141,7 @@ func (d ClusterDocument) reachable() Check {
 		for _, p := range d.Reports[from].Peers {
 			name := NameOf(p)
 			peers[name] = true
-			switch answers(p) {
+			switch Answers(p) {
 			case Fail:
 				bad[name] = append(bad[name], from)
 			case Unknown:
@@ -165,28 +164,6 @@ func (d ClusterDocument) reachable() Check {
 		c.Detail = "idle, and nothing tells whether they answer: " + First(slices.Sorted(maps.Keys(doubt)), ", ")
 	}
 	return c
-}
-
-// answers returns whether a peer answers. An idle one has no session, so that only probes tell: one that was answered
-// says that it does, and one alone that was not says nothing, since it may have been lost.
-func answers(p status.Peer) Result {
-	var asked, probed status.Measurement
-	if p.Asked != nil {
-		asked = *p.Asked
-	}
-	if p.Probe != nil {
-		probed = *p.Probe
-	}
-	switch {
-	case p.State == mesh.PeerUnanswered, p.State == mesh.PeerMissing:
-		return Fail
-	case p.State != mesh.PeerIdle, asked.Answered > 0, asked.Sent == 0 && probed.Answered > 0:
-		return OK
-	case asked.Sent+probed.Sent > 1 && probed.Answered == 0:
-		return Fail
-	default:
-		return Unknown
-	}
 }
 
 func (d ClusterDocument) guards() Check {

@@ -1,0 +1,46 @@
+package view
+
+import (
+	"warren.mesh/mesh"
+	"warren.mesh/mesh/status"
+)
+
+// Answers returns whether a peer answers. What it answered when it was asked counts more than its state: the device may
+// have been read before the answer came. An idle one has no session, so that only probes tell: one that was answered
+// says that it does, and one alone that was not says nothing, since it may have been lost.
+func Answers(p status.Peer) Result {
+	asked, probed := measurement(p.Asked), measurement(p.Probe)
+	switch {
+	case asked.Answered > 0:
+		return OK
+	case p.State == mesh.PeerUnanswered, p.State == mesh.PeerMissing:
+		return Fail
+	case p.State != mesh.PeerIdle, asked.Sent == 0 && probed.Answered > 0:
+		return OK
+	case asked.Sent+probed.Sent > 1 && probed.Answered == 0:
+		return Fail
+	default:
+		return Unknown
+	}
+}
+
+// Trouble returns whether a peer does not answer, and as which state that is told: an idle one that answers no probes
+// is unanswered.
+func Trouble(p status.Peer) (state mesh.PeerState, bad bool) {
+	switch {
+	case Answers(p) != Fail:
+		return "", false
+	case p.State == mesh.PeerMissing:
+		return mesh.PeerMissing, true
+	default:
+		return mesh.PeerUnanswered, true
+	}
+}
+
+// measurement returns a measurement; the zero value for none.
+func measurement(m *status.Measurement) status.Measurement {
+	if m == nil {
+		return status.Measurement{}
+	}
+	return *m
+}
