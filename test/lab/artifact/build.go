@@ -13,7 +13,8 @@ import (
 )
 
 // Fresh builds one of the module's own programs, or test binaries, as its sources are now, and copies it to path. What
-// go builds stays in the cache, where go finds that it is up to date and does not link it again.
+// go builds stays in the cache, where go finds that it is up to date and does not link it again. With an overlay it
+// does not stay.
 func (c Cache) Fresh(ctx context.Context, a Artifact, path string) error {
 	unlock, err := c.Lock(ctx, a.Name)
 	if err != nil {
@@ -21,6 +22,9 @@ func (c Cache) Fresh(ctx context.Context, a Artifact, path string) error {
 	}
 	defer unlock()
 	defer c.Report(a.Name)()
+	if theOverlay() != "" {
+		return a.build(ctx, path)
+	}
 	latest := filepath.Join(c.Dir, "latest", a.Name)
 	if err := a.build(ctx, latest); err != nil {
 		return err
@@ -60,12 +64,13 @@ func (a Artifact) Source(ctx context.Context, pkg string) (string, error) {
 }
 
 // command is the go command in a module's own right: nested modules are no part of any workspace, and nothing built
-// needs C.
+// needs C. Of the caller's GOFLAGS only the overlay stays.
 func command(ctx context.Context, module string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, "go", args...)
 	c.Dir = module
 	// The compiler's memory is no concern, and its collector takes a fifth of the time.
-	c.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOGC=800")
+	c.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-mod=readonly"+theOverlay().flags(),
+		"GOGC=800")
 	return c
 }
 

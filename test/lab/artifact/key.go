@@ -15,7 +15,7 @@ import (
 )
 
 // key is a digest of all that the artifact is built from: its module's own files (those it depends on are pinned by
-// go.sum), the flags, Go's version and the platform.
+// go.sum), what an overlay has in their place, the flags, Go's version and the platform.
 func (a Artifact) key(ctx context.Context) (string, error) {
 	version, err := command(ctx, a.Module, "env", "GOVERSION", "GOOS", "GOARCH").Output()
 	if err != nil {
@@ -25,6 +25,9 @@ func (a Artifact) key(ctx context.Context) (string, error) {
 	fmt.Fprintf(sum, "%s %q\n", version, a.Args)
 	if a.Test {
 		fmt.Fprintln(sum, "test")
+	}
+	if err := theOverlay().hash(sum, a.Module); err != nil {
+		return "", err
 	}
 	files, err := Sources(a.Module)
 	if err != nil {
