@@ -12,8 +12,8 @@ const (
 	readingAge = 5 * time.Second
 )
 
-// cached is something that is read when the metrics are read, and not for each of those who do: reading counters starts
-// a process (nft). Make one with newCached.
+// cached is something that is read when the metrics are read, and not for each of those who do: reading counters asks
+// the kernel for all of a table's. Make one with newCached.
 type cached[T any] struct {
 	read func(ctx context.Context) (T, error)
 	// turn holds a token: whoever takes it makes a reading or finds that somebody just has.

@@ -16,7 +16,7 @@ import (
 )
 
 // DefaultResync is how often the agent observes the host in full although nobody reported a change. Host.Watch reports
-// what others change within a second; the resync is for what it misses.
+// what others change; the resync is for what it misses.
 const DefaultResync = 5 * time.Minute
 
 // DefaultMassRemovalDelay is how long the loss of more than half of the peers at once is held: enough for an operator

@@ -16,7 +16,7 @@ const (
 	// lookEvery is how often the daemon looks for something to tell. It is late by that much, and nothing queues up:
 	// what is over when the API server is reached again is never told.
 	lookEvery = 5 * time.Second
-	// dropsEvery is how often it reads the guard's counters for that: reading them starts a process.
+	// dropsEvery is how often it reads the guard's counters for that. What they count is no news by the second.
 	dropsEvery = time.Minute
 )
 

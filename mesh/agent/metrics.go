@@ -61,7 +61,7 @@ var (
 		"1 where the container runtime attaches pods by warren's CNI configuration, so far as its files tell.")
 	strayPodsDesc       = desc("warren_stray_pods", "Pods of this node with addresses outside its pod CIDRs.")
 	policiesMissingDesc = desc("warren_admission_policies_missing",
-		"1 where no admission policy checked this node's annotations at the start.")
+		"1 where an admission policy on what this node writes was not in force at the start.")
 	keyReplacementsDesc = desc("warren_key_replacements_total",
 		"Private keys replaced because an elder node has them too.")
 	watchRestartsDesc = desc("warren_watch_restarts_total", "Interruptions of the watch over the host.")

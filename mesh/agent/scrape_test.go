@@ -30,7 +30,7 @@ func (m *machine) scrapes(times int) (full int) {
 	return full
 }
 
-// Whoever can reach the metrics may read them at any rate: reading the guard's counters starts a process.
+// Whoever can reach the metrics may read them at any rate, and costs the kernel one reading of the guard's counters.
 func TestScrapesShareTheGuardsCounters(t *testing.T) {
 	cluster(t, 1, func(t *testing.T, _ *meshtest.API, machines []*machine) {
 		a := machines[0]

@@ -110,8 +110,8 @@ func (c cluster) apiServer() found {
 	return well
 }
 
-// leastMinor is the minor version of Kubernetes 1 that README requires: from there on the admission policies have what
-// they need.
+// leastMinor is the minor version of Kubernetes 1 that README requires. An API server takes a function of CEL in new
+// policies one minor version after it has it, and transformMap came with 1.32.
 const leastMinor = 33
 
 func (c cluster) kubernetes() found {

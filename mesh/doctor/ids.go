@@ -61,7 +61,7 @@ var entries = []Entry{
 	{APIServer, "API server answers, and rights suffice",
 		"look at the API server, the way to it and warren's ClusterRole", OnBoth},
 	{KubernetesVersion, "Kubernetes is 1.33 or later",
-		"upgrade Kubernetes: the admission policies need bound tokens with node names", OnCluster},
+		"upgrade Kubernetes: an older API server does not take all of the admission policies", OnCluster},
 	{AdmissionPolicies, "admission policies are there and deny",
 		"apply warren's manifests again: without the four policies one stolen token speaks for every node", OnBoth},
 	{DaemonReady, "daemons are ready",
@@ -86,7 +86,7 @@ var entries = []Entry{
 	{ClusterCIDRs, "cluster CIDRs hold all pod CIDRs, and nothing else",
 		"set --cluster-cidrs (WARREN_CLUSTER_CIDRS) to kube-controller-manager's --cluster-cidr", OnBoth},
 	{GuardUnaltered, "guard's table is in force and unaltered",
-		"find out who changes the nftables table inet warren; the daemon mends it within a second, unless /readyz " +
+		"find out who changes the nftables table inet warren; the daemon mends it within two seconds, unless /readyz " +
 			"says that nft crashed: then do what that says", OnNode},
 	{GuardDrops, "guard drops nothing",
 		"see which counter grows: nft list counters table inet warren; each is explained in the runbook", OnNode},
