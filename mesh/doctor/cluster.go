@@ -30,7 +30,7 @@ func CheckCluster(d view.ClusterDocument) []view.Check {
 		if check := own[e.ID]; check != nil && e.Scope == OnCluster {
 			f = check()
 		} else if check != nil {
-			f = worse(check(), f)
+			f = merged(check(), f, e.ID)
 		}
 		all = append(all, f.of(e))
 	}
@@ -47,22 +47,43 @@ func worse(a, b found) found {
 	return a
 }
 
+// merged returns the worse of two. What is unknown in one hides no warning of the other.
+func merged(a, b found, id ID) found {
+	if b.result.Worse(a.result) {
+		a, b = b, a
+	}
+	if a.result == view.Unknown && (b.result == view.Warn || b.remedy != "") {
+		a.figure = cmp.Or(a.figure, b.figure)
+		return a.beside(b.detail, id)
+	}
+	return a
+}
+
+// beside returns what is unknown with a warning before it, and with the remedy for that.
+func (f found) beside(warning string, id ID) found {
+	if warning == "" {
+		return f
+	}
+	e, _ := Find(id)
+	f.detail, f.remedy = warning+"; "+f.detail, cmp.Or(f.remedy, e.Remedy)
+	return f
+}
+
 // ofNodes returns the worst of what nodes found of a check, with the names of those that found it.
 func (c cluster) ofNodes(id ID) found {
-	worst := found{result: view.OK}
-	var details []string
-	made := 0
+	worst, made := view.OK, 0
+	details := map[view.Result][]string{}
 	for _, name := range slices.Sorted(maps.Keys(c.Reports)) {
 		for _, check := range c.Reports[name].Checks {
 			if check.ID != string(id) {
 				continue
 			}
 			made++
-			if worse(worst, found{result: check.Result}).result != worst.result {
-				worst.result, details = check.Result, nil
+			if check.Result.Worse(worst) {
+				worst = check.Result
 			}
-			if check.Result == worst.result && check.Result != view.OK {
-				details = append(details, name+": "+check.Detail)
+			if check.Result != view.OK {
+				details[check.Result] = append(details[check.Result], name+": "+check.Detail)
 			}
 		}
 	}
@@ -72,8 +93,11 @@ func (c cluster) ofNodes(id ID) found {
 	case made == 0:
 		return missing(c.Silence())
 	}
-	worst.figure, worst.detail = fmt.Sprintf("%d asked", made), view.First(details, "; ")
-	return worst.without(slices.Sorted(maps.Keys(c.Silent)), id)
+	f := found{result: worst, figure: fmt.Sprintf("%d asked", made), detail: view.First(details[worst], "; ")}
+	if worst == view.Unknown {
+		f = f.beside(view.First(details[view.Warn], "; "), id)
+	}
+	return f.without(slices.Sorted(maps.Keys(c.Silent)), id)
 }
 
 // without returns f if some nodes have not answered: what the others found stays, and its remedy too.

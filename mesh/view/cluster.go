@@ -166,28 +166,42 @@ func (d ClusterDocument) reachable() Check {
 	return c
 }
 
+// guards sums up what the guards dropped of the nodes whose counters were read, and names the others.
 func (d ClusterDocument) guards() Check {
 	if len(d.Reports) == 0 {
 		return d.noneRead("guard")
 	}
 	total, grown := map[string]uint64{}, map[string]uint64{}
-	watched, seconds := true, 0 // by all, and at least so long
+	read, watched, seconds := 0, true, 0 // by all that were read, and at least so long
+	var unread []string
 	for _, name := range slices.Sorted(maps.Keys(d.Reports)) {
 		r := d.Reports[name]
 		if r.GuardPackets == nil {
-			return Check{Name: "guard", Result: Unknown, Detail: name + ": its counters could not be read"}
+			unread = append(unread, name)
+			continue
 		}
+		read++
 		add(total, r.GuardPackets)
 		if watched = watched && r.GuardGrowth != nil; watched {
 			add(grown, r.GuardGrowth.Packets)
 			seconds = min(cmp.Or(seconds, r.GuardGrowth.Seconds), r.GuardGrowth.Seconds)
 		}
 	}
-	c := checkDrops(total, 0)
-	if watched {
-		c = checkDrops(grown, max(seconds, 1))
+	c := Check{Name: "guard", Result: Unknown}
+	if read > 0 {
+		c = checkDrops(total, 0)
+		if watched {
+			c = checkDrops(grown, max(seconds, 1))
+		}
+		c.Figure += fmt.Sprintf(" on %d read", read)
 	}
-	c.Figure += fmt.Sprintf(" on %d read", len(d.Reports))
+	if len(unread) > 0 {
+		text := First(unread, ", ") + ": the counters could not be read"
+		if c.Detail != "" {
+			text = c.Detail + "; " + text
+		}
+		c.Result, c.Detail = Unknown, text
+	}
 	return c
 }
 

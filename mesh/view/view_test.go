@@ -231,7 +231,7 @@ func TestCheckNode(t *testing.T) {
 }
 
 // The guard's line of a cluster sums up what was dropped of late, in the shortest time for which a node was watched. If
-// one was not, it is since the tables were made.
+// one was not, it is since the tables were made. A node whose counters could not be read hides no other's.
 func TestGuardOfNodes(t *testing.T) {
 	document := func(growths ...*status.GuardGrowth) view.ClusterDocument {
 		d := view.ClusterDocument{Reports: map[string]view.NodeDocument{}}
@@ -243,11 +243,19 @@ func TestGuardOfNodes(t *testing.T) {
 	}
 	none := &status.GuardGrowth{Seconds: 630, Packets: map[string]uint64{"leak-pod": 0}}
 	some := &status.GuardGrowth{Seconds: 90, Packets: map[string]uint64{"leak-pod": 1}}
+	unread := func(d view.ClusterDocument, name string) view.ClusterDocument {
+		d.Reports[name] = view.NodeDocument{}
+		return d
+	}
+	const no = ": the counters could not be read"
 	for _, tt := range []struct {
 		d              view.ClusterDocument
 		result         view.Result
 		figure, detail string
 	}{
+		{unread(document(some, none), "b"), view.Unknown, "1 dropped in 90s on 1 read", "leak-pod 1; b" + no},
+		{unread(document(none), "Z"), view.Unknown, "0 dropped in 10m on 1 read", "Z" + no},
+		{unread(document(), "b"), view.Unknown, "", "b" + no},
 		{document(none, none), view.OK, "0 dropped in 10m on 2 read", ""},
 		{document(none, some), view.Warn, "1 dropped in 90s on 2 read", "leak-pod 1"},
 		{document(some, nil), view.Warn, "18 dropped on 2 read", "leak-pod 18"},
