@@ -153,8 +153,10 @@ func taken(d *view.ClusterDocument, node string, f bundle.File) (names []string,
 	switch f.Name {
 	case "doctor.json":
 		var report view.NodeDocument
-		err = json.Unmarshal(f.Content, &report)
-		if err == nil && report.APIVersion == status.APIVersion {
+		if err = json.Unmarshal(f.Content, &report); err == nil {
+			err = ofVersion(report.APIVersion)
+		}
+		if err == nil {
 			names = report.Names()
 			report.Peers = nil // of many nodes they are most of what is read
 			d.Reports[node] = report

@@ -109,6 +109,20 @@ func TestBugReportRedactsHosts(t *testing.T) {
 	}
 }
 
+// An image without a registry has warren's own name, which is in every document: it is no secret.
+func TestBugReportKeepsOwnWords(t *testing.T) {
+	for _, image := range []string{"warren:1", "warren", "warren:5000/warren:1", "warren.mesh:5000/warren:1"} {
+		f := newFakeAPI(t, 1)
+		f.pods[0].Spec.Containers[0].Image = image
+		f.bindings = nil
+		f.answer = func(string, []string) []byte { return []byte("no archive") }
+		text := report(t, view.ExitUnknown, "--kubeconfig", f.start(t), "--redact")["cluster.json"]
+		if !strings.Contains(text, `"apiVersion": "warren.mesh/v1"`) || !strings.Contains(text, "denies: warren-") {
+			t.Errorf("%s:\n%s", image, text)
+		}
+	}
+}
+
 // A report has what fits in, and says of whom the rest is and how to get it.
 func TestBugReportIsBounded(t *testing.T) {
 	var large bytes.Buffer
@@ -139,11 +153,14 @@ func TestBugReportIsBounded(t *testing.T) {
 
 // A node's files whose names cannot be read are not shown: --redact would leave them as they are.
 func TestBugReportOfUnreadNames(t *testing.T) {
-	for _, name := range []string{"doctor.json", "pods.json"} {
+	for _, f := range []bundle.File{
+		{Name: "doctor.json", Content: []byte("{")}, {Name: "pods.json", Content: []byte("{")},
+		{Name: "doctor.json", Content: []byte(`{"apiVersion":"warren.mesh/v2","peers":[{"node":"node-7"}]}`)},
+	} {
 		d := view.ClusterDocument{Reports: map[string]view.NodeDocument{}}
-		_, err := taken(&d, "node-0", bundle.File{Name: name, Content: []byte("{")})
+		_, err := taken(&d, "node-0", f)
 		if err == nil || len(d.Reports) > 0 {
-			t.Errorf("%s: %v, %v", name, err, d.Reports)
+			t.Errorf("%s: %v, %v", f.Name, err, d.Reports)
 		}
 	}
 }
