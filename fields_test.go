@@ -41,9 +41,10 @@ var documents = []struct {
 
 const fieldsHead = "# Documents for programs\n\n" +
 	"With `-o json` or `-o yaml` these commands write one document. They exit with 0 if all is well, 1 with a\n" +
-	"finding, 2 after wrong usage, 3 if something could not be told. `apiVersion` is `" + status.APIVersion + "`:\n" +
-	"fields are added within it, and none changes its meaning, so leave those alone that you do not know. What is\n" +
-	"absent was not read, or is zero or empty.\n\n" +
+	"finding, 2 after wrong usage, 3 if something could not be told. After wrong usage, such as the name of a Node\n" +
+	"that is none, there is no document. `apiVersion` is `" + status.APIVersion + "`: fields are added within it,\n" +
+	"and none changes its meaning, so leave those alone that you do not know. What is absent was not read, or is\n" +
+	"zero or empty.\n\n" +
 	"This page is made from the code: `go test . -run '^TestFieldsPage$' -update`.\n"
 
 // TestFieldsPage: docs/json.md has every field of every document, with what the code says of it, and no other.

@@ -32,8 +32,7 @@ func newBugReport(code *int) *cobra.Command {
 			"private key is read.",
 	}, func(ctx context.Context, cmd *cobra.Command, _ view.Format) (int, error) {
 		if f, ok := cmd.OutOrStdout().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-			*code = view.ExitUsage
-			return 0, bundle.ErrTerminal
+			return 0, usage(bundle.ErrTerminal)
 		}
 		files, names, whole, err := o.bugReport(ctx)
 		if err != nil {

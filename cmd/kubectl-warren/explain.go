@@ -34,7 +34,8 @@ func newExplain(code *int) *cobra.Command {
 		ways, err := o.explain(ctx, cmd.Flags().Args())
 		switch {
 		case errors.Is(err, survey.ErrNotFound):
-			*code = view.ExitUsage
+			return 0, usage(err)
+		case errors.Is(err, errUsage):
 			return 0, err
 		case err != nil:
 			args := cmd.Flags().Args()
@@ -71,7 +72,8 @@ func (o *target) explain(ctx context.Context, args []string) (explain.Ways, erro
 		return explain.Ways{}, err
 	}
 	if len(to) > mostAsked && !o.all {
-		return explain.Ways{}, fmt.Errorf("%s: %d endpoints: with more than %d, say --all", args[1], len(to), mostAsked)
+		return explain.Ways{}, usage(
+			fmt.Errorf("%s: %d endpoints: with more than %d, say --all", args[1], len(to), mostAsked))
 	}
 	ways := make([]explain.Way, len(to))
 	turn := make(chan struct{}, atOnce)

@@ -218,7 +218,7 @@ func TestExplainManyEndpoints(t *testing.T) {
 		s.slices[0].Endpoints = append(s.slices[0].Endpoints,
 			endpoint("more", "node-2", fmt.Sprintf("10.128.2.%d", 100+i), true))
 	}
-	if _, code, err := s.run(t, "shop/web-0", "shop/db"); err == nil || code != view.ExitUnknown || len(s.asked) > 0 {
+	if _, code, err := s.run(t, "shop/web-0", "shop/db"); err == nil || code != view.ExitUsage || len(s.asked) > 0 {
 		t.Errorf("exit status %d, %v, asked %d times", code, err, len(s.asked))
 	}
 	if d, code, err := s.run(t, "shop/web-0", "shop/db", "--all"); err != nil || code != view.ExitWell ||

@@ -100,7 +100,7 @@ func newPeers(code *int) *cobra.Command {
 	}, func(ctx context.Context, cmd *cobra.Command, f view.Format) (int, error) {
 		order, err := view.ParseOrder(sort)
 		if err != nil {
-			return 0, err
+			return 0, usage(err)
 		}
 		d, err := o.ask(ctx, "peers")
 		if err != nil {

@@ -299,7 +299,7 @@ func TestFrom(t *testing.T) {
 		!strings.HasPrefix(out, "NODE ") {
 		t.Errorf("exit status %d, %v, %d execs\n%s", code, err, f.execs.Load(), out)
 	}
-	if _, code, err := peers("--from", "node-7,node-99"); err == nil || code != view.ExitUnknown {
+	if _, code, err := peers("--from", "node-7,node-99"); err == nil || code != view.ExitUsage {
 		t.Errorf("an absent node: exit status %d, %v", code, err)
 	}
 	if _, code, err := peers("--all"); err != nil || code != view.ExitWell || f.execs.Load() != 60 {

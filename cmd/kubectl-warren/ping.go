@@ -30,8 +30,8 @@ func newPing(code *int) *cobra.Command {
 			"comes back in one piece. Exit status 1 says that a node does not answer, or that a path carries less " +
 			"than the mesh's MTU.\n\nIt needs the ClusterRole warren-view and the Role warren-debug.",
 	}, func(ctx context.Context, cmd *cobra.Command, f view.Format) (int, error) {
-		d, err := o.ping(ctx, code, cmd.Flags().Args(), count)
-		if err != nil && *code == view.ExitUnknown {
+		d, err := o.ping(ctx, cmd.Flags().Args(), count)
+		if err != nil && !errors.Is(err, errUsage) {
 			d.Checks = doctor.CheckPings(nil, nil)
 			for i := range d.Checks {
 				d.Checks[i].Detail = err.Error()
@@ -58,8 +58,8 @@ func newPing(code *int) *cobra.Command {
 	return cmd
 }
 
-// ping has nodes ask others, all if none is named.
-func (o *target) ping(ctx context.Context, code *int, to []string, count int) (view.PingsDocument, error) {
+// ping has nodes ask others, all if none is named. The error wraps errUsage if it is about how it was called.
+func (o *target) ping(ctx context.Context, to []string, count int) (view.PingsDocument, error) {
 	d := view.PingsDocument{
 		APIVersion: status.APIVersion, Kind: view.PingsKind, Source: status.SourceDaemon, ObservedAt: time.Now(),
 	}
@@ -67,15 +67,11 @@ func (o *target) ping(ctx context.Context, code *int, to []string, count int) (v
 	if reason := c.Missing(status.PartNodes); reason != "" {
 		return d, errors.New(reason)
 	}
-	for _, name := range to {
-		if !slices.ContainsFunc(c.Nodes, func(n status.ClusterNode) bool { return n.Name == name }) {
-			*code = view.ExitUsage
-			return d, fmt.Errorf("%s is no Node", name)
-		}
+	if err := areNodes(c, to); err != nil {
+		return d, err
 	}
 	from, err := o.pinging(c, to)
 	if err != nil {
-		*code = view.ExitUsage
 		return d, err
 	}
 	command := append([]string{"ping", "--count", strconv.Itoa(count)}, to...)
@@ -109,7 +105,7 @@ func (o *target) pinging(c status.Cluster, to []string) ([]status.ClusterNode, e
 	}
 	for _, name := range o.from {
 		if slices.Contains(to, name) {
-			return nil, fmt.Errorf("--from: %s cannot ask itself", name)
+			return nil, usage(fmt.Errorf("--from: %s cannot ask itself", name))
 		}
 	}
 	return o.choose(c)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -40,6 +41,9 @@ func newPlan(code *int) *cobra.Command {
 			}
 			*code = view.ExitUnknown
 			hosts, err := o.compute(cmd.InOrStdin())
+			if errors.Is(err, errUsage) {
+				*code = view.ExitUsage
+			}
 			if err != nil {
 				return err
 			}
@@ -111,5 +115,5 @@ func (o *planOptions) compute(stdin io.Reader) ([]plan.Host, error) {
 			return []plan.Host{h}, nil
 		}
 	}
-	return nil, fmt.Errorf("%s has no Node %s", o.file, o.node)
+	return nil, usage(fmt.Errorf("%s has no Node %s", o.file, o.node))
 }

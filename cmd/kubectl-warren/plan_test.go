@@ -130,7 +130,7 @@ func TestUsage(t *testing.T) {
 	if _, code, err := execute(t, "", "plan", "-f", "/nonexistent"); code != view.ExitUnknown || err == nil {
 		t.Errorf("no such file: exit status %d, %v", code, err)
 	}
-	if _, code, err := execute(t, twoNodes, "plan", "-f", "-", "--node", "node-z"); code != view.ExitUnknown ||
+	if _, code, err := execute(t, twoNodes, "plan", "-f", "-", "--node", "node-z"); code != view.ExitUsage ||
 		!strings.Contains(err.Error(), "node-z") {
 		t.Errorf("no such node: exit status %d, %v", code, err)
 	}

@@ -183,15 +183,29 @@ func document(w io.Writer, f view.Format, d any) error {
 	return view.WriteDocument(w, f, d)
 }
 
-// choose returns the nodes to ask: those of --from, or all, or some of different zones.
+// areNodes returns an error that wraps errUsage if one of the names is no Node's. Where Nodes could not be read, nobody
+// knows.
+func areNodes(c status.Cluster, names []string) error {
+	if c.Missing(status.PartNodes) != "" {
+		return nil
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(c.Nodes, func(n status.ClusterNode) bool { return n.Name == name }) {
+			return usage(fmt.Errorf("%s is no Node", name))
+		}
+	}
+	return nil
+}
+
+// choose returns the nodes to ask: those of --from, or all, or some of different zones. The error wraps errUsage.
 func (o *target) choose(c status.Cluster) ([]status.ClusterNode, error) {
 	nodes := c.Nodes
 	if len(o.from) > 0 {
 		nodes = slices.DeleteFunc(slices.Clone(nodes), func(n status.ClusterNode) bool {
 			return !slices.Contains(o.from, n.Name)
 		})
-		if len(nodes) < len(o.from) && c.Missing(status.PartNodes) == "" {
-			return nil, fmt.Errorf("--from: not all of %v are Nodes", o.from)
+		if err := areNodes(c, o.from); err != nil {
+			return nil, fmt.Errorf("--from: %w", err)
 		}
 	}
 	switch {
@@ -200,7 +214,7 @@ func (o *target) choose(c status.Cluster) ([]status.ClusterNode, error) {
 	case len(o.from) == 0:
 		return o.vantage(nodes), nil
 	case len(nodes) > mostAsked:
-		return nil, fmt.Errorf("--from: %d nodes: with more than %d, say --all too", len(nodes), mostAsked)
+		return nil, usage(fmt.Errorf("--from: %d nodes: with more than %d, say --all too", len(nodes), mostAsked))
 	default:
 		return nodes, nil
 	}
@@ -233,7 +247,8 @@ func (o *target) vantage(nodes []status.ClusterNode) (chosen []status.ClusterNod
 	return chosen
 }
 
-// command returns a command that looks at a cluster. It sets code to the exit status that run returns.
+// command returns a command that looks at a cluster. It sets code to the exit status that run returns, and for an error
+// that wraps errUsage to that of wrong usage.
 func (o *target) command(
 	code *int, cmd cobra.Command, run func(ctx context.Context, cmd *cobra.Command, f view.Format) (int, error),
 ) *cobra.Command {
@@ -245,8 +260,11 @@ func (o *target) command(
 		}
 		*code = view.ExitUnknown
 		status, err := run(c.Context(), c, format)
-		if err == nil {
+		switch {
+		case err == nil:
 			*code = status
+		case errors.Is(err, errUsage):
+			*code = view.ExitUsage
 		}
 		return err
 	}

@@ -1,0 +1,18 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+)
+
+// errUsage is wrapped by errors about how a command was called. Those that cobra finds before a command begins are
+// about that too.
+var errUsage = errors.New("wrong usage")
+
+// usage wraps an error about how a command was called; nil stays nil.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errUsage, err)
+}
