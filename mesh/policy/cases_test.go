@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -205,6 +206,14 @@ func TestBlockOfANodeCoversItsGateways(t *testing.T) {
 		"other > a tcp/80: yes", "other-gateway > a tcp/80: yes", "r > a tcp/80: no")
 	try(t, world(egress("p", with("app=a"), nodes)), "a > node tcp/80: yes", "a > node-gateway tcp/80: yes",
 		"a > other-gateway tcp/80: yes", "a > s tcp/80: no")
+	w := newWire(t, world(ingress("p", with("app=a"), rule(block("192.0.2.0/24")))))
+	for family, want := range map[string]bool{"": true, "6": false} { // the block's family alone
+		c, _ := parseTrial(t, "other-gateway > a tcp/80: yes", family)
+		if d := w.judge(c); d.Allowed != want {
+			t.Errorf("IPv%s: %v", cmp.Or(family, "4"), d)
+		}
+		w.check(t, c)
+	}
 	one := rule(block("192.0.2.0/24", "192.0.2.2/32"), block("2001:db8::/64", "2001:db8::2/128"))
 	try(t, world(ingress("p", with("app=a"), one)), "other > a tcp/80: no", "other-gateway > a tcp/80: no")
 }

@@ -56,8 +56,8 @@ type Namespace struct {
 	Labels Labels
 }
 
-// Node is a node of the mesh. A block that covers one of its InternalIPs covers its gateways too, because the node's
-// own processes reach pods of other nodes from those.
+// Node is a node of the mesh. A block that covers one of its InternalIPs covers its gateways of the same family too,
+// because the node's own processes reach pods of other nodes from those.
 type Node struct {
 	Name        string
 	InternalIPs []netip.Addr

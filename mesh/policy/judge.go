@@ -143,9 +143,10 @@ func (p Peer) everybody() bool {
 		p.Namespaces != nil && len(p.Namespaces.Requirements) == 0
 }
 
-// inBlock reports whether the address is in the block, or is a gateway of a node of which the block has an address.
+// inBlock reports whether the address is in the block, or is a gateway of a node of which the block has an address. A
+// block is about one family.
 func (c *court) inBlock(b Block, ip netip.Addr) bool {
-	return b.contains(ip) || slices.ContainsFunc(c.Nodes, func(n Node) bool {
+	return b.contains(ip) || ip.Is4() == b.CIDR.Addr().Is4() && slices.ContainsFunc(c.Nodes, func(n Node) bool {
 		return slices.Contains(n.Gateways, ip) && slices.ContainsFunc(n.InternalIPs, b.contains)
 	})
 }
