@@ -3,7 +3,6 @@ package policy
 import (
 	"net/netip"
 	"slices"
-	"strings"
 )
 
 // span is the addresses from first to last.
@@ -77,19 +76,6 @@ func lastOf(p netip.Prefix) netip.Addr {
 	}
 	last, _ := netip.AddrFromSlice(bytes)
 	return last
-}
-
-// String returns "198.51.100.0/24 except 198.51.100.128/25", with the exceptions sorted.
-func (b Block) String() string {
-	if len(b.Except) == 0 {
-		return b.CIDR.String()
-	}
-	var except []string
-	for _, e := range b.Except {
-		except = append(except, e.String())
-	}
-	slices.Sort(except)
-	return b.CIDR.String() + " except " + strings.Join(slices.Compact(except), ", ")
 }
 
 // outermost returns the prefixes that are in none of the others, sorted: those that an interval set can hold together.

@@ -168,7 +168,34 @@ func (d dice) peer() Peer {
 	for range d.IntN(3) {
 		b.Except = append(b.Except, d.cidr())
 	}
+	if d.chance(30) {
+		b = d.respelled(b)
+	}
 	return Peer{Block: &b}
+}
+
+// respelled returns a block of the same addresses: of the prefix twice as large without its other half, or with an
+// exception in two halves.
+func (d dice) respelled(b Block) Block {
+	if i := len(b.Except) - 1; i >= 0 {
+		if e := b.Except[i].Masked(); e.IsValid() && !e.IsSingleIP() {
+			half := netip.PrefixFrom(e.Addr(), e.Bits()+1)
+			b.Except = append(slices.Clone(b.Except[:i]), otherHalf(half), half)
+		}
+		return b
+	}
+	if c := b.CIDR.Masked(); c.IsValid() && c.Bits() > 0 {
+		b = Block{CIDR: netip.PrefixFrom(c.Addr(), c.Bits()-1), Except: []netip.Prefix{otherHalf(c)}}
+	}
+	return b
+}
+
+// otherHalf returns what is left of the prefix twice as large.
+func otherHalf(p netip.Prefix) netip.Prefix {
+	bytes := p.Addr().AsSlice()
+	bytes[(p.Bits()-1)/8] ^= 0x80 >> ((p.Bits() - 1) % 8)
+	ip, _ := netip.AddrFromSlice(bytes)
+	return netip.PrefixFrom(ip, p.Bits())
 }
 
 func (d dice) cidr() netip.Prefix {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -63,21 +64,19 @@ func newNumberSet(f int, numbers []portRange) *set {
 	}
 }
 
-// newBlockSet returns the set of the blocks' addresses, named after them: nothing overlaps in an edit. The blocks are
-// of one family.
+// newBlockSet returns the set of the blocks' addresses. Its name and its comment follow from these, and not from how
+// the blocks are spelled: nothing overlaps in an edit, and what several policies spell is one set. The blocks are of
+// one family.
 func newBlockSet(blocks ...Block) *set {
 	spans := union(blocks)
-	var texts, names []string
+	var texts []string
 	for _, s := range spans {
 		texts = append(texts, nft.Range(s.first, s.last))
 	}
-	for _, b := range blocks {
-		names = append(names, b.String())
-	}
-	f := familyOf(blocks[0].CIDR.Addr())
+	text, f := strings.Join(texts, " "), familyOf(blocks[0].CIDR.Addr())
 	return &set{
-		name: inFamily(contentName("blk", strings.Join(texts, " ")), f), comment: comment(strings.Join(names, "; ")),
-		family: f, kind: blockSet, spans: spans,
+		name: inFamily(contentName("blk", text), f), comment: comment(cmp.Or(text, "no address")), family: f,
+		kind: blockSet, spans: spans,
 	}
 }
 
