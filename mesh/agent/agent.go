@@ -58,7 +58,7 @@ type Host interface {
 	PassFirewalls(ctx context.Context) (opened, doubts []string, err error)
 	// Unforwarded returns those of the containers that no rule forwards host ports to any more, in IPv6 or in IPv4.
 	Unforwarded(ctx context.Context, containers []string, v6 bool) (lost []string, err error)
-	// Leaks returns the guard's counters by name, in packets.
+	// Leaks returns the guard's counters by name, in packets; nil where the guard's table is absent.
 	Leaks(ctx context.Context) (map[string]uint64, error)
 	// Operations counts what Apply has written since the start, by kind: "route-add", "peer-set" and the like.
 	Operations() map[string]uint64

@@ -113,7 +113,7 @@ func (h *Host) Backend() (name, reason string) { return string(h.mode), h.reason
 // Operations counts what Apply has written since New, by kind. Each peer counts, not each message.
 func (h *Host) Operations() map[string]uint64 { return h.counts.all() }
 
-// Leaks returns the guard's counters by name, in packets.
+// Leaks returns the guard's counters by name, in packets; nil where the guard's table is absent.
 func (h *Host) Leaks(ctx context.Context) (map[string]uint64, error) { return h.firewall.Counters(ctx) }
 
 // PassFirewalls has the mesh pass the host's other firewalls: where iptables drops what nobody has let in, it lets in

@@ -54,11 +54,16 @@ func ReadLink(name string) (mtu int, received, sent uint64, err error) {
 	return attrs.MTU, received, sent, nil
 }
 
-// ReadGuard returns the guard's counters by name, in packets. It needs no Host either.
+// ReadGuard returns the guard's counters by name, in packets. It needs no Host either. The error wraps fs.ErrNotExist
+// where the guard's table is absent.
 func ReadGuard(ctx context.Context) (map[string]uint64, error) {
 	table, err := nft.Open(guard.Table, func() {})
 	if err != nil {
 		return nil, err
 	}
-	return table.Counters(ctx)
+	packets, err := table.Counters(ctx)
+	if err == nil && packets == nil {
+		err = fmt.Errorf("no nftables table %v: %w", table.ID, fs.ErrNotExist)
+	}
+	return packets, err
 }

@@ -328,11 +328,11 @@ func (c *contract) underlay() {
 }
 
 func (c *contract) leaks() {
-	if _, err := c.Host.Leaks(c.t.Context()); err != nil {
-		c.t.Errorf("without a table: %v", err)
+	if got, err := c.Host.Leaks(c.t.Context()); got != nil || err != nil {
+		c.t.Errorf("without a table: %v, %v", got, err)
 	}
 	c.converge(c.desired())
-	if _, err := c.Host.Leaks(c.t.Context()); err != nil {
-		c.t.Error(err)
+	if got, err := c.Host.Leaks(c.t.Context()); got == nil || err != nil {
+		c.t.Errorf("with a table: %v, %v", got, err)
 	}
 }

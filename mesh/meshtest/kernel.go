@@ -255,10 +255,13 @@ func (k *Kernel) PassFirewalls(context.Context) (opened, doubts []string, err er
 	return opened, slices.Clone(k.doubts), nil
 }
 
-// Leaks returns the counters that SetLeaks set.
+// Leaks returns the counters that SetLeaks set; nil where there is no table.
 func (k *Kernel) Leaks(context.Context) (map[string]uint64, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.firewall.Link == "" {
+		return nil, k.faults["leaks"]
+	}
 	return maps.Clone(k.leaks), k.faults["leaks"]
 }
 

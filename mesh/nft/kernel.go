@@ -194,13 +194,16 @@ func (k *kernelListing) elements(set string) ([]kernelElement, error) {
 	return all, nil
 }
 
-// countKernel reads the named counters of the table, in packets.
+// countKernel reads the named counters of the table, in packets; nil where there is no table.
 func countKernel(id ID) (map[string]uint64, error) {
 	k, err := openListing(id)
 	if err != nil {
 		return nil, err
 	}
 	defer k.close()
+	if there, err := k.there(); !there {
+		return nil, err
+	}
 	packets := map[string]uint64{}
 	return packets, k.each(unix.NFT_MSG_GETOBJ, func(m netlink.Message) {
 		if v := raw(m); v.number(unix.NFTA_OBJ_TYPE) == objectCounter {
@@ -223,9 +226,13 @@ func (t *Table) Exists() (there bool, err error) {
 		return false, err
 	}
 	defer k.close()
-	err = k.each(unix.NFT_MSG_GETTABLE, func(netlink.Message) { there = true })
-	if err != nil {
+	if there, err = k.there(); err != nil {
 		return false, fmt.Errorf("look up nftables table %v: %w", t.ID, err)
 	}
 	return there, nil
+}
+
+func (k *kernelListing) there() (there bool, err error) {
+	err = k.each(unix.NFT_MSG_GETTABLE, func(netlink.Message) { there = true })
+	return there, err
 }

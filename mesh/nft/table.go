@@ -90,7 +90,7 @@ func (t *Table) Delete(ctx context.Context) error {
 	return nil
 }
 
-// Counters returns the counters by name, in packets since the table was last replaced; none where there is no table.
+// Counters returns the counters by name, in packets since the table was last replaced; nil where there is no table.
 func (t *Table) Counters(ctx context.Context) (map[string]uint64, error) {
 	packets, err := t.count(ctx)
 	if err != nil {

@@ -184,6 +184,28 @@ func TestDelete(t *testing.T) {
 	}
 }
 
+// Of a table that is absent, nothing was counted, not zero.
+func TestCounters(t *testing.T) {
+	table, _ := fakeTable()
+	for _, step := range []struct {
+		change func() error
+		want   map[string]uint64
+	}{
+		{func() error { return nil }, nil},
+		{func() error { return table.Replace(t.Context(), testLayout()) }, map[string]uint64{"dropped": 0}},
+		{func() error { return table.Replace(t.Context(), Layout{ID: guardID}) }, map[string]uint64{}},
+		{func() error { return table.Delete(t.Context()) }, nil},
+	} {
+		if err := step.change(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := table.Counters(t.Context())
+		if diff := cmp.Diff(step.want, got); diff != "" || err != nil {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+	}
+}
+
 // brokenNFT fails at everything.
 type brokenNFT struct{ *knftables.Fake }
 
@@ -193,7 +215,7 @@ func (brokenNFT) Run(context.Context, *knftables.Transaction) error { return err
 
 func (brokenNFT) ListAll(context.Context) (map[string][]string, error) { return nil, errBroken }
 
-func (brokenNFT) ListCounters(context.Context) ([]*knftables.Counter, error) { return nil, errBroken }
+func (brokenNFT) List(context.Context, string) ([]string, error) { return nil, errBroken }
 
 func TestErrors(t *testing.T) {
 	table := New(guardID, brokenNFT{knftables.NewFake(knftables.InetFamily, "warren")}, noCount)

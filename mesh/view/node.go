@@ -80,7 +80,7 @@ func CheckPeers(r status.Report) Check {
 // checkGuard looks at what the guard has dropped of late or, where nobody has watched it, since its table was made.
 func checkGuard(r status.Report) Check {
 	switch {
-	case r.GuardPackets == nil:
+	case len(r.GuardPackets) == 0:
 		return Check{Name: "guard", Result: Unknown, Detail: "its counters could not be read"}
 	case r.GuardGrowth != nil:
 		return checkDrops(r.GuardGrowth.Packets, r.GuardGrowth.Seconds)

@@ -212,6 +212,10 @@ func TestCheckNode(t *testing.T) {
 			func(r *status.Report) { r.GuardPackets = nil },
 			view.Check{Name: "guard", Result: view.Unknown, Detail: "its counters could not be read"},
 		},
+		"no counters are counted": {
+			func(r *status.Report) { r.GuardPackets = map[string]uint64{} },
+			view.Check{Name: "guard", Result: view.Unknown, Detail: "its counters could not be read"},
+		},
 		"device not read": {
 			func(r *status.Report) { r.Peers, r.ObservedAt = nil, time.Time{} },
 			view.Check{Name: "peers", Result: view.Unknown, Detail: "the device has not been read in the last minute"},
