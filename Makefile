@@ -122,7 +122,7 @@ cluster: ## Kubernetes on this machine, without a CNI plugin; NODES=2 FAMILY=ipv
 cluster-down: ## end the cluster of make cluster
 	@$(CLUSTER) down
 
-manifests: ## render manifests/warren.yaml from the kustomization; needs root
+manifests: ## render manifests/warren.yaml and warren-uninstall.yaml from the kustomizations; needs root
 	@WARREN_PRIVILEGED=1 go test ./test/manifests -count=1 -run='^TestPrivilegedRendered$$' -update
 
 bench: ## benchmarks, BENCH=a regular expression of names; as root, those with packets too

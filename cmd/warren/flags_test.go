@@ -23,7 +23,7 @@ var foreign = map[string]string{
 	"manifest-url": "krew", "field-selector": "kubectl", "namespace": "helm", "values": "helm",
 	"set": "helm", "version": "kubectl warren", "check": "sha256sum", "ignore-missing": "sha256sum", "raw": "skopeo",
 	"preserve-digests": "skopeo", "bump-revision": "etcdutl", "mark-compacted": "etcdutl",
-	"profile": "kubectl", "image": "kubectl", "cleanup": "kube-proxy", "dport": "iptables",
+	"profile": "kubectl", "image": "kubectl", "save-config": "kubectl", "cleanup": "kube-proxy", "dport": "iptables",
 }
 
 var (

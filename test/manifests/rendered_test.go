@@ -14,29 +14,41 @@ import (
 	"warren.mesh/test/lab/artifact"
 )
 
-var update = flag.Bool("update", false, "rewrite manifests/warren.yaml")
+var update = flag.Bool("update", false, "rewrite the rendered manifests")
 
-const header = "" +
-	"# Rendered from this directory by \"make manifests\", for kubectl apply -f. Set the image (of two containers\n" +
-	"# and the init container) and, in the ConfigMap, WARREN_CLUSTER_CIDRS. Or leave this file alone and write an\n" +
-	"# overlay: see the README.\n"
+const header = `# Rendered from this directory by "make manifests", for kubectl apply -f. Set the image (of two containers
+# and the init container) and, in the ConfigMap, WARREN_CLUSTER_CIDRS. Or leave this file alone and write an
+# overlay: see the README.
+`
 
-// The rendered manifest is what the kustomization says.
+const removalHeader = `# Rendered from uninstall/ by "make manifests", for kubectl replace --save-config -f. Set the image (of the
+# container and the init container). Or leave this file alone and write an overlay: see the README.
+`
+
+// rendered are the files that "make manifests" writes: each from the kustomization in dir, behind a header.
+var rendered = []struct{ file, dir, header string }{
+	{"warren.yaml", ".", header},
+	{"warren-uninstall.yaml", "uninstall", removalHeader},
+}
+
+// The rendered manifests are what the kustomizations say.
 func TestPrivilegedRendered(t *testing.T) {
 	meshtest.Privileged(t)
-	file := filepath.Join(base(t), "warren.yaml")
-	want := header + render(t, base(t))
-	if *update {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+	for _, r := range rendered {
+		file := filepath.Join(base(t), r.file)
+		want := r.header + render(t, filepath.Join(base(t), r.dir))
+		if *update {
+			if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	got, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("%s is not what the kustomization says: make manifests (-want +got):\n%s", file, diff)
+		if diff := cmp.Diff(want, string(got)); diff != "" {
+			t.Errorf("%s is not what the kustomization says: make manifests (-want +got):\n%s", file, diff)
+		}
 	}
 }
 

@@ -100,12 +100,15 @@ func inside(t *testing.T, i oci.Image, name string) string {
 	return string(content)
 }
 
-// manifest wants the manifest to name the image by the digest of its index.
-func manifest(t *testing.T, dir string) {
+// manifests wants those of warren and of its removal to name the image by the digest of its index, in each container.
+func manifests(t *testing.T, dir string) {
 	name := image + "@" + archive(t, dir).Digest
-	content := read(t, dir, "warren.yaml")
-	if n := strings.Count(content, "image: "+name+"\n"); n != 3 || strings.Count(content, "image:") != n {
-		t.Errorf("warren.yaml names %s %d times, and others %d times", name, n, strings.Count(content, "image:")-n)
+	for file, want := range map[string]int{"warren.yaml": 3, "warren-uninstall.yaml": 2} {
+		content := read(t, dir, file)
+		if n := strings.Count(content, "image: "+name+"\n"); n != want || strings.Count(content, "image:") != n {
+			t.Errorf("%s names %s %d times, want %d, and others %d times", file, name, n, want,
+				strings.Count(content, "image:")-n)
+		}
 	}
 }
 

@@ -29,7 +29,7 @@ func TestPrivilegedLongRelease(t *testing.T) {
 	t.Run("programs", func(t *testing.T) { programs(t, dir) })
 	t.Run("plugins", func(t *testing.T) { plugins(t, dir) })
 	t.Run("image", func(t *testing.T) { images(t, dir) })
-	t.Run("manifest", func(t *testing.T) { manifest(t, dir) })
+	t.Run("manifests", func(t *testing.T) { manifests(t, dir) })
 	t.Run("chart", func(t *testing.T) { chart(t, dir) })
 	t.Run("tests on arm64", arm64)
 	t.Run("made again", func(t *testing.T) {
@@ -86,7 +86,7 @@ func checksums(t *testing.T, dir string) {
 // files are what a release consists of, besides the checksums.
 func files() []string {
 	all := []string{
-		"warren-" + version + "-image.tar", "warren.yaml", "warren.krew.yaml",
+		"warren-" + version + "-image.tar", "warren.yaml", "warren-uninstall.yaml", "warren.krew.yaml",
 		"warren-" + version[1:] + ".tgz", "warren-" + version + "-chart.tar",
 	}
 	for _, arch := range []string{"amd64", "arm64"} {
