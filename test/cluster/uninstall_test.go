@@ -34,16 +34,27 @@ func TestPrivilegedLongUninstall(t *testing.T) {
 	wantAsBefore(t, c, before)
 }
 
-// uninstallByManifests does what the README says, and leaves nodes and their objects as they were.
+// uninstallByManifests does what the README says, and leaves nodes and their objects as they were, and no objects of
+// warren's. The DaemonSet does not say what was applied, as if Helm had made it.
 func uninstallByManifests(t *testing.T, c *cluster.Cluster, before map[string]string) {
 	removeWorkloads(t, c)
+	c.Kubectl(t, "", "--namespace=kube-system", "annotate", "daemonset/warren",
+		"kubectl.kubernetes.io/last-applied-configuration-")
 	r := newReader(t, c)
 	for _, command := range r.section(t, "Uninstall") {
 		r.run(t, command)
 	}
 	waitDeleted(t, c)
 	wantAsBefore(t, c, before)
+	if left := c.Kubectl(t, "", "get", kinds, "--all-namespaces", "--output=name",
+		"--selector=app.kubernetes.io/name=warren"); left != "" {
+		t.Errorf("objects are left:\n%s", left)
+	}
 }
+
+// kinds are those of warren's objects.
+const kinds = "daemonsets,pods,configmaps,serviceaccounts,roles,clusterroles,clusterrolebindings," +
+	"validatingadmissionpolicies,validatingadmissionpolicybindings"
 
 // removeWorkloads deletes all pods with a network of their own: without one they cannot be taken off it.
 func removeWorkloads(t *testing.T, c *cluster.Cluster) {

@@ -26,7 +26,7 @@ func TestPrivilegedManifests(t *testing.T) {
 	answer := l.Kubectl(t, "", "apply", "--validate=strict", "--output=json", "-k", base(t))
 	inForce(t, l)
 	t.Run("pod", func(t *testing.T) { testPod(t, daemonSet(t, answer).Spec.Template.Spec) })
-	t.Run("uninstall", func(t *testing.T) { testUninstall(t, l, daemonSet(t, answer)) })
+	t.Run("removal", func(t *testing.T) { testRemoval(t, l, daemonSet(t, answer)) })
 	t.Run("rights", func(t *testing.T) { testRights(t, l) })
 	t.Run("people", func(t *testing.T) { testPeople(t, l) })
 	t.Run("policies", func(t *testing.T) { testPolicies(t, f) })

@@ -1,15 +1,11 @@
 package manifests_test
 
 import (
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-
-	"warren.mesh/test/lab"
 )
 
 // asks is what a pod wants of its node.
@@ -26,27 +22,6 @@ func testPod(t *testing.T, pod corev1.PodSpec) {
 			"wireguard": {"NET_ADMIN"}},
 		Paths: []string{"/dev/net", "/etc/cni/net.d", "/opt/cni/bin", "/proc/sys/net", "/run/warren",
 			"/var/lib/cni", "/var/lib/warren", "/var/run/wireguard"},
-	})
-}
-
-// The uninstaller takes the place of the daemon, so it is the same object, runs as the same account on the same nodes
-// from the same image, and asks for no more.
-func testUninstall(t *testing.T, l *lab.Lab, daemon appsv1.DaemonSet) {
-	dir := filepath.Join(base(t), "uninstall")
-	ds := daemonSet(t, `{"items":[`+l.Kubectl(t, "", "apply", "--validate=strict", "--dry-run=server", "--output=json",
-		"-k", dir)+`]}`)
-	pod, other := ds.Spec.Template.Spec, daemon.Spec.Template.Spec
-	same := func(ds appsv1.DaemonSet, pod corev1.PodSpec) []any {
-		return []any{ds.Name, ds.Namespace, ds.Labels, ds.UID, pod.ServiceAccountName, pod.NodeSelector,
-			pod.Tolerations, pod.InitContainers[0].Image, pod.Containers[0].Image}
-	}
-	if diff := cmp.Diff(same(daemon, other), same(ds, pod)); diff != "" {
-		t.Errorf("(-daemon +uninstaller):\n%s", diff)
-	}
-	wantAsks(t, pod, asks{
-		Capabilities: map[string][]corev1.Capability{"uninstall": {"NET_ADMIN"}, "done": nil},
-		Paths: []string{"/etc/cni/net.d", "/opt/cni/bin", "/proc/sys/net", "/run/warren", "/var/lib/warren",
-			"/var/run/wireguard"},
 	})
 }
 
