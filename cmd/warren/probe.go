@@ -20,7 +20,8 @@ const probePath = "/v1/probe"
 const (
 	// defaultProbeInterval is that of --probe-interval.
 	defaultProbeInterval = 30 * time.Second
-	// probeTimeout bounds how long the daemon measures; what is not measured by then, it says.
+	// probeTimeout bounds how long the daemon measures, unless it is asked for less; what is not measured by then, it
+	// says.
 	probeTimeout = 2 * time.Minute
 	// mostRequest bounds a request, in bytes: 5,000 names.
 	mostRequest = 2 << 20
@@ -48,13 +49,17 @@ func handleProbe(w http.ResponseWriter, r *http.Request, station *probe.Station)
 			http.StatusBadRequest)
 		return
 	}
+	limit := probeTimeout
+	if request.Seconds > 0 {
+		limit = min(limit, time.Duration(request.Seconds)*time.Second)
+	}
 	control := http.NewResponseController(w)
 	// net/http cancels the request when its time to be read is over.
 	_ = control.SetReadDeadline(time.Time{})
 	_ = control.SetWriteDeadline(time.Now().Add(probeTimeout + requestTimeout))
-	ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), limit)
 	defer cancel()
-	report, err := station.Ping(ctx, request.Nodes, request.Count)
+	report, err := station.Ping(ctx, request)
 	switch {
 	case errors.Is(err, probe.ErrNoPeer):
 		http.Error(w, err.Error(), http.StatusUnprocessableEntity)

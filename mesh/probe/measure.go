@@ -34,6 +34,8 @@ type way struct {
 	smallest, mtu int
 	// known is the path's MTU as it was found before; zero where it was not.
 	known int
+	// small says that small probes are enough: the path's MTU is not looked for.
+	small bool
 }
 
 // measure sends so many small probes, fewer if none is answered, and looks for the path's MTU if one is.
@@ -54,7 +56,7 @@ func (w way) measure(ctx context.Context, count int) (m status.Measurement, err 
 		}
 	}
 	m.At = time.Now()
-	if m.Answered > 0 {
+	if m.Answered > 0 && !w.small {
 		m.PathMTU = w.pathMTU(ctx, min(max(trips*m.RTT.Longest(), leastWait), mostWait))
 		err = ctx.Err()
 	}

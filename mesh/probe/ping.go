@@ -20,9 +20,9 @@ var ErrNotReady = errors.New("this node has no socket in the mesh: see warren st
 // atOnce is how many peers are asked at the same time.
 const atOnce = 128
 
-// Ping asks peers, each count times, or all of them if no node is named, and returns what was measured in the order of
-// their names. If ctx ends before, the rest is said not to be measured. The error wraps ErrNoPeer or ErrNotReady.
-func (s *Station) Ping(ctx context.Context, nodes []string, count int) (status.PingReport, error) {
+// Ping asks the peers of a request and returns what was measured, in the order of their names. If ctx ends before, the
+// rest is said not to be measured: how long it may take is the caller's. The error wraps ErrNoPeer or ErrNotReady.
+func (s *Station) Ping(ctx context.Context, request status.PingRequest) (status.PingReport, error) {
 	s.mu.Lock()
 	mtu, ready := s.mtu, s.conns != [2]*conn{}
 	s.mu.Unlock()
@@ -32,6 +32,7 @@ func (s *Station) Ping(ctx context.Context, nodes []string, count int) (status.P
 	if !ready {
 		return r, ErrNotReady
 	}
+	nodes := request.Nodes
 	if len(nodes) == 0 {
 		nodes = s.peers.nodes()
 	}
@@ -53,7 +54,7 @@ func (s *Station) Ping(ctx context.Context, nodes []string, count int) (status.P
 			turn <- struct{}{}
 			group.Go(func() {
 				defer func() { <-turn }()
-				s.ask(ctx, p, mtu, count)
+				s.ask(ctx, p, mtu, request)
 			})
 		}
 	}
@@ -63,9 +64,11 @@ func (s *Station) Ping(ctx context.Context, nodes []string, count int) (status.P
 }
 
 // ask measures the way to one peer.
-func (s *Station) ask(ctx context.Context, p *status.Ping, mtu, count int) {
+func (s *Station) ask(ctx context.Context, p *status.Ping, mtu int, request status.PingRequest) {
+	w := s.way(p.Address, mtu)
+	w.small = request.SkipPathMTU
 	var err error
-	p.Measurement, err = s.way(p.Address, mtu).measure(ctx, count)
+	p.Measurement, err = w.measure(ctx, request.Count)
 	switch {
 	case ctx.Err() != nil:
 		p.Reason = "no time was left to measure it"

@@ -139,7 +139,7 @@ func TestPing(t *testing.T) {
 		station(t, w, 2, 3)
 		// Node 2's path carries 1,232 bytes, one way.
 		w.carries = func(_, to netip.Addr, size int) bool { return to != gateway(2) || size <= 1232 }
-		r, err := a.Ping(t.Context(), nil, 4)
+		r, err := a.Ping(t.Context(), status.PingRequest{Count: 4})
 		if err != nil || len(r.Peers) != 2 || r.Node != name(0) || r.MTU != 1420 {
 			t.Fatalf("%+v, %v", r, err)
 		}
@@ -163,7 +163,7 @@ func TestHungPeer(t *testing.T) {
 		}
 		w.carries = func(_, to netip.Addr, _ int) bool { return to != gateway(50) }
 		began := time.Now()
-		r, err := a.Ping(t.Context(), nil, 4)
+		r, err := a.Ping(t.Context(), status.PingRequest{Count: 4})
 		if took := time.Since(began); err != nil || took > 5*time.Second {
 			t.Errorf("it took %v, %v", took, err)
 		}
@@ -185,7 +185,7 @@ func TestNoAmplification(t *testing.T) {
 		w := newWire()
 		a := station(t, w, 0, 2)
 		station(t, w, 1, 2)
-		if _, err := a.Ping(t.Context(), nil, 20); err != nil {
+		if _, err := a.Ping(t.Context(), status.PingRequest{Count: 20}); err != nil {
 			t.Fatal(err)
 		}
 		if sent, got := w.sent[gateway(0)], w.sent[gateway(1)]; got == 0 || got > sent {
@@ -214,7 +214,7 @@ func TestOthersDoNotAnswer(t *testing.T) {
 				_ = dumb.Send(Encode(Reply, Nonce{1}, HeaderSize), d.from)
 			}
 		}()
-		r, err := a.Ping(t.Context(), []string{name(1)}, 2)
+		r, err := a.Ping(t.Context(), status.PingRequest{Nodes: []string{name(1)}, Count: 2})
 		close(dumb.in)
 		if err != nil || r.Peers[0].Answered != 0 {
 			t.Errorf("%+v, %v", r, err)
@@ -227,11 +227,12 @@ func TestPingRefuses(t *testing.T) {
 		w := newWire()
 		a := station(t, w, 0, 3)
 		for _, node := range []string{name(0), "none"} {
-			if _, err := a.Ping(t.Context(), []string{name(1), node}, 1); !errors.Is(err, ErrNoPeer) {
+			request := status.PingRequest{Nodes: []string{name(1), node}, Count: 1}
+			if _, err := a.Ping(t.Context(), request); !errors.Is(err, ErrNoPeer) {
 				t.Errorf("%s: %v", node, err)
 			}
 		}
-		if _, err := New(Config{}).Ping(t.Context(), nil, 1); !errors.Is(err, ErrNotReady) {
+		if _, err := New(Config{}).Ping(t.Context(), status.PingRequest{Count: 1}); !errors.Is(err, ErrNotReady) {
 			t.Errorf("without a socket: %v", err)
 		}
 	})
@@ -244,7 +245,7 @@ func TestPingEndsInTime(t *testing.T) {
 		a := station(t, w, 0, 3)
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
-		r, err := a.Ping(ctx, nil, 4)
+		r, err := a.Ping(ctx, status.PingRequest{Count: 4})
 		if err != nil || r.Peers[0].Reason == "" || r.Peers[0].PathMTU != 0 {
 			t.Errorf("%+v, %v", r, err)
 		}

@@ -88,6 +88,11 @@ type PingRequest struct {
 	Nodes []string `json:"nodes,omitempty"`
 	// Count is how many small probes each gets, from 1 to MaxPings.
 	Count int `json:"count"`
+	// SkipPathMTU says that the path's MTU is not to be looked for, which takes longer than small probes.
+	SkipPathMTU bool `json:"skipPathMTU,omitempty"`
+	// Seconds is how long the daemon may measure: what it has found out by then is its answer. Zero is two minutes, and
+	// more than that is no longer.
+	Seconds int `json:"seconds,omitempty"`
 }
 
 // MaxPings bounds how many small probes a peer gets.
