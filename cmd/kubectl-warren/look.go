@@ -9,10 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"warren.mesh/mesh"
 	"warren.mesh/mesh/doctor"
 	"warren.mesh/mesh/loop"
-	"warren.mesh/mesh/status"
 	"warren.mesh/mesh/view"
 )
 
@@ -40,13 +38,14 @@ func newDoctor(code *int) *cobra.Command {
 	cmd := o.command(code, cobra.Command{
 		Use: "doctor", Short: "Look for what is wrong with the mesh",
 		Long: "Look for what is wrong with the mesh. Each check has an ID, which docs/runbooks.md explains. Some are " +
-			"made by the nodes that are asked: as for status, and three of those whose daemons are not ready. What " +
-			"could not be told is unknown, and never well.",
+			"made by the nodes that are asked: as for status, and three of those whose daemons are not ready. Each " +
+			"asks its peers once before, so that an idle one is not taken for well. What could not be told is " +
+			"unknown, and never well.",
 	}, func(ctx context.Context, cmd *cobra.Command, f view.Format) (int, error) {
 		o.ailing = true
-		command := []string{"doctor"}
+		command := []string{"doctor", askFlag}
 		if prove {
-			command = append(command, "--prove")
+			command[1] = "--prove" // which asks more often
 		}
 		d, checks, err := o.examine(ctx, command, wait)
 		if err != nil {
@@ -109,8 +108,7 @@ func newPeers(code *int) *cobra.Command {
 		checks := checkPeers(d)
 		for name, report := range d.Reports {
 			if unanswered {
-				report.Peers = slices.DeleteFunc(report.Peers,
-					func(p status.Peer) bool { return p.State != mesh.PeerUnanswered })
+				report.Peers = view.Unanswered(report.Peers)
 			}
 			report.Peers = view.Sort(report.Peers, order)
 			d.Reports[name] = report

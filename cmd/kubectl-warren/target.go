@@ -98,7 +98,8 @@ func (o *target) rest() (*rest.Config, error) {
 	return config, nil
 }
 
-// askFlag has a node's daemon ask its peers before status tells how they fare, so that idle is not taken for well.
+// askFlag has a node's daemon ask its peers before status and doctor tell how they fare, so that idle is not taken for
+// well.
 const askFlag = "--ask"
 
 // ask reads the cluster and asks the nodes, each with a command of warren's. A node whose version does not know askFlag

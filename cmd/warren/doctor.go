@@ -54,6 +54,7 @@ func newDoctor() *cobra.Command {
 	flags := cmd.Flags()
 	e.addFlags(flags)
 	e.addFirewallFlags(flags)
+	e.addAskFlag(flags)
 	flags.StringVar(&e.attachments.ConfDir, "cni-conf-dir", "/etc/cni/net.d",
 		"directory in which the container runtime looks for CNI configurations")
 	flags.StringVar(&e.keyFile, "key-file", keys.DefaultPath, "file of the node's private key, whose age is looked at")
@@ -77,7 +78,7 @@ func (e *examination) until(ctx context.Context, stderr io.Writer) (r status.Rep
 func (e *examination) examine(ctx context.Context, stderr io.Writer) doctor.Node {
 	began := time.Now()
 	before, countersErr := linux.ReadGuard(ctx)
-	n := doctor.Node{Report: e.report(ctx, stderr)}
+	n := doctor.Node{Report: e.askingReport(ctx, stderr)}
 	tell := func(err error) bool {
 		if err != nil {
 			view.NewLines(stderr).Add("%v", err)

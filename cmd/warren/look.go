@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -24,6 +22,8 @@ type look struct {
 	strict      bool
 	// port is WireGuard's, of the commands that look at others' firewalls.
 	port uint16
+	// ask says that the daemon is to ask the peers before it tells how they fare.
+	ask bool
 }
 
 func (l *look) addFlags(flags *pflag.FlagSet) {
@@ -71,21 +71,11 @@ func (l *look) exits(checks []view.Check) error {
 
 func newStatus() *cobra.Command {
 	var l look
-	var ask bool
 	cmd := command("status", "Say how this node fares",
 		"Without a daemon it reads the kernel. It exits with 0 if all is well, 1 after a finding, "+
 			"2 if it was called wrongly, and 3 if something could not be told.",
 		func(cmd *cobra.Command) error {
-			asked := map[string]status.Measurement{}
-			if ask {
-				asked = l.askPeers(cmd.Context(), cmd.ErrOrStderr())
-			}
-			r := l.report(cmd.Context(), cmd.ErrOrStderr())
-			for i, p := range r.Peers {
-				if m, known := asked[p.Node]; known {
-					r.Peers[i].Asked = &m
-				}
-			}
+			r := l.askingReport(cmd.Context(), cmd.ErrOrStderr())
 			checks := view.CheckNode(r)
 			if err := view.WriteNode(cmd.OutOrStdout(), l.output, r, checks); err != nil {
 				return err
@@ -93,28 +83,8 @@ func newStatus() *cobra.Command {
 			return l.exits(checks)
 		})
 	l.addFlags(cmd.Flags())
-	cmd.Flags().BoolVar(&ask, "ask", false, "have the daemon ask every peer once before, for the peers' field asked")
+	l.addAskFlag(cmd.Flags())
 	return cmd
-}
-
-// askWithin is how long the peers may take to be asked once. kubectl warren waits for 20 s by default.
-const askWithin = 12 * time.Second
-
-// askPeers has the daemon ask all peers once, and returns what was measured, by Node. It says on stderr why none was.
-func (l *look) askPeers(ctx context.Context, stderr io.Writer) map[string]status.Measurement {
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
-	all := map[string]status.Measurement{}
-	r, err := askPing(ctx, stateSocket(l.attachments), status.PingRequest{Count: 1})
-	if err != nil {
-		view.NewLines(stderr).Add("the daemon asks no peers: %v", err)
-	}
-	for _, p := range r.Peers {
-		if p.Sent > 0 {
-			all[p.Node] = p.Measurement
-		}
-	}
-	return all
 }
 
 func newPeers() *cobra.Command {
@@ -128,7 +98,7 @@ func newPeers() *cobra.Command {
 			r := l.report(cmd.Context(), cmd.ErrOrStderr())
 			check := view.CheckPeers(r)
 			if unanswered {
-				r.Peers = slices.DeleteFunc(r.Peers, func(p status.Peer) bool { return p.State != mesh.PeerUnanswered })
+				r.Peers = view.Unanswered(r.Peers)
 			}
 			r.Peers = view.Sort(r.Peers, order)
 			if err := view.WritePeers(cmd.OutOrStdout(), l.output, r); err != nil {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/status"
@@ -89,41 +91,74 @@ func TestPeersUnanswered(t *testing.T) {
 	}
 }
 
-// status --ask has the daemon ask all peers once, before it tells its state. One that asks none is told nonetheless.
-func TestStatusAsks(t *testing.T) {
-	for _, asks := range []bool{true, false} {
-		var order []string
+// asking serves an idle peer's state, and answers to who has peers asked; nil refuses that. It returns the run
+// directory and what was asked, in its order.
+func asking(t *testing.T, answer *status.Ping) (runDir string, asked *[]status.PingRequest) {
+	t.Helper()
+	asked = new([]status.PingRequest)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/state", func(w http.ResponseWriter, _ *http.Request) {
+		*asked = append(*asked, status.PingRequest{}) // the zero value is this question
+		_ = json.NewEncoder(w).Encode(wellReport(mesh.PeerIdle))
+	})
+	mux.HandleFunc("POST /v1/probe", func(w http.ResponseWriter, r *http.Request) {
 		var request status.PingRequest
-		mux := http.NewServeMux()
-		mux.HandleFunc("GET /v1/state", func(w http.ResponseWriter, _ *http.Request) {
-			order = append(order, "state")
-			_ = json.NewEncoder(w).Encode(wellReport(mesh.PeerIdle))
+		_ = json.NewDecoder(r.Body).Decode(&request)
+		if *asked = append(*asked, request); answer == nil {
+			http.Error(w, "no socket", http.StatusServiceUnavailable)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(status.PingReport{
+			APIVersion: status.APIVersion, ObservedAt: time.Now(), Peers: []status.Ping{*answer},
 		})
-		mux.HandleFunc("POST /v1/probe", func(w http.ResponseWriter, r *http.Request) {
-			order = append(order, "probe")
-			if _ = json.NewDecoder(r.Body).Decode(&request); !asks {
-				http.Error(w, "no socket", http.StatusServiceUnavailable)
-				return
+	})
+	runDir = t.TempDir()
+	if err := <-servingHandler(t, filepath.Join(runDir, "warren.sock"), mux); err != nil {
+		t.Fatal(err)
+	}
+	return runDir, asked
+}
+
+// status --ask and doctor --ask have the daemon ask all peers once, within the time that there is and without a search
+// for the path's MTU, before it tells its state. If some were not asked, it says why, and an idle one is unknown.
+func TestStatusAsks(t *testing.T) {
+	answer := func(sent, answered int, reason string) *status.Ping {
+		m := status.Measurement{Sent: sent, Answered: answered}
+		return &status.Ping{Node: "node-b", Measurement: m, Reason: reason}
+	}
+	for name, tt := range map[string]struct {
+		answer  *status.Ping
+		peers   view.Result
+		unasked string
+	}{
+		"answered": {answer(1, 1, ""), view.OK, ""},
+		"one lost": {answer(1, 0, ""), view.Unknown, ""},
+		"no time":  {answer(0, 0, "no time was left"), view.Unknown, "node-b: no time was left"},
+		"refused":  {nil, view.Unknown, "no socket"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runDir, asked := asking(t, tt.answer)
+			for command, check := range map[string]string{"status": "peers", "doctor": "peers answer"} {
+				*asked = nil
+				out, _ := execute(t, command, "--ask", "--run-dir", runDir, "-o", "json")
+				var d view.NodeDocument
+				if err := json.Unmarshal([]byte(out), &d); err != nil {
+					t.Fatalf("%s: %v\n%s", command, err, out)
+				}
+				if m := d.Peers[0].Asked; (m != nil) != (tt.answer != nil && tt.answer.Sent > 0) ||
+					!strings.Contains(d.Unasked, tt.unasked) || (d.Unasked == "") != (tt.unasked == "") {
+					t.Errorf("%s: asked %+v, not asked %q", command, m, d.Unasked)
+				}
+				i := slices.IndexFunc(d.Checks, func(c view.Check) bool { return c.Name == check })
+				if c := d.Checks[i]; c.Result != tt.peers || !strings.Contains(c.Detail, tt.unasked) {
+					t.Errorf("%s: %+v, want %s", command, c, tt.peers)
+				}
+				want := []status.PingRequest{{Count: 1, SkipPathMTU: true, Seconds: 8}, {}}
+				if diff := cmp.Diff(want, *asked); diff != "" {
+					t.Errorf("%s asks (-want +got):\n%s", command, diff)
+				}
 			}
-			_ = json.NewEncoder(w).Encode(status.PingReport{APIVersion: status.APIVersion, Peers: []status.Ping{
-				{Node: "node-b", Measurement: status.Measurement{Sent: 1, Answered: 1}},
-			}})
 		})
-		runDir := t.TempDir()
-		if err := <-servingHandler(t, filepath.Join(runDir, "warren.sock"), mux); err != nil {
-			t.Fatal(err)
-		}
-		out, code := execute(t, "status", "--ask", "--run-dir", runDir, "-o", "json")
-		var r status.Report
-		if err := json.Unmarshal([]byte(out), &r); err != nil || code != view.ExitWell {
-			t.Fatalf("exit status %d, %v\n%s", code, err, out)
-		}
-		if m := r.Peers[0].Asked; (m != nil) != asks || m != nil && m.Answered != 1 {
-			t.Errorf("asked %+v, want one %v", m, asks)
-		}
-		if request.Count != 1 || len(request.Nodes) > 0 || !slices.Equal(order, []string{"probe", "state"}) {
-			t.Errorf("%+v, in the order %q", request, order)
-		}
 	}
 }
 

@@ -82,7 +82,7 @@ func (c cluster) ofNodes(id ID) found {
 			if check.Result.Worse(worst) {
 				worst = check.Result
 			}
-			if check.Result != view.OK {
+			if check.Result != view.OK || check.Detail != "" {
 				details[check.Result] = append(details[check.Result], name+": "+check.Detail)
 			}
 		}

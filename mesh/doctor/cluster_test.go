@@ -55,6 +55,9 @@ func TestUnknownHidesNoWarning(t *testing.T) {
 			unread: status.PartAdmission, want: found{
 				view.Unknown, "1 asked", "a: ufw drops UDP port 51820; no right", remedy(AdmissionPolicies),
 			}},
+		"what is well": {id: Sessions, nodes: map[string]view.Check{
+			"a": {Result: view.OK, Detail: "1 idle"}, "b": {Result: view.OK},
+		}, want: found{view.OK, "2 asked", "a: 1 idle", ""}},
 		"nothing found": {id: HostFirewall, nodes: map[string]view.Check{"a": {Result: view.OK}, "b": unread},
 			want: found{view.Unknown, "2 asked", "b: nft could not be read", ""}},
 	} {

@@ -31,6 +31,8 @@ type Report struct {
 	MTU int `json:"mtu,omitempty"`
 	// Peers are absent where the device was not read.
 	Peers []Peer `json:"peers,omitempty"`
+	// Unasked says why peers were not asked for this report, or not all of them; absent where nobody wanted that.
+	Unasked string `json:"unasked,omitempty"`
 	// GuardPackets are the guard's counters by name, in packets; absent where they could not be read.
 	GuardPackets map[string]uint64 `json:"guardPackets,omitempty"`
 	// GuardGrowth is by how much they have grown of late; absent where nobody has watched them.

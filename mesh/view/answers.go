@@ -44,3 +44,21 @@ func measurement(m *status.Measurement) status.Measurement {
 	}
 	return *m
 }
+
+// Unanswered returns the peers that do not answer. Those that are missing on the device are another fault.
+func Unanswered(peers []status.Peer) (all []status.Peer) {
+	for _, p := range peers {
+		if state, _ := Trouble(p); state == mesh.PeerUnanswered {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// doubt says which idle peers have to answer before anybody knows.
+func doubt(names []string) string {
+	return "idle, and nothing tells whether they answer: " + First(names, ", ")
+}
+
+// unmeasured says that nothing was sent to a peer to find out whether it answers.
+func unmeasured(p status.Peer) bool { return measurement(p.Asked).Sent+measurement(p.Probe).Sent == 0 }

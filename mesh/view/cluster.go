@@ -136,7 +136,7 @@ func (d ClusterDocument) reachable() Check {
 	}
 	read := slices.Sorted(maps.Keys(d.Reports))
 	unread := slices.IndexFunc(read, func(name string) bool { return d.Reports[name].ObservedAt.IsZero() })
-	bad, doubt, peers := map[string][]string{}, map[string]bool{}, map[string]bool{}
+	bad, doubtful, peers := map[string][]string{}, map[string]bool{}, map[string]bool{}
 	for _, from := range read {
 		for _, p := range d.Reports[from].Peers {
 			name := NameOf(p)
@@ -145,7 +145,7 @@ func (d ClusterDocument) reachable() Check {
 			case Fail:
 				bad[name] = append(bad[name], from)
 			case Unknown:
-				doubt[name] = true
+				doubtful[name] = true
 			default:
 			}
 		}
@@ -159,11 +159,22 @@ func (d ClusterDocument) reachable() Check {
 	case c.Result != OK:
 	case unread >= 0:
 		c.Result, c.Detail = Unknown, read[unread]+": "+notRead
-	case len(doubt) > 0:
-		c.Result, c.Figure = Unknown, fmt.Sprintf("%d/%d", len(peers)-len(doubt), len(peers))
-		c.Detail = "idle, and nothing tells whether they answer: " + First(slices.Sorted(maps.Keys(doubt)), ", ")
+	case len(doubtful) > 0:
+		c.Result, c.Figure = Unknown, fmt.Sprintf("%d/%d", len(peers)-len(doubtful), len(peers))
+		c.Detail = doubt(slices.Sorted(maps.Keys(doubtful))) + d.unasked()
 	}
 	return c
+}
+
+// unasked says why peers were not asked, in parentheses; empty if no node says so.
+func (d ClusterDocument) unasked() string {
+	var texts []string
+	for _, name := range slices.Sorted(maps.Keys(d.Reports)) {
+		if reason := d.Reports[name].Unasked; reason != "" {
+			texts = append(texts, name+": "+reason)
+		}
+	}
+	return parenthesised(First(texts, "; "))
 }
 
 // guards sums up what the guards dropped of the nodes whose counters were read, and names the others.

@@ -50,31 +50,52 @@ func checkDaemon(s *status.Snapshot) []Check {
 // notRead says why nothing is known of the peers: the daemon forgets what it read a minute ago.
 const notRead = "the device has not been read in the last minute"
 
-// CheckPeers looks at the peers' states. A report without peers of a node that should have some was not read.
+// CheckPeers looks at which peers answer. A report without peers of a node that should have some was not read. An idle
+// peer is well if nobody wanted it to be asked, and nothing speaks against it.
 func CheckPeers(r status.Report) Check {
 	if r.ObservedAt.IsZero() {
 		return Check{Name: "peers", Result: Unknown, Detail: notRead}
 	}
 	bad := map[mesh.PeerState][]string{}
+	var doubtful []string
+	idle := 0
 	for _, p := range r.Peers {
-		bad[p.State] = append(bad[p.State], NameOf(p))
-	}
-	var details []string
-	well := len(r.Peers)
-	for _, state := range []mesh.PeerState{mesh.PeerMissing, mesh.PeerUnanswered} {
-		if names := bad[state]; len(names) > 0 {
-			well -= len(names)
-			details = append(details, string(state)+": "+First(names, ", "))
+		state, troubled := Trouble(p)
+		switch {
+		case troubled:
+			bad[state] = append(bad[state], NameOf(p))
+		case Answers(p) == OK:
+		case r.Unasked == "" && unmeasured(p):
+			idle++
+		default:
+			doubtful = append(doubtful, NameOf(p))
 		}
 	}
-	c := Check{Name: "peers", Result: OK, Figure: fmt.Sprintf("%d/%d", well, len(r.Peers))}
-	if len(details) > 0 {
-		c.Result = Fail
-	} else if idle := len(bad[mesh.PeerIdle]); idle > 0 {
+	c := Check{Name: "peers", Result: OK}
+	var details []string
+	well := len(r.Peers) - len(doubtful)
+	if len(doubtful) > 0 {
+		c.Result, details = Unknown, []string{doubt(doubtful) + parenthesised(r.Unasked)}
+	}
+	for _, state := range []mesh.PeerState{mesh.PeerUnanswered, mesh.PeerMissing} {
+		if names := bad[state]; len(names) > 0 {
+			well -= len(names)
+			c.Result, details = Fail, slices.Insert(details, 0, string(state)+": "+First(names, ", "))
+		}
+	}
+	if c.Result == OK && idle > 0 {
 		details = []string{fmt.Sprintf("%d idle: nothing goes to them, so nothing tells whether they answer", idle)}
 	}
-	c.Detail = strings.Join(details, "; ")
+	c.Figure, c.Detail = fmt.Sprintf("%d/%d", well, len(r.Peers)), strings.Join(details, "; ")
 	return c
+}
+
+// parenthesised returns " (text)"; empty for none.
+func parenthesised(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
 }
 
 // checkGuard looks at what the guard has dropped of late or, where nobody has watched it, since its table was made.

@@ -170,6 +170,37 @@ Source: kernel, read at 2026-11-28 03:00:00Z.
 	}
 }
 
+// A peer that nothing goes to is well as long as nothing speaks against it: not if it was asked, or probed, in vain.
+func TestCheckPeersThatAreIdle(t *testing.T) {
+	none, none20 := &status.Measurement{Sent: 1}, &status.Measurement{Sent: 20}
+	one := &status.Measurement{Sent: 1, Answered: 1}
+	const idle = "1 idle: nothing goes to them, so nothing tells whether they answer"
+	const doubt = "idle, and nothing tells whether they answer: node-b"
+	for name, tt := range map[string]struct {
+		asked, probe   *status.Measurement
+		unasked        string
+		result         view.Result
+		figure, detail string
+	}{
+		"nothing known":             {nil, nil, "", view.OK, "1/1", idle},
+		"answered":                  {one, none20, "", view.OK, "1/1", ""},
+		"answered in background":    {nil, one, "", view.OK, "1/1", ""},
+		"asked, none of 21":         {none, none20, "", view.Fail, "0/1", "unanswered: node-b"},
+		"none of 20":                {nil, none20, "", view.Fail, "0/1", "unanswered: node-b"},
+		"one lost":                  {none, nil, "", view.Unknown, "0/1", doubt},
+		"not answered any more":     {none, one, "", view.Unknown, "0/1", doubt},
+		"to be asked, and was not":  {nil, nil, "no socket", view.Unknown, "0/1", doubt + " (no socket)"},
+		"not asked, but it answers": {nil, one, "no socket", view.OK, "1/1", ""},
+	} {
+		p := status.Peer{Node: "node-b", State: mesh.PeerIdle, Asked: tt.asked, Probe: tt.probe}
+		r := status.Report{ObservedAt: now, Peers: []status.Peer{p}, Unasked: tt.unasked}
+		want := view.Check{Name: "peers", Result: tt.result, Figure: tt.figure, Detail: tt.detail}
+		if got := view.CheckPeers(r); got != want {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+	}
+}
+
 func TestCheckNode(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*status.Report)
