@@ -40,11 +40,12 @@ func (d *drops) add(now time.Time, packets map[string]uint64) {
 }
 
 // growth returns by how much the counters have grown since the first reading that is kept; nil if they could not be
-// read, then or now. A counter that is lower than it was has begun anew.
+// read now, or were not read dropsApart ago or earlier: that reading may have been made for this very report. A counter
+// that is lower than it was has begun anew.
 func (d *drops) growth(now time.Time, packets map[string]uint64) *status.GuardGrowth {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.kept) == 0 || packets == nil {
+	if packets == nil || len(d.kept) == 0 || now.Sub(d.kept[0].at) < dropsApart {
 		return nil
 	}
 	first := d.kept[0]

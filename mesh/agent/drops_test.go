@@ -25,8 +25,13 @@ func TestGuardGrowth(t *testing.T) {
 		}
 		m.host.SetLeaks(map[string]uint64{"leak-pod": 5})
 		time.Sleep(10 * time.Second)
-		m.agent.Report()
-		step(time.Minute, 5, 0)
+		for range 2 { // a report's own reading, and soon after it
+			if r := m.agent.Report(); r.GuardPackets["leak-pod"] != 5 || r.GuardGrowth != nil {
+				t.Errorf("before anybody has watched: %+v, grown by %+v", r.GuardPackets, r.GuardGrowth)
+			}
+			time.Sleep(30 * time.Second)
+		}
+		step(0, 5, 0)
 		step(time.Minute, 8, 3)
 		for range 6 {
 			step(time.Minute, 8, 3)

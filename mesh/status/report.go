@@ -35,7 +35,7 @@ type Report struct {
 	Unasked string `json:"unasked,omitempty"`
 	// GuardPackets are the guard's counters by name, in packets; absent where they could not be read.
 	GuardPackets map[string]uint64 `json:"guardPackets,omitempty"`
-	// GuardGrowth is by how much they have grown of late; absent where nobody has watched them.
+	// GuardGrowth is by how much they have grown of late; absent where nobody has watched them for a minute.
 	GuardGrowth *GuardGrowth `json:"guardGrowth,omitempty"`
 }
 

@@ -195,7 +195,9 @@ func (d ClusterDocument) guards() Check {
 		add(total, r.GuardPackets)
 		if watched = watched && r.GuardGrowth != nil; watched {
 			add(grown, r.GuardGrowth.Packets)
-			seconds = min(cmp.Or(seconds, r.GuardGrowth.Seconds), r.GuardGrowth.Seconds)
+			if s := r.GuardGrowth.Seconds; read == 1 || s < seconds {
+				seconds = s
+			}
 		}
 	}
 	c := Check{Name: "guard", Result: Unknown}

@@ -277,6 +277,7 @@ func TestGuardOfNodes(t *testing.T) {
 		return d
 	}
 	none := &status.GuardGrowth{Seconds: 630, Packets: map[string]uint64{"leak-pod": 0}}
+	at := func(seconds int) *status.GuardGrowth { return &status.GuardGrowth{Seconds: seconds} }
 	some := &status.GuardGrowth{Seconds: 90, Packets: map[string]uint64{"leak-pod": 1}}
 	unread := func(d view.ClusterDocument, name string) view.ClusterDocument {
 		d.Reports[name] = view.NodeDocument{}
@@ -293,6 +294,8 @@ func TestGuardOfNodes(t *testing.T) {
 		{unread(document(), "b"), view.Unknown, "", "b" + no},
 		{document(none, none), view.OK, "0 dropped in 10m on 2 read", ""},
 		{document(none, some), view.Warn, "1 dropped in 90s on 2 read", "leak-pod 1"},
+		{document(at(0), none), view.OK, "0 dropped in 1s on 2 read", ""},
+		{document(none, at(0), some), view.Warn, "1 dropped in 1s on 3 read", "leak-pod 1"},
 		{document(some, nil), view.Warn, "18 dropped on 2 read", "leak-pod 18"},
 	} {
 		want := view.Check{Name: "guard", Result: tt.result, Figure: tt.figure, Detail: tt.detail}
