@@ -1,6 +1,7 @@
 package walls
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -47,6 +48,26 @@ func TestPrivilegedVersions(t *testing.T) {
 			}
 			all.wantSame(t, w, "loaded")
 		})
+	}
+}
+
+// TestPrivilegedCrashHarmsNoRestart: beside a set that crashes this host's nft, a daemon that starts finds its tables,
+// and nothing to write. A host without tables is told of the crash, and of nothing that its kernel would lack.
+func TestPrivilegedCrashHarmsNoRestart(t *testing.T) {
+	newer := debian13.NFTFor(t) + "/nft "
+	w := open(t)
+	syncs(t, w, twoPods(), 1)
+	namespace.Run(t, newer+"add table inet fw\n"+newer+"add set inet fw banned { type ipv4_addr; }")
+	w = reopen(t)
+	if err := w.PolicySupport(t.Context()); err != nil {
+		t.Error(err)
+	}
+	syncs(t, w, twoPods(), 0)
+	namespace.Run(t, newer+"delete table bridge warren")
+	err := w.PolicySupport(t.Context())
+	if !errors.Is(err, nft.ErrCrashed) || !strings.Contains(err.Error(), "set banned of nftables table inet fw") ||
+		strings.Contains(err.Error(), "the kernel needs") {
+		t.Errorf("without the table of ports: %v; want a crash, with its cause", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package walls
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -146,15 +147,32 @@ func (w *Walls) PolicyCounters(ctx context.Context) (map[string]uint64, error) {
 	return all, nil
 }
 
-// PolicySupport reports what of the tables this host's kernel or its nft command lacks, and changes nothing.
+// PolicySupport reports what of the tables this host's kernel or its nft command lacks, and changes nothing. Where both
+// tables are there, the kernel has what they need. Then nft is not asked: it may crash, and nothing may need it.
 func (w *Walls) PolicySupport(ctx context.Context) error {
+	if there, err := w.there(); err != nil || there {
+		return err
+	}
 	if err := w.ports.Check(ctx, probePorts(w.bridge)); err != nil {
+		if errors.Is(err, nft.ErrCrashed) {
+			return err // whatever the kernel has
+		}
 		return fmt.Errorf("nftables cannot keep pods apart on a bridge; the kernel needs CONFIG_NF_TABLES_BRIDGE "+
 			"and, where it has it as a module, nft_meta_bridge (or start with --network-policy=off): %w", err)
 	}
 	if err := w.policy.Check(ctx, probePolicy()); err != nil {
+		if errors.Is(err, nft.ErrCrashed) {
+			return err
+		}
 		return fmt.Errorf("nftables cannot keep network policies; the kernel needs conntrack expressions and sets of "+
 			"nftables with timeouts (or start with --network-policy=off): %w", err)
 	}
 	return nil
+}
+
+// there reports whether both tables are there.
+func (w *Walls) there() (bool, error) {
+	ports, errPorts := w.ports.Exists()
+	policy, errPolicy := w.policy.Exists()
+	return ports && policy, errors.Join(errPorts, errPolicy)
 }
