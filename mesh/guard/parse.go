@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -36,6 +37,27 @@ func InForce(l nft.Listing) bool {
 		_, ok = parseOrigin(origin)
 	}
 	return ok
+}
+
+// NodeIPEdits returns what makes the addresses of mesh nodes in the listed table, of whatever version of warren, those
+// of fw.
+func NodeIPEdits(l nft.Listing, fw mesh.Firewall) (edits mesh.Edits[netip.Addr]) {
+	missing := map[netip.Addr]bool{}
+	for _, ip := range fw.NodeIPs {
+		missing[ip] = true
+	}
+	for _, e := range l.Elements {
+		p, ok := parseKey(e.Key)
+		switch {
+		case !ok || strings.TrimRight(e.Set, "46") != nodeIPsSet:
+		case missing[p.Addr()]:
+			delete(missing, p.Addr())
+		default:
+			edits.Remove = append(edits.Remove, p.Addr())
+		}
+	}
+	edits.Add = slices.SortedFunc(maps.Keys(missing), netip.Addr.Compare)
+	return edits
 }
 
 // parseElements reads the elements of the table's sets into fw; ok is false where one is not of the kind that Layout

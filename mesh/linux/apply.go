@@ -9,6 +9,7 @@ import (
 	"warren.mesh/mesh/guard"
 	"warren.mesh/mesh/linux/routing"
 	"warren.mesh/mesh/linux/rtnl"
+	"warren.mesh/mesh/nft"
 )
 
 // Apply makes the change: guards before what carries traffic, additions before removals. It continues past independent
@@ -16,7 +17,8 @@ import (
 // userspace device is not there, and ErrPortTaken where something else listens on its port.
 //
 // Where there is no guard and none can be written, it makes what is fail-closed and nothing that carries traffic:
-// unreachable routes, and rules. A guard that cannot be replaced is a guard, so behind it the change goes on.
+// unreachable routes, and rules. A guard that cannot be replaced is a guard, so behind it the change goes on: it gets
+// the addresses of nodes that come, and loses those of nodes that go.
 //
 // Bringing a link up does not bring back the routes and IPv6 addresses that it lost when it went down: observe again
 // after a change with a Link.
@@ -39,8 +41,13 @@ func (h *Host) apply(ctx context.Context, c mesh.Change) error {
 		return errors.Join(closed, err)
 	}
 	err := h.guard(ctx, c)
-	if err != nil && c.Firewall != nil && !h.guarded(ctx) {
-		return errors.Join(closed, fmt.Errorf("the mesh waits for its guard: %w", err), h.rules.Set(c.Rules.Set))
+	if err != nil && c.Firewall != nil {
+		older, guarded := h.guarded(ctx)
+		if !guarded {
+			return errors.Join(closed, fmt.Errorf("the mesh waits for its guard: %w", err), h.rules.Set(c.Rules.Set))
+		}
+		c.NodeIPs, c.Firewall = guard.NodeIPEdits(older, *c.Firewall), nil
+		err = errors.Join(err, h.guard(ctx, c))
 	}
 	return errors.Join(closed, err, h.behindGuard(ctx, c, routes))
 }
@@ -76,11 +83,11 @@ func (h *Host) guard(ctx context.Context, c mesh.Change) error {
 	return h.firewall.Edit(ctx, guard.NodeIPs(c.NodeIPs.Add), nil)
 }
 
-// guarded reports whether there is a guard, of whatever version of warren. It does not ask the nft command, which may
-// be why none could be written.
-func (h *Host) guarded(ctx context.Context) bool {
-	_, guarded, err := h.observeFirewall(ctx)
-	return err == nil && guarded
+// guarded returns the guard that is there, of whatever version of warren; ok is false where there is none. It does not
+// ask the nft command, which may be why none could be written.
+func (h *Host) guarded(ctx context.Context) (table nft.Listing, ok bool) {
+	table, err := h.firewall.List(ctx)
+	return table, err == nil && guard.InForce(table)
 }
 
 // unguard removes node addresses from the firewall, last of all.

@@ -1,11 +1,16 @@
 package linux
 
 import (
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/linux/routing"
@@ -81,6 +86,32 @@ func TestPrivilegedNoMeshWithoutItsGuard(t *testing.T) {
 	}
 	broken(false)
 	m.complete(want)
+}
+
+// TestPrivilegedOlderGuardTakesNodes: a guard that is not as this version makes it, and that nft cannot replace, gets
+// the addresses of nodes that come, and loses those of nodes that go.
+func TestPrivilegedOlderGuardTakesNodes(t *testing.T) {
+	meshtest.Privileged(t)
+	broken := nftCommand(t)
+	m := newMachine(t)
+	want := m.small()
+	m.complete(want)
+	run(t, "nft add counter inet warren older")
+	gone := want.Firewall.NodeIPs[0]
+	next := want
+	come := []netip.Addr{netip.MustParseAddr("203.0.113.99"), netip.MustParseAddr("2001:db8::99")}
+	next.Firewall.NodeIPs = slices.Concat(want.Firewall.NodeIPs[1:], come)
+	next.Sort()
+	broken(true)
+	if err := m.Apply(t.Context(), mesh.Diff(next, m.observe())); err == nil {
+		t.Error("the guard was replaced by a command that fails")
+	}
+	broken(false)
+	run(t, "nft delete counter inet warren older")
+	have := m.observe().Firewall.NodeIPs
+	if diff := cmp.Diff(next.Firewall.NodeIPs, have, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Errorf("node addresses, of which %v is gone (-want +got):\n%s", gone, diff)
+	}
 }
 
 // unicast returns one of the routes to pods of other nodes.
