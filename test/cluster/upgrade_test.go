@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,13 +31,18 @@ func upgrade(t *testing.T, c *cluster.Cluster) {
 	near := []*host.Host{hosts[0], neighbours[0]}
 	seen := c.CapturePlaintext(t)
 	conversation := converse(t, hosts[0], hosts[1])
+	step := func(name string, f func(*testing.T)) {
+		if !t.Run(name, f) {
+			look(t, c, slices.Concat(hosts, neighbours)...)
+		}
+	}
 
-	t.Run("daemon", func(t *testing.T) {
+	step("daemon", func(t *testing.T) {
 		flows := load(t, c, hosts)
 		restartDaemons(t, c)
 		wantNoneLost(t, flows)
 	})
-	t.Run("to policies off", func(t *testing.T) {
+	step("to policies off", func(t *testing.T) {
 		flows, nearby := load(t, c, hosts), load(t, c, near)
 		c.Install(t, "WARREN_NETWORK_POLICY=off")
 		report(t, flows)
@@ -46,7 +52,7 @@ func upgrade(t *testing.T, c *cluster.Cluster) {
 		wantConnections(t, "policies are off", near, servers(t, c), true)
 	})
 	// This turns policies on again, with pods that were there before.
-	t.Run("README's overlay", func(t *testing.T) {
+	step("README's overlay", func(t *testing.T) {
 		for _, n := range c.Nodes() {
 			n.MustExec(t, c.Ctr(), "--namespace=k8s.io", "images", "tag", "warren.mesh/warren:dev", readmeImage)
 		}
