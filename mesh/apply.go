@@ -52,6 +52,7 @@ func (l Link) apply(c Change) Link {
 func (b Bridge) apply(c Change) Bridge {
 	if b.Name != "" {
 		b.MTU = cmp.Or(c.BridgeMTU, b.MTU)
+		b.Floats = b.Floats && !c.FixBridge
 		b.Addresses = c.BridgeAddresses.apply(b.Addresses, netip.Prefix.Compare)
 	}
 	return b

@@ -22,10 +22,12 @@ type Change struct {
 	// Link creates the interface, sets its MTU or brings it up; nil keeps it. Addresses edits its addresses.
 	Link      *Link
 	Addresses Edits[netip.Prefix]
-	// BridgeMTU sets the bridge's MTU in bytes; zero keeps it. Neither BridgeMTU nor BridgeAddresses creates the
-	// bridge: if it is absent, they do nothing.
+	// BridgeMTU sets the bridge's MTU in bytes; zero keeps it. Neither this, BridgeAddresses nor FixBridge creates
+	// the bridge: if it is absent, they do nothing.
 	BridgeMTU       int
 	BridgeAddresses Edits[netip.Prefix]
+	// FixBridge gives the bridge the hardware address that it has, for good.
+	FixBridge bool
 	// Device sets key and port; nil keeps them. OldKey is the public key that it replaces, which ends all sessions;
 	// zero if the device has no other key.
 	Device *Device
@@ -71,7 +73,8 @@ type PeerUpdate struct {
 
 // Empty reports whether the change changes nothing.
 func (c Change) Empty() bool {
-	return c.Firewall == nil && c.Link == nil && c.BridgeMTU == 0 && c.Device == nil && len(c.Sysctls) == 0 &&
+	return c.Firewall == nil && c.Link == nil && c.BridgeMTU == 0 && !c.FixBridge && c.Device == nil &&
+		len(c.Sysctls) == 0 &&
 		c.NodeIPs.empty() && c.Addresses.empty() && c.BridgeAddresses.empty() &&
 		c.Peers.empty() && c.Routes.empty() && c.Rules.empty()
 }
@@ -149,6 +152,9 @@ func (c Change) linkLines(l *lines) {
 	edits(l, "interface address", c.Addresses)
 	if c.BridgeMTU != 0 {
 		l.add("bridge set", "mtu", c.BridgeMTU)
+	}
+	if c.FixBridge {
+		l.add("bridge keeps its hardware address from now on")
 	}
 	edits(l, "bridge address", c.BridgeAddresses)
 	c.deviceLine(l)

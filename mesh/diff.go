@@ -51,6 +51,7 @@ func (c *Change) diffBridge(want, have Bridge) {
 		return
 	}
 	c.BridgeAddresses = diffList(want.Addresses, have.Addresses)
+	c.FixBridge = have.Floats
 	if want.MTU != have.MTU {
 		c.BridgeMTU = want.MTU
 	}

@@ -139,6 +139,7 @@ func TestEmpty(t *testing.T) {
 		"link":             {Link: &mesh.Link{}},
 		"address":          {Addresses: mesh.Edits[netip.Prefix]{Add: []netip.Prefix{{}}}},
 		"bridge's MTU":     {BridgeMTU: 1},
+		"bridge's MAC":     {FixBridge: true},
 		"bridge's address": {BridgeAddresses: mesh.Edits[netip.Prefix]{Remove: []netip.Prefix{{}}}},
 		"device":           {Device: &mesh.Device{}},
 		"peer added":       {Peers: mesh.PeerEdits{Add: []mesh.Peer{{}}}},
@@ -203,10 +204,11 @@ func TestDiffBridge(t *testing.T) {
 		t.Errorf("an absent bridge is to be changed:\n%s", text(c.Lines()))
 	}
 	other := netip.MustParsePrefix("10.0.9.1/24")
-	have.Bridge = mesh.Bridge{Name: "warren-br0", MTU: 1500, Addresses: []netip.Prefix{other, want.Bridge.Addresses[1]}}
+	have.Bridge = mesh.Bridge{Name: "warren-br0", MTU: 1500, Floats: true,
+		Addresses: []netip.Prefix{other, want.Bridge.Addresses[1]}}
 	got := mesh.Diff(want, have)
 	edits := mesh.Edits[netip.Prefix]{Add: want.Bridge.Addresses[:1], Remove: []netip.Prefix{other}}
-	wantChange := mesh.Change{BridgeMTU: 1420, BridgeAddresses: edits}
+	wantChange := mesh.Change{BridgeMTU: 1420, BridgeAddresses: edits, FixBridge: true}
 	if diff := cmp.Diff(wantChange, got, compareNetip); diff != "" {
 		t.Errorf("change of the bridge (-want +got):\n%s", diff)
 	}

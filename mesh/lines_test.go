@@ -77,6 +77,7 @@ func TestLines(t *testing.T) {
 				Link:            &mesh.Link{Name: "warren0", MTU: 1420},
 				Addresses:       mesh.Edits[netip.Prefix]{Add: []netip.Prefix{prefix("10.244.1.1/32")}},
 				BridgeMTU:       1420,
+				FixBridge:       true,
 				BridgeAddresses: mesh.Edits[netip.Prefix]{Remove: []netip.Prefix{prefix("10.244.9.1/24")}},
 				Device:          &mesh.Device{PublicKey: key("a"), Port: 51820},
 				Rules: mesh.RuleEdits{
@@ -94,6 +95,7 @@ func TestLines(t *testing.T) {
 				`"interface set" iface=warren0 mtu=1420`,
 				`"interface address added" value=10.244.1.1/32`,
 				`"bridge set" mtu=1420`,
+				`"bridge keeps its hardware address from now on"`,
 				`"bridge address removed" value=10.244.9.1/24`,
 				`"device set" public_key="NKfKi73tTj8kxg7LZV+SNawbEtl66mmMVU34vx2VDy0=" port=51820`,
 				`"rules set" value="inet to 10.244.0.0/16 lookup 8787"`,

@@ -45,6 +45,9 @@ type Bridge struct {
 	// Addresses are the gateway address of each own pod CIDR, with that CIDR's prefix length. Link-local addresses do
 	// not count.
 	Addresses []netip.Prefix
+	// Floats says that the bridge's hardware address is its lowest port's, and changes as pods come and go. Pods would
+	// send to the old one for as long as their neighbour entries of the gateway last.
+	Floats bool
 }
 
 // Device is the WireGuard device behind Link.

@@ -17,7 +17,12 @@ func (s State) String() string {
 		fmt.Fprintf(&b, "link %s mtu %d %s%s\n", s.Link.Name, s.Link.MTU, state, list(" address", s.Link.Addresses))
 	}
 	if s.Bridge.Name != "" {
-		fmt.Fprintf(&b, "bridge %s mtu %d%s\n", s.Bridge.Name, s.Bridge.MTU, list(" address", s.Bridge.Addresses))
+		floats := ""
+		if s.Bridge.Floats {
+			floats = " floats"
+		}
+		fmt.Fprintf(&b, "bridge %s mtu %d%s%s\n", s.Bridge.Name, s.Bridge.MTU, floats,
+			list(" address", s.Bridge.Addresses))
 	}
 	if s.Device != (Device{}) {
 		fmt.Fprintf(&b, "device public-key %v port %d\n", s.Device.PublicKey, s.Device.Port)

@@ -122,9 +122,9 @@ func (h *Host) tunnel(c mesh.Change) error {
 	return h.device.SetPeers(c.Peers)
 }
 
-// repairBridge sets MTU and addresses of a bridge that somebody else made.
+// repairBridge sets MTU, hardware address and addresses of a bridge that somebody else made.
 func (h *Host) repairBridge(c mesh.Change) error {
-	return errors.Join(h.links.setMTU(h.cfg.Bridge, c.BridgeMTU),
+	return errors.Join(h.links.setMTU(h.cfg.Bridge, c.BridgeMTU), h.links.fixBridge(c.FixBridge),
 		h.links.addAddresses(h.cfg.Bridge, c.BridgeAddresses.Add))
 }
 

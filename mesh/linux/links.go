@@ -29,8 +29,7 @@ type links struct {
 	port uint16
 }
 
-// observe returns the interfaces. An interface of the bridge's name that is no bridge counts as absent: the bridge
-// plugin refuses it. The error wraps ErrForeignLink where the WireGuard interface is somebody else's.
+// observe returns the interfaces. The error wraps ErrForeignLink where the WireGuard interface is somebody else's.
 func (l links) observe() (seen drift.Links, err error) {
 	link, err := l.owned()
 	if err != nil {
@@ -44,13 +43,7 @@ func (l links) observe() (seen drift.Links, err error) {
 			return seen, err
 		}
 	}
-	bridge, err := l.conn.Find(l.bridge)
-	if _, is := bridge.(*netlink.Bridge); err != nil || !is {
-		return seen, err
-	}
-	seen.BridgeIndex = bridge.Attrs().Index
-	seen.Bridge = mesh.Bridge{Name: l.bridge, MTU: bridge.Attrs().MTU}
-	seen.Bridge.Addresses, err = l.addresses(bridge)
+	seen.Bridge, seen.BridgeIndex, err = l.observeBridge()
 	return seen, err
 }
 

@@ -50,8 +50,10 @@ type Kernel struct {
 
 // link is an interface.
 type link struct {
-	mtu       int
-	up        bool
+	mtu int
+	up  bool
+	// floats is a bridge's, as mesh.Bridge has it.
+	floats    bool
 	addresses map[netip.Prefix]bool
 }
 
@@ -101,7 +103,9 @@ func (k *Kernel) Observe(context.Context) (mesh.Observation, error) {
 		s.Link = mesh.Link{Name: k.cfg.Link, MTU: k.link.mtu, Up: k.link.up, Addresses: k.link.list()}
 	}
 	if k.bridge != nil {
-		s.Bridge = mesh.Bridge{Name: k.cfg.Bridge, MTU: k.bridge.mtu, Addresses: k.bridge.list()}
+		s.Bridge = mesh.Bridge{
+			Name: k.cfg.Bridge, MTU: k.bridge.mtu, Addresses: k.bridge.list(), Floats: k.bridge.floats,
+		}
 	}
 	if k.device != nil {
 		s.Device, s.Peers, s.Statuses = k.device.Device, k.device.list(), k.device.statuses()

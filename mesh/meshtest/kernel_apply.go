@@ -165,8 +165,20 @@ func (k *Kernel) setBridge(c mesh.Change) error {
 	}
 	return errors.Join(
 		k.setMTU(k.bridge, c.BridgeMTU),
+		k.fixBridge(c.FixBridge),
 		each(c.BridgeAddresses.Add, func(p netip.Prefix) error { return k.addAddress(k.bridge, p) }),
 	)
+}
+
+func (k *Kernel) fixBridge(want bool) error {
+	if !want || !k.bridge.floats {
+		return nil
+	}
+	if err := k.write("link-set"); err != nil {
+		return fmt.Errorf("fix the hardware address of interface %s: %w", k.cfg.Bridge, err)
+	}
+	k.bridge.floats = false
+	return nil
 }
 
 // addAddresses returns no error for an interface that is absent: setLink does.

@@ -109,7 +109,7 @@ func (m meddler) Preshare(peer keys.Public) {
 }
 
 func (m meddler) AddBridge(mtu int) {
-	m.k.meddle(func() { m.k.bridge = &link{mtu: mtu, up: true, addresses: map[netip.Prefix]bool{}} })
+	m.k.meddle(func() { m.k.bridge = &link{mtu: mtu, up: true, floats: true, addresses: map[netip.Prefix]bool{}} })
 }
 
 func (m meddler) FlushRuleset() {

@@ -20,7 +20,8 @@ const glance = 3 * time.Second
 func look(t *testing.T, c *cluster.Cluster, pods ...*host.Host) {
 	t.Helper()
 	for _, pod := range pods {
-		show(t, pod, "ip -s neighbour; ip -6 route; ip route; ip -s link; nstat -az 2>/dev/null | grep -i -e discard -e drop -e noroute")
+		show(t, pod, "ip -s neighbour; ip -6 route; ip route; ip -s link; "+
+			"nstat -az 2>/dev/null | grep -i -e discard -e drop -e noroute")
 	}
 	for _, n := range c.Nodes() {
 		show(t, n.Host, "ip -s neighbour; ip rule; ip -6 rule; ip route show table all; ip -6 route show table all; "+
