@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ var ErrCrashed = errors.New("the nft command crashed")
 var faults = []syscall.Signal{syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGILL, syscall.SIGFPE}
 
 // explained returns the error of the nft command; of one that crashed, with the cause and the remedy.
-func explained(err error) error {
+func explained(ctx context.Context, err error) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		return err
@@ -32,11 +33,15 @@ func explained(err error) error {
 		return err
 	}
 	cause := "no set that is known to crash it is there; compare its version with that of the host's nft"
-	// Why the sets cannot be read is no part of this error.
-	if sets, _ := UnreadableSets(); len(sets) > 0 {
-		cause = sets[0].String()
-		if len(sets) > 1 {
-			cause += fmt.Sprintf("; the same for %d more", len(sets)-1)
+	// Why the sets, or the version, cannot be read is no part of this error.
+	sets, _ := UnreadableSets()
+	if all, _ := ReadsAll(ctx); all {
+		sets = nil
+	}
+	if remedies := Remedies(sets); len(remedies) > 0 {
+		cause = remedies[0]
+		if len(remedies) > 1 {
+			cause += fmt.Sprintf("; the same for %d more", len(remedies)-1)
 		}
 	}
 	return fmt.Errorf("%w (%w): %s", ErrCrashed, err, cause)
@@ -54,6 +59,25 @@ func (s UnreadableSet) String() string {
 	return fmt.Sprintf("set %s of nftables table %v crashes nft before 1.1.2, warren's among them, because a newer "+
 		"nft wrote it: delete it, or declare it with typeof in the place of type, such as \"typeof ip saddr\" for "+
 		"\"type ipv4_addr\"", s.Set, s.ID)
+}
+
+// Remedies says of each set what it does and what mends it, and of all in warren's own tables together: these must go
+// at once, because the daemon can write none while one of them is there.
+func Remedies(sets []UnreadableSet) (all []string) {
+	var own []string
+	for _, s := range sets {
+		if !s.Own() {
+			all = append(all, s.String())
+		} else if deletion := "delete table " + s.ID.String(); !slices.Contains(own, deletion) {
+			own = append(own, deletion)
+		}
+	}
+	if len(own) > 0 {
+		all = append(all, fmt.Sprintf("a newer nft has loaded warren's own tables, as from a saved ruleset, and "+
+			"warren's nft, which is older than 1.1.2, crashes at their sets: delete them with the newer one, all at "+
+			"once, and the daemon writes them anew: nft '%s'", strings.Join(own, "; ")))
+	}
+	return all
 }
 
 // UnreadableSets returns those of all tables in the calling thread's network namespace, sorted.

@@ -65,19 +65,40 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// Of others' tables that concern nobody, a set that nft cannot read matters all the same.
+// Warren's own tables have to be deleted at once, and are named last.
+func TestRemedies(t *testing.T) {
+	others := UnreadableSet{ID{Family: "inet", Name: "fw"}, "banned"}
+	guard := UnreadableSet{guardID, "node-ips4"}
+	got := Remedies([]UnreadableSet{
+		{ID{Family: "bridge", Name: "warren"}, "ports"}, others, guard, {guardID, "node-ips6"},
+	})
+	const own = "nft 'delete table bridge warren; delete table inet warren'"
+	if len(got) != 2 || got[0] != others.String() || !strings.HasSuffix(got[1], own) {
+		t.Errorf("%q", got)
+	}
+	if got := Remedies(nil); len(got) > 0 {
+		t.Errorf("of nothing: %q", got)
+	}
+}
+
+// Of others' tables that concern nobody, a set that nft cannot read matters all the same. One of warren's own tables
+// does not: a newer nft in warren's image would have each of its writes looked at.
 func TestUnreadableSetMatters(t *testing.T) {
-	for want, data := range []string{"\x00\x04\x02\x00\x00\x00", "\x03\x08\x00\x04\x04\x00\x00\x00\x01\x00"} {
+	const read, unread = "\x00\x04\x02\x00\x00\x00", "\x03\x08\x00\x04\x04\x00\x00\x00\x01\x00"
+	for _, c := range []struct {
+		table, data string
+		want        int
+	}{{"t", read, 0}, {"t", unread, 1}, {"warren", unread, 0}, {"warren-policy", unread, 0}} {
 		told := 0
 		e := newTableEvents(nil, nil)
 		e.matters, e.othersChanged = func(ID, string, string) bool { return false }, func() { told++ }
 		attributes := netlink.NewAttributeEncoder()
-		attributes.String(unix.NFTA_SET_TABLE, "t")
-		attributes.Bytes(unix.NFTA_SET_USERDATA, []byte(data))
+		attributes.String(unix.NFTA_SET_TABLE, c.table)
+		attributes.Bytes(unix.NFTA_SET_USERDATA, []byte(c.data))
 		e.add(withAttributes(unix.NFT_MSG_NEWSET, unix.NFPROTO_INET, attributes))
 		e.add(endOf(7))
-		if told != want {
-			t.Errorf("user data %x: told %d times, want %d", data, told, want)
+		if told != c.want {
+			t.Errorf("table %s, user data %x: told %d times, want %d", c.table, c.data, told, c.want)
 		}
 	}
 }

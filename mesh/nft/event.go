@@ -52,7 +52,7 @@ func (e *tableEvents) add(m netlink.Message) {
 	}
 	if e.matters != nil && !e.othersTouched {
 		chain, hook := chainOf(m)
-		e.othersTouched = e.matters(table, chain, hook) || isUnreadable(m)
+		e.othersTouched = e.matters(table, chain, hook) || isUnreadable(m) && !table.Own()
 	}
 }
 

@@ -1,5 +1,7 @@
 package nft
 
+import "strings"
+
 // ID identifies a table of a network namespace.
 type ID struct {
 	// Family is an address family in nft's words: "inet", "bridge", "ip", "ip6", "arp" or "netdev".
@@ -10,6 +12,9 @@ type ID struct {
 
 // String returns the words by which nft's commands name the table: "inet warren".
 func (id ID) String() string { return id.Family + " " + id.Name }
+
+// Own reports whether the table is warren's: the names of all that it writes begin so.
+func (id ID) Own() bool { return strings.HasPrefix(id.Name, "warren") }
 
 // Layout is a table as a value: all that Replace writes.
 type Layout struct {

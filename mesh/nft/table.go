@@ -110,6 +110,6 @@ func (t *Table) deletion() *knftables.Transaction {
 func (t *Table) run(ctx context.Context, tx *knftables.Transaction) error {
 	return t.own.record(func() error {
 		t.written()
-		return explained(t.nft.Run(ctx, tx))
+		return explained(ctx, t.nft.Run(ctx, tx))
 	})
 }

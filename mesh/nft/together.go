@@ -101,7 +101,7 @@ func runTogether(ctx context.Context, tables []*Table, transactions []*knftables
 		nft := exec.CommandContext(ctx, "nft", "-f", "-")
 		nft.Stdin, nft.Stderr = &input, &complaints
 		if err := nft.Run(); err != nil {
-			return explained(fmt.Errorf("nft: %w: %s", err, complaints.String()))
+			return explained(ctx, fmt.Errorf("nft: %w: %s", err, complaints.String()))
 		}
 		return nil
 	})
@@ -120,7 +120,7 @@ func recorded(tables []*Table, run func() error) error {
 func (t *Table) Check(ctx context.Context, l Layout) error {
 	tx := t.deletion()
 	l.write(tx)
-	return explained(t.nft.Check(ctx, tx))
+	return explained(ctx, t.nft.Check(ctx, tx))
 }
 
 // Empty reports whether the change changes nothing.

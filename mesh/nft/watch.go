@@ -24,8 +24,8 @@ type Watch struct {
 
 	// Others, if set before Run, is asked whether a change matters: of a chain or its rules, or of a table itself where
 	// chain is empty. hook is that of a base chain that is added or changed, as in BaseChain. An UnreadableSet that is
-	// added matters whatever Others says. OthersChanged is called once for each transaction with a change that matters,
-	// or where notifications were lost.
+	// added to a table of others matters whatever Others says. OthersChanged is called once for each transaction with a
+	// change that matters, or where notifications were lost.
 	Others        func(table ID, chain, hook string) bool
 	OthersChanged func()
 }

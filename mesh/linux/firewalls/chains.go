@@ -18,9 +18,6 @@ type chain struct {
 	before []nft.SimpleRule
 }
 
-// ours reports whether a table is warren's own.
-func ours(id nft.ID) bool { return strings.HasPrefix(id.Name, "warren") }
-
 // isIPTables reports whether it is a chain of iptables', with nftables behind it, in which warren may add rules.
 func isIPTables(c nft.BaseChain) bool {
 	return (c.Family == "ip" || c.Family == "ip6") && c.Name == "filter" && c.Chain == strings.ToUpper(c.Hook)
@@ -28,7 +25,7 @@ func isIPTables(c nft.BaseChain) bool {
 
 // concerns reports whether what the mesh needs passes the chain.
 func concerns(c nft.BaseChain) bool {
-	return c.Type == "filter" && (c.Hook == "forward" || c.Hook == "input") && !ours(c.ID) &&
+	return c.Type == "filter" && (c.Hook == "forward" || c.Hook == "input") && !c.Own() &&
 		slices.Contains([]string{"ip", "ip6", "inet"}, c.Family)
 }
 

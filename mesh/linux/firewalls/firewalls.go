@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"warren.mesh/mesh/nft"
 )
@@ -23,6 +24,9 @@ type Firewalls struct {
 	Open bool
 	// Count is called for every rule that is added or removed, with the kind of write.
 	Count func(kind string)
+
+	// readsAll says that the nft command is known to read what every other version has written.
+	readsAll atomic.Bool
 
 	mu sync.Mutex
 	// watched are the tables in which a change may matter, and chains the base chains in whose rules one may.
@@ -69,16 +73,33 @@ func (f *Firewalls) Pass(ctx context.Context) (changed, doubts []string, err err
 	for _, x := range legacy {
 		doubts = append(doubts, x.String())
 	}
-	unreadable, failed := nft.UnreadableSets()
+	unreadable, failed := f.unreadable(ctx)
 	for _, s := range unreadable {
 		watched[s.ID] = true
-		doubts = append(doubts, s.String())
 	}
+	doubts = append(doubts, nft.Remedies(unreadable)...)
 	errs = append(errs, failed)
 	f.mu.Lock()
 	f.watched, f.chains = watched, chains
 	f.mu.Unlock()
 	return changed, doubts, errors.Join(append(errs, err)...)
+}
+
+// unreadable returns the sets that crash warren's nft: none once it has said a version that reads all. One that says no
+// version may crash.
+func (f *Firewalls) unreadable(ctx context.Context) ([]nft.UnreadableSet, error) {
+	if f.readsAll.Load() {
+		return nil, nil
+	}
+	sets, err := nft.UnreadableSets()
+	if len(sets) == 0 {
+		return nil, err
+	}
+	if all, failed := nft.ReadsAll(ctx); failed == nil && all {
+		f.readsAll.Store(true)
+		return nil, nil
+	}
+	return sets, err
 }
 
 // pass judges one chain, and opens it where it is iptables' and may be opened.
@@ -150,7 +171,7 @@ func (f *Firewalls) edit(c nft.BaseChain, e edit) (changed []string, err error) 
 
 // Concerns reports whether a change may matter to Pass: see nft.Watch.
 func (f *Firewalls) Concerns(table nft.ID, chain, hook string) bool {
-	if ours(table) {
+	if table.Own() {
 		return false
 	}
 	f.mu.Lock()

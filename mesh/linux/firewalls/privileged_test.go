@@ -2,6 +2,7 @@ package firewalls
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -305,6 +306,31 @@ func TestPrivilegedUnreadable(t *testing.T) {
 	namespace.Run(t, newer+"/nft delete set inet fw banned")
 	if _, doubts, err := f.Pass(t.Context()); err != nil || len(doubts) > 0 {
 		t.Errorf("without the set: %q, %v", doubts, err)
+	}
+}
+
+// TestPrivilegedOwnTablesAreRead: where warren's nft is as new as the one that wrote its tables, no set is in doubt. An
+// older one cannot read them, as after a saved ruleset was loaded, and the remedy is to delete them.
+func TestPrivilegedOwnTablesAreRead(t *testing.T) {
+	meshtest.Privileged(t)
+	older := os.Getenv("PATH")
+	t.Setenv("PATH", debian13.NFTFor(t)+":"+older)
+	namespace.Enter(t)
+	table, err := nft.Open(nft.ID{Family: "inet", Name: "warren"}, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	layout := nft.Layout{ID: table.ID, Sets: []nft.Set{{Name: "node-ips4", Type: "ipv4_addr"}}}
+	if err := table.Replace(t.Context(), layout); err != nil {
+		t.Fatal(err)
+	}
+	if _, doubts, err := testFirewalls().Pass(t.Context()); err != nil || len(doubts) > 0 {
+		t.Errorf("with a newer nft: %q, %v", doubts, err)
+	}
+	t.Setenv("PATH", older)
+	_, doubts, err := testFirewalls().Pass(t.Context())
+	if err != nil || len(doubts) != 1 || !strings.HasSuffix(doubts[0], "nft 'delete table inet warren'") {
+		t.Errorf("with an older nft: %q, %v", doubts, err)
 	}
 }
 
