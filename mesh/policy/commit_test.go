@@ -47,7 +47,10 @@ func TestTightens(t *testing.T) {
 		return ingress("several", with("app=b"), rule(podsWith("app=b"), podsWith("app=c")).on(ports...))
 	}
 	web80 := Port{TCP, "", 80, 0}
-	in.Policies = append(in.Policies, several(web80))
+	single := func(ports ...Port) Policy {
+		return ingress("single", with("app=b"), rule(podsWith("app=b")).on(ports...))
+	}
+	in.Policies = append(in.Policies, several(web80), single(web80))
 	stranger := Node{Name: "new", InternalIPs: []netip.Addr{netip.MustParseAddr("192.0.2.9")}}
 	stranger.Gateways = []netip.Addr{netip.MustParseAddr("10.244.9.1")}
 	stranger.PodCIDRs = []netip.Prefix{netip.MustParsePrefix("10.244.9.0/24")}
@@ -66,6 +69,7 @@ func TestTightens(t *testing.T) {
 		ix.DeletePolicy("x", "web")
 		ix.DeletePolicy("x", "deny")
 		ix.DeletePolicy("x", "several")
+		ix.DeletePolicy("x", "single")
 	}
 	newcomer := Pod{Namespace: "y", Name: "new", UID: "7", Node: "there"}
 	newcomer.Addrs = []netip.Addr{netip.MustParseAddr("10.244.2.9")}
@@ -91,6 +95,7 @@ func TestTightens(t *testing.T) {
 		"a rule comes":                    {policies(more), false},
 		"a rule goes":                     {policies(fewer), true},
 		"a port more for several peers":   {policies(several(web80, Port{TCP, "", 443, 0})), true}, // it is another set
+		"a port more for one peer":        {policies(single(web80, Port{TCP, "", 443, 0})), false},
 		"the last policy goes":            {none, false},
 		"a node comes":                    {func(ix *Index) { ix.SetNode(stranger) }, true}, // with a gateway
 		"a node of a block goes":          {func(ix *Index) { ix.DeleteNode("there") }, true},

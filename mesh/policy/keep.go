@@ -74,15 +74,18 @@ func (k *keeper) peer(p Peer, field string) (Peer, bool) {
 		k.refuse(field, "neither a selector nor an ipBlock"+leftOut)
 		return Peer{}, false
 	}
-	ok := true
-	if p.Pods != nil {
-		_, ok = k.selector(*p.Pods, field+".podSelector", "the peer is left out")
+	kept, ok := Peer{}, true
+	for _, s := range []struct {
+		of   *Selector
+		kept **Selector
+		name string
+	}{{p.Pods, &kept.Pods, ".podSelector"}, {p.Namespaces, &kept.Namespaces, ".namespaceSelector"}} {
+		if s.of != nil {
+			selector, readable := k.selector(*s.of, field+s.name, "the peer is left out")
+			*s.kept, ok = &selector, ok && readable
+		}
 	}
-	if p.Namespaces != nil {
-		_, readable := k.selector(*p.Namespaces, field+".namespaceSelector", "the peer is left out")
-		ok = ok && readable
-	}
-	return p, ok
+	return kept, ok
 }
 
 // block returns the block with its host bits cleared.
@@ -117,12 +120,14 @@ func (k *keeper) port(p Port, field string) bool {
 	return false
 }
 
-// selector returns the selector without the requirements that cannot be read; ok is false where there are such.
+// selector returns the selector without the requirements that cannot be read, and with sorted values; ok is false where
+// there are such.
 func (k *keeper) selector(s Selector, field, consequence string) (kept Selector, ok bool) {
 	for i, r := range s.Requirements {
 		switch r.Operator {
 		case Exists, DoesNotExist:
 		case In, NotIn:
+			r.Values = slices.Compact(slices.Sorted(slices.Values(r.Values)))
 			if len(r.Values) == 0 {
 				k.refuse(fmt.Sprintf("%s requirement %d", field, i), "no values to compare with; "+consequence)
 				continue

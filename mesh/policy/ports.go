@@ -27,14 +27,18 @@ type portMatch struct {
 	before string
 }
 
-// ports matches the ports of a rule, once for each of its peers. Where a rule has several peers, the numbers of one
-// protocol are one match, and so are its names: else the table would grow with their product. nft must have read the
-// protocol before it knows how large a port is.
+// fewPorts is how many numbers of one protocol, and how many names, of a rule with one peer or none are matched one by
+// one. So one more changes no other match, and whatever the others have let through is not judged again.
+const fewPorts = 16
+
+// ports matches the ports of a rule, once for each of its peers. Where a rule has several peers or many ports, the
+// numbers of one protocol are one match, and so are its names: else the table would grow with the product of peers and
+// ports. nft must have read the protocol before it knows how large a port is.
 func (d direction) ports(r Rule, peers group) (all []portMatch) {
 	if r.AllPorts {
 		return []portMatch{{}}
 	}
-	several := len(r.Peers) > 1
+	together := func(ports int) bool { return ports > fewPorts || ports > 1 && len(r.Peers) > 1 }
 	for _, protocol := range []Protocol{TCP, UDP, SCTP} {
 		of := portsOf(r, protocol)
 		before := "meta l4proto " + string(protocol)
@@ -42,14 +46,14 @@ func (d direction) ports(r Rule, peers group) (all []portMatch) {
 		case of.all:
 			all = append(all, portMatch{before: before})
 			continue
-		case several && len(of.numbers) > 1:
+		case together(len(of.numbers)):
 			all = append(all, inSet(before, of.numbers))
 		default:
 			for _, n := range of.numbers {
 				all = append(all, portMatch{before: before + " ct reply proto-src " + n.String()})
 			}
 		}
-		if several && len(of.names) > 1 {
+		if together(len(of.names)) {
 			all = append(all, d.named(before, of.names, peers))
 			continue
 		}

@@ -9,7 +9,7 @@ type Selector struct{ Requirements []Requirement }
 type Requirement struct {
 	Key      string
 	Operator Operator
-	// Values is empty for Exists and DoesNotExist.
+	// Values is empty for Exists and DoesNotExist. In a policy that is kept they are sorted.
 	Values []string
 }
 
@@ -24,7 +24,8 @@ const (
 	DoesNotExist Operator = "DoesNotExist"
 )
 
-// Matches reports whether the labels meet all requirements. An operator that is not known is met by none.
+// Matches reports whether the labels meet all requirements, whose values are sorted. An operator that is not known is
+// met by none.
 func (s Selector) Matches(l Labels) bool {
 	for _, r := range s.Requirements {
 		if !r.met(l) {
@@ -36,11 +37,12 @@ func (s Selector) Matches(l Labels) bool {
 
 func (r Requirement) met(l Labels) bool {
 	value, ok := l.Get(r.Key)
+	_, named := slices.BinarySearch(r.Values, value)
 	switch r.Operator {
 	case In:
-		return ok && slices.Contains(r.Values, value)
+		return ok && named
 	case NotIn:
-		return !ok || !slices.Contains(r.Values, value)
+		return !ok || !named
 	case Exists:
 		return ok
 	case DoesNotExist:

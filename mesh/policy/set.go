@@ -17,7 +17,7 @@ type set struct {
 	kind          setKind
 	group         group
 	spans         []span      // of the blocks
-	ports         []Port      // by name
+	ports         []Port      // by name, sorted
 	numbers       []portRange // of numberSet
 }
 
@@ -39,7 +39,7 @@ func newPodSet(f int, g group) *set {
 	}
 }
 
-// newPortSet returns the set of the ports that have one of the names, which are different.
+// newPortSet returns the set of the ports that have one of the names, which are of one protocol, sorted and different.
 func newPortSet(f int, g group, ports []Port) *set {
 	var contents, names []string
 	for _, p := range ports {
@@ -129,19 +129,24 @@ func (s *set) ofPod(o owner, ip netip.Addr) (elements []nft.Element) {
 	case s.kind == podSet:
 		return []nft.Element{s.element(ip.String())}
 	case s.kind == portSet:
-		known := map[Port]bool{}
-		for _, port := range s.ports {
-			for _, number := range namedPorts(o.Ports, port.Name, port.Protocol) {
-				one := Port{Protocol: port.Protocol, Number: number}
-				if !known[one] {
-					text := strconv.Itoa(int(number))
-					elements = append(elements, s.element(ip.String(), string(port.Protocol), text))
-				}
-				known[one] = true // by another name, perhaps
+		known := map[uint16]bool{}
+		for _, port := range o.Ports {
+			if s.names(port) && !known[port.Number] {
+				text := strconv.Itoa(int(port.Number))
+				elements = append(elements, s.element(ip.String(), string(port.Protocol), text))
+				known[port.Number] = true // it may have another name, too
 			}
 		}
 	}
 	return elements
+}
+
+// names reports whether a port is among the set's, which are of one protocol and sorted by name.
+func (s *set) names(port NamedPort) bool {
+	i, found := slices.BinarySearchFunc(s.ports, port.Name, func(p Port, name string) int {
+		return cmp.Compare(p.Name, name)
+	})
+	return found && s.ports[i].Protocol == port.Protocol
 }
 
 // fixed returns the elements that follow from the set alone: a block's without its gateways.

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,6 +25,32 @@ func TestPortsOfSeveralPeers(t *testing.T) {
 	in.Pods[3].Ports = append(in.Pods[3].Ports, NamedPort{"other", TCP, 80}, NamedPort{"other", TCP, 81})
 	try(t, in, "b > r tcp/80: yes", "b > r tcp/81: yes", "b > r udp/53: yes", "b > r udp/80: no", "b > a tcp/80: yes",
 		"b > a tcp/81: no", "b > s tcp/80: no")
+}
+
+// Many ports of a rule with one peer or none are one set for each protocol, and its names another.
+func TestManyPorts(t *testing.T) {
+	var ports []Port
+	for i := range uint16(fewPorts) {
+		ports = append(ports, Port{TCP, "", 1000 + 2*i, 0}, Port{UDP, "", 1000 + 10*i, 1004 + 10*i},
+			Port{TCP, fmt.Sprintf("web%d", i), 0, 0})
+	}
+	more := append(slices.Clone(ports), Port{TCP, "", 8080, 0}, Port{UDP, "", 8080, 0}, Port{TCP, "web", 0, 0})
+	before, _ := Compile(world(ingress("p", with("app=a"))))
+	for name, r := range map[string]Rule{"anybody": anybody(), "one peer": rule(podsWith())} {
+		for _, c := range []struct {
+			ports []Port
+			rules int
+		}{{ports, 2 * len(ports)}, {more, 2 * 3}} {
+			after, _ := Compile(world(ingress("p", with("app=a"), r.on(c.ports...))))
+			if got := rulesOf(after.Table) - rulesOf(before.Table); got != c.rules {
+				t.Errorf("%d ports of %s: %d rules, want %d", len(c.ports), name, got, c.rules)
+			}
+		}
+		in := world(ingress("p", with("app=a"), r.on(more...)), egress("q", with("app=b"), r.on(more...)))
+		try(t, in, "b > a tcp/1002: yes", "b > a tcp/1003: no", "b > a udp/1014: yes", "b > a udp/1015: no",
+			"b > a tcp/8080: yes", "b > a tcp/80: yes", "b > a tcp/81: no", "b > a udp/53: no", "b > a icmp: no",
+			"b > b tcp/8080: yes", "node > a tcp/81: yes")
+	}
 }
 
 // A block is at most one interval more than it has exceptions.
@@ -75,29 +102,72 @@ func TestOnePolicyIsBounded(t *testing.T) {
 	for i := range 5 * mostRules {
 		blocks.Peers = append(blocks.Peers, block(fmt.Sprintf("198.%d.%d.0/24", i>>8, i&255)))
 	}
+	manyPorts, manyNames := anybody(), rule(podsWith("app=b"))
+	manyPorts.AllPorts, manyNames.AllPorts = false, false
+	for i := range uint16(mostRules/2 + 1) {
+		manyPorts.Ports = append(manyPorts.Ports, Port{TCP, "", 2*i + 1, 0})
+		manyNames.Ports = append(manyNames.Ports, Port{TCP, fmt.Sprintf("web%d", i), 0, 0})
+	}
+	// What follows is few rules, and hardly an element of nftables, and costs with each pod of the cluster.
+	in, notIn, absent, names := with(), with(), with(), rule(namespacesWith(), block("198.51.100.0/24"))
+	in.Requirements = []Requirement{{Key: "app", Operator: In}}
+	notIn.Requirements = []Requirement{{Key: "app", Operator: NotIn}}
+	for i := range mostElements {
+		text := fmt.Sprintf("app%d", i)
+		in.Requirements[0].Values = append(in.Requirements[0].Values, text)
+		notIn.Requirements[0].Values = append(notIn.Requirements[0].Values, text)
+		absent.Requirements = append(absent.Requirements, Requirement{Key: text, Operator: DoesNotExist})
+		names = names.on(append(names.Ports, Port{TCP, text, 0, 0})...)
+	}
+	several := names.on(names.Ports[:mostElements/16]...)
+	several.Peers = nil
+	for i := range 17 {
+		several.Peers = append(several.Peers, podsWith(fmt.Sprintf("app=app%d", i)))
+	}
 	more := rule(append([]Peer{podsWith("app=b")}, selectors.Peers...)...)
 	for name, c := range map[string]struct {
 		rules []Rule
 		kept  bool
 	}{
-		"the most rules":    {[]Rule{selectors}, true},
-		"a list of blocks":  {[]Rule{blocks}, true},
-		"too many rules":    {[]Rule{more}, false},
-		"too many ranges":   {[]Rule{ranges, anybody()}, false},
-		"too many elements": {[]Rule{rule(except), anybody()}, false},
+		"too many names":                {[]Rule{names}, false},
+		"too many values":               {[]Rule{rule(Peer{Pods: &in})}, false},
+		"too many values of namespaces": {[]Rule{rule(Peer{Namespaces: &notIn})}, false},
+		"too many requirements":         {[]Rule{rule(Peer{Pods: &absent})}, false},
+		"the most rules":                {[]Rule{selectors}, true},
+		"a list of blocks":              {[]Rule{blocks}, true},
+		"many ports of anybody":         {[]Rule{manyPorts}, true},
+		"many names of one peer":        {[]Rule{manyNames}, true},
+		"too many rules":                {[]Rule{more}, false},
+		"too many ranges":               {[]Rule{ranges, anybody()}, false},
+		"too many elements":             {[]Rule{rule(except), anybody()}, false},
 	} {
-		p := ingress("p", with("app=a"), c.rules...)
-		kept, problems := keep(p)
-		if (len(kept.Ingress) > 0) != c.kept || (len(problems) == 0) != c.kept {
-			t.Errorf("%s: %d rules are left, %v", name, len(kept.Ingress), problems)
-		}
-		if !c.kept {
-			if len(problems) != 1 || problems[0].Field != "spec" {
-				t.Errorf("%s: %v", name, problems)
-			}
-			other := ingress("q", with("app=b"), rule(podsWith("app=a")))
-			try(t, world(p, other), "b > a tcp/80: no", "a > b tcp/80: yes")
-		}
+		bounded(t, name, ingress("p", with("app=a"), c.rules...), c.kept)
+	}
+	bounded(t, "names of several peers, of which each has its own", egress("p", with("app=a"), several), false)
+	bounded(t, "names of this node's pods, whoever asks them", ingress("p", with("app=a"), several), true)
+	notIn.Requirements[0].Values = append(notIn.Requirements[0].Values, "x")
+	bounded(t, "too many values of the pods that are isolated", ingress("p", notIn, anybody()), false)
+}
+
+// bounded wants a policy to be kept, or to be too large: then it isolates its pods, and others are kept.
+func bounded(t *testing.T, name string, p Policy, want bool) {
+	t.Helper()
+	kept, problems := keep(p)
+	rules := len(kept.Ingress) + len(kept.Egress)
+	if (rules > 0) != want || (len(problems) == 0) != want {
+		t.Errorf("%s: %d rules are left, %v", name, rules, problems)
+	}
+	if want {
+		return
+	}
+	if len(problems) != 1 || problems[0].Field != "spec" {
+		t.Errorf("%s: %v", name, problems)
+	}
+	other := ingress("q", with("app=b"), rule(podsWith("app=a")))
+	if p.IsolatesIngress {
+		try(t, world(p, other), "b > a tcp/80: no", "a > b tcp/80: yes")
+	} else {
+		try(t, world(p, other), "b > a tcp/80: yes", "a > b tcp/80: no")
 	}
 }
 
