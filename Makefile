@@ -104,9 +104,11 @@ test-mutants: ## break the code at each claim and see its test fail; 40 minutes,
 test-race: ## the unit tests under the race detector; needs a C compiler
 	@FORMAT=pkgname test/lane race -race -timeout=10m -skip='^TestPrivileged' ./...
 
-lint: ## run golangci-lint, at the pinned version
+lint: ## run golangci-lint, at the pinned version, and go vet on kubectl's plugin as macOS and Windows build it
 	@echo "== lint (the first time, the linter is built: some minutes)"
 	@$(GOLANGCI) run ./...
+	@for os in darwin windows; do echo "== vet kubectl's plugin for $$os"; \
+	  CGO_ENABLED=0 GOOS=$$os go vet ./cmd/kubectl-warren || exit 1; done
 
 demo: ## three nodes, their annotations and the traffic between them; KEEP=1 leaves them running
 	@test/install

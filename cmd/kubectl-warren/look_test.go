@@ -184,6 +184,7 @@ func TestStatusOfIdlePeers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		state        mesh.PeerState // idle if empty
 		asked, probe *status.Measurement
+		unasked      string
 		unknown      string
 		code         int
 		want         string
@@ -193,6 +194,7 @@ func TestStatusOfIdlePeers(t *testing.T) {
 		"one lost":                {asked: none, code: view.ExitUnknown, want: " unknown reachable 0/1 idle, and "},
 		"not answered any more":   {asked: none, probe: one, code: view.ExitUnknown, want: " unknown reachable 0/1 "},
 		"nothing known":           {code: view.ExitUnknown, want: "tells whether they answer: node-peer "},
+		"could not be asked":      {unasked: "no socket", code: view.ExitUnknown, want: ": node-peer (node-0: no"},
 		"none of 20":              {probe: none20, code: view.ExitFinding, want: "node-peer unanswered by"},
 		"read before the answer":  {state: mesh.PeerUnanswered, asked: one, want: " ok reachable 1/1"},
 		"and without one":         {state: mesh.PeerUnanswered, asked: none, code: 1, want: " FAIL reachable 0/1 "},
@@ -209,7 +211,7 @@ func TestStatusOfIdlePeers(t *testing.T) {
 				var d view.NodeDocument
 				_ = json.Unmarshal(wellAnswer(t, pod), &d)
 				d.Peers[0].State, d.Peers[0].Asked = cmp.Or(tt.state, mesh.PeerIdle), tt.asked
-				d.Peers[0].Probe = tt.probe
+				d.Peers[0].Probe, d.Unasked = tt.probe, tt.unasked
 				text, _ := json.Marshal(d)
 				return text
 			}

@@ -39,11 +39,7 @@ func (s *scene) plugin(t *testing.T) {
 		}
 		return cmd.ProcessState.ExitCode()
 	}
-	var d view.ClusterDocument
-	if code := run(&d, "peers", "--all"); code != view.ExitWell || len(d.Reports) != len(s.Nodes()) {
-		t.Errorf("peers: exit status %d, %d answers of %d nodes; silent are %q", code, len(d.Reports), len(s.Nodes()),
-			d.Silent)
-	}
+	s.looks(t, run)
 	from, to := s.web[0], s.web[1]
 	families := len(to.Addrs) // The Service's endpoints are of the cluster's families.
 	for _, tt := range []struct {
@@ -65,6 +61,36 @@ func (s *scene) plugin(t *testing.T) {
 		}
 	}
 	s.beside(t, from, to)
+}
+
+// looks looks at the healthy cluster with each command that asks all nodes, as its administrator.
+func (s *scene) looks(t *testing.T, run func(into any, args ...string) (code int)) {
+	t.Helper()
+	nodes := len(s.Nodes())
+	for _, args := range [][]string{
+		{"peers", "--all"}, {"status", "--all"}, {"doctor", "--all"}, {"doctor", "--all", "--prove"},
+	} {
+		var d view.ClusterDocument
+		if code := run(&d, args...); code != view.ExitWell || len(d.Reports) != nodes || len(d.Unread) > 0 {
+			t.Errorf("%q: exit status %d, %d answers of %d nodes; silent are %q, unread %v, not well %+v", args, code,
+				len(d.Reports), nodes, d.Silent, d.Unread, view.NotWell(d.Checks))
+		}
+	}
+	var names []string
+	for _, n := range s.Nodes() {
+		names = append(names, n.Name)
+	}
+	var p view.PingsDocument
+	code := run(&p, "ping", "--all", "--from", strings.Join(names, ","))
+	if code != view.ExitWell || len(p.Reports) != nodes {
+		t.Errorf("ping: exit status %d, %d answers of %d nodes; silent are %q, not well %+v", code, len(p.Reports),
+			nodes, p.Silent, view.NotWell(p.Checks))
+	}
+	for from, r := range p.Reports {
+		if len(r.Peers) != nodes-1 {
+			t.Errorf("ping: %s has asked %d of %d nodes", from, len(r.Peers), nodes-1)
+		}
+	}
 }
 
 // beside asks in the container of the device, as the plugin does while that of the daemon crashes: what is on the node
