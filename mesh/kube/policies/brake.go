@@ -67,5 +67,5 @@ func (b *brake) holds(known int, missing []string) (giveUp []string, wait time.D
 	return giveUp, wait
 }
 
-// returned takes that a key is there again.
-func (b *brake) returned(key string) { delete(b.lost, key) }
+// forget takes that a key is there again, or was deleted under a watch.
+func (b *brake) forget(key string) { delete(b.lost, key) }

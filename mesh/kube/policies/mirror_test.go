@@ -270,6 +270,48 @@ func TestMirrorHolds(t *testing.T) {
 	}
 }
 
+// TestMirrorDoubtEnds: what a watch brings back ends the doubt of its list, at once and without a list, and so does
+// what it takes away.
+func TestMirrorDoubtEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pokes, again := 0, 0
+		m := New("here", sink{}, func() { pokes++ })
+		m.Namespaces.Begin(func() error { return nil }, func() { again++ })
+		replace(t, m.Namespaces, namespace("a", ""), namespace("b", ""), namespace("c", ""), namespace("d", ""))
+		replace(t, m.Namespaces, namespace("a", ""))
+		for _, step := range []struct {
+			do   func(any) error
+			name string
+			want string
+		}{
+			{m.Namespaces.Update, "a", "3 of 4 namespaces"}, {m.Namespaces.Add, "b", "2 of 4 namespaces"},
+			{m.Namespaces.Add, "new", "2 of 4 namespaces"}, {m.Namespaces.Delete, "c", "1 of 4 namespaces"},
+			{m.Namespaces.Add, "d", ""}, {m.Namespaces.Delete, "a", ""},
+		} {
+			before := m.Obstacle()
+			pokes = 0
+			if err := step.do(namespace(step.name, "")); err != nil {
+				t.Fatal(err)
+			}
+			got := m.Obstacle()
+			if !strings.HasPrefix(got, step.want) || (got == "") != (step.want == "") || got != before && pokes != 1 {
+				t.Errorf("%s: %q, want %q; %d pokes", step.name, got, step.want, pokes)
+			}
+		}
+		time.Sleep(2 * brakeDelay)
+		synctest.Wait()
+		if again != 0 {
+			t.Error("listed again, for nothing")
+		}
+		const refusal = "a store without Node here"
+		m.Namespaces.Begin(func() error { return errors.New(refusal) }, func() {})
+		replace(t, m.Namespaces)
+		if err := m.Namespaces.Add(namespace("e", "")); err != nil || m.Obstacle() != refusal {
+			t.Errorf("%v; after a list that was refused: %q", err, m.Obstacle())
+		}
+	})
+}
+
 // TestMirrorProblems: what a policy cannot express is told until it is mended or gone.
 func TestMirrorProblems(t *testing.T) {
 	m := New("here", sink{}, func() {})

@@ -40,8 +40,10 @@ type store[T any] struct {
 	listed bool
 	// trouble is why the API server cannot be watched, and doubt why its list is not taken.
 	trouble, doubt string
-	accept         func() error
-	refused        func()
+	// known is how many were held when a list lacked what the brake holds.
+	known   int
+	accept  func() error
+	refused func()
 	// deaf says that the last list was refused, and unread that none has been taken since one was.
 	deaf, unread bool
 	// again has the list read again when the brake lets go; nil if it holds nothing.
@@ -104,7 +106,7 @@ func (s *store[T]) Update(object any) error {
 	if err != nil {
 		return err
 	}
-	s.change(func() bool { return s.put(i) })
+	s.change(func() bool { changed := s.put(i); return s.recount() || changed })
 	return nil
 }
 
@@ -114,7 +116,7 @@ func (s *store[T]) Delete(object any) error {
 	if err != nil {
 		return err
 	}
-	s.change(func() bool { return s.remove(i.key) })
+	s.change(func() bool { changed := s.remove(i.key); return s.recount() || changed })
 	return nil
 }
 
@@ -122,7 +124,7 @@ func (s *store[T]) put(i item[T]) (changed bool) {
 	if i.absent {
 		return s.remove(i.key)
 	}
-	s.brake.returned(i.key)
+	s.brake.forget(i.key)
 	if old, ok := s.held[i.key]; ok && s.same(old, i.value) {
 		return false
 	}
@@ -132,6 +134,7 @@ func (s *store[T]) put(i item[T]) (changed bool) {
 }
 
 func (s *store[T]) remove(key string) (changed bool) {
+	s.brake.forget(key)
 	old, ok := s.held[key]
 	if ok {
 		delete(s.held, key)
@@ -173,7 +176,8 @@ func (s *store[T]) refuse(err error) (changed bool) {
 func (s *store[T]) replace(items []item[T]) (changed bool) {
 	changed = !s.listed
 	s.listed, s.unread = true, false
-	known, listed := len(s.held), make(map[string]struct{}, len(items))
+	s.known = len(s.held)
+	listed := make(map[string]struct{}, len(items))
 	for _, i := range items {
 		if !i.absent {
 			listed[i.key] = struct{}{}
@@ -187,20 +191,38 @@ func (s *store[T]) replace(items []item[T]) (changed bool) {
 		}
 	}
 	s.brake.step(time.Now(), s.trouble != "")
-	giveUp, wait := s.brake.holds(known, missing)
+	giveUp, wait := s.brake.holds(s.known, missing)
 	for _, key := range giveUp {
 		s.remove(key)
 	}
-	doubt := ""
 	if s.again != nil {
 		s.again.Stop()
 	}
 	if wait > 0 {
 		s.again = time.AfterFunc(wait, s.refused)
-		doubt = fmt.Sprintf("%d of %d %s are gone at once, and are kept for %v, in case the store was lost",
-			len(missing)-len(giveUp), known, s.what, brakeDelay)
 	}
-	return s.doubts(doubt) || len(giveUp) > 0 || changed
+	return s.doubts(s.loss()) || len(giveUp) > 0 || changed
+}
+
+// recount takes what a watch has brought back or taken away out of the doubt. What a list was refused for stays.
+func (s *store[T]) recount() (changed bool) {
+	if s.unread {
+		return false
+	}
+	loss := s.loss()
+	if loss == "" && s.again != nil {
+		s.again.Stop()
+	}
+	return s.doubts(loss)
+}
+
+// loss says what the brake holds; empty for nothing.
+func (s *store[T]) loss() string {
+	if len(s.brake.lost) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d %s are gone at once, and are kept for %v, in case the store was lost",
+		len(s.brake.lost), s.known, s.what, brakeDelay)
 }
 
 func (s *store[T]) doubts(text string) (changed bool) {
