@@ -188,6 +188,31 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// Before anybody has looked whether Services go around policies, and while nobody can, it is unknown; where no policies
+// are kept, there is nothing to go around.
+func TestServicesNotLookedFor(t *testing.T) {
+	on := status.Enforcement{On: true}
+	for _, tt := range []struct {
+		of     status.Enforcement
+		result view.Result
+		detail string
+	}{
+		{on, view.Unknown, "has not looked yet"},
+		{on.Warn(status.StepServicesUnread, "netlink is away", now), view.Unknown, "netlink is away"},
+		{on.Report("policy support", errors.New("no tables of family bridge"), now), view.OK, ""},
+		{status.Enforcement{}, view.OK, ""},
+	} {
+		n := wellNode()
+		update(&n, func(s status.Snapshot) status.Snapshot { s.Enforcement = tt.of; return s })
+		for _, c := range doctor.CheckNode(n) {
+			if doctor.ID(c.ID) == doctor.Services && (c.Result != tt.result || !strings.Contains(c.Detail, tt.detail) ||
+				c.Remedy != "") {
+				t.Errorf("%+v, want %s %q", c, tt.result, tt.detail)
+			}
+		}
+	}
+}
+
 // While the device is not read nobody knows whether a node with a problem is a peer, nor what the peers do.
 func TestDeviceNotRead(t *testing.T) {
 	n := wellNode()

@@ -31,17 +31,23 @@ func (n Node) condition(steps ...status.Step) found {
 
 func (n Node) apiServer() found { return n.condition(status.StepAPI, status.StepWay) }
 
-// services looks for what the pass over network policies says of them; where there is none, there is nothing to go
+// services looks for what the pass over network policies says of them; where none are kept, there is nothing to go
 // around.
 func (n Node) services() found {
 	if n.Report.Status == nil {
 		return daemonDown
 	}
-	c, there := n.Report.Status.Enforcement.Conditions.Of(status.StepServices)
-	if !there {
-		return well
+	e := n.Report.Status.Enforcement
+	if c, there := e.Conditions.Of(status.StepServices); there {
+		return found{result: view.Warn, detail: c.Reason}
 	}
-	return found{result: view.Warn, detail: c.Reason}
+	if c, there := e.Conditions.Of(status.StepServicesUnread); there {
+		return found{result: view.Unknown, detail: c.Reason}
+	}
+	if e.On && e.Synced.IsZero() && len(e.Conditions) == 0 {
+		return found{result: view.Unknown, detail: "the daemon has not looked yet"}
+	}
+	return well
 }
 
 func (n Node) admission() found {

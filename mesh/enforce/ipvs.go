@@ -1,6 +1,7 @@
 package enforce
 
 import (
+	"fmt"
 	"time"
 
 	"warren.mesh/mesh/status"
@@ -13,18 +14,18 @@ const bypassed = "kube-proxy is in IPVS mode, or has left its interface kube-ipv
 	"not judged by the pods behind it, so egress rules that name pods refuse it, and ingress rules of a pod on the " +
 	"same node do not see it. Run kube-proxy in mode nftables or iptables, and kube-proxy --cleanup in between"
 
-// lookForIPVS warns where packets to Services go another way than the tables know.
+// lookForIPVS warns where packets to Services go another way than the tables know, or where nobody can tell.
 func (e *Enforcer) lookForIPVS() {
 	there, err := e.cfg.Host.IPVS()
-	if err != nil {
-		e.warn(status.StepServices, []error{err})
-		return
-	}
 	reason := ""
-	if there {
+	switch {
+	case err != nil:
+		err = fmt.Errorf("look for kube-proxy's interface of IPVS: %w", err)
+	case there:
 		reason = bypassed
 	}
 	e.update(func(s status.Enforcement) status.Enforcement {
-		return s.Warn(status.StepServices, reason, time.Now())
+		now := time.Now()
+		return s.Warn(status.StepServices, reason, now).Warn(status.StepServicesUnread, text(err), now)
 	})
 }

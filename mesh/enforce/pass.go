@@ -57,12 +57,12 @@ func (e *Enforcer) takes() time.Time {
 // pass makes the tables what the cluster and the attachments ask for. Until all lists have been read, the tables stay
 // as they are: those of the last run keep the policies that it knew.
 func (e *Enforcer) pass(ctx context.Context) error {
+	e.lookForIPVS()
 	e.load()
 	if err := e.support(ctx); err != nil {
 		e.halt(err.Error())
 		return err
 	}
-	e.lookForIPVS()
 	waiting := e.cfg.Cluster.Waiting()
 	e.report(stepLists, waitingFor(waiting))
 	if !e.cfg.Cluster.Synced() {

@@ -472,6 +472,32 @@ func TestIPVSIsTold(t *testing.T) {
 	})
 }
 
+// Where nobody could look for IPVS, the node says that instead, and it looks although it cannot keep policies.
+func TestIPVSIsLookedFor(t *testing.T) {
+	simulate(t, func(w *world) {
+		w.kernel.set(func(k *kernel) { k.ipvs, k.unsupported = true, errors.New("no tables of family bridge") })
+		w.start()
+		conditions := func() status.Conditions { return w.board.Snapshot().Enforcement.Conditions }
+		if _, there := conditions().Of(status.StepServices); !there {
+			t.Error("not told of IPVS")
+		}
+		w.kernel.set(func(k *kernel) { k.ipvs, k.unsupported, k.unseen = false, nil, errors.New("netlink is away") })
+		time.Sleep(6 * time.Minute) // a resync
+		c, there := conditions().Of(status.StepServicesUnread)
+		if want := "look for kube-proxy's interface of IPVS: netlink is away"; !there || c.Reason != want {
+			t.Errorf("%+v, want %s", c, want)
+		}
+		if _, there := conditions().Of(status.StepServices); there || w.board.Snapshot().Unready() != nil {
+			t.Errorf("IPVS, where nobody looked: %t; not ready: %q", there, w.board.Snapshot().Unready())
+		}
+		w.kernel.set(func(k *kernel) { k.unseen = nil })
+		time.Sleep(6 * time.Minute)
+		if _, there := conditions().Of(status.StepServicesUnread); there {
+			t.Error("told of what is gone")
+		}
+	})
+}
+
 func TestTurnOff(t *testing.T) {
 	simulate(t, func(w *world) {
 		running(w)

@@ -228,8 +228,9 @@ type kernel struct {
 	syncs, edits, tightened, writes int
 	// fail is returned by writes, unsupported by PolicySupport.
 	fail, unsupported error
-	// ipvs says that kube-proxy balances by IPVS.
-	ipvs bool
+	// ipvs says that kube-proxy balances by IPVS, unseen why nobody can tell.
+	ipvs   bool
+	unseen error
 	// held, where not nil, holds writes until it is closed.
 	held chan struct{}
 	// unwatched, where not nil, keeps the daemon from watching.
@@ -255,7 +256,7 @@ func (k *kernel) PolicySupport(context.Context) error {
 }
 
 func (k *kernel) IPVS() (there bool, err error) {
-	err = k.locked(func() error { there = k.ipvs; return nil })
+	err = k.locked(func() error { there = k.ipvs; return k.unseen })
 	return there, err
 }
 

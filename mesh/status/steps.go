@@ -20,8 +20,13 @@ const (
 	StepStrays Step = "stray pods"
 )
 
-// StepServices is a step of the pass over network policies. It warns where a host's Services go around them.
-const StepServices Step = "policy services"
+// Steps of the pass over network policies that only warn.
+const (
+	// StepServices warns where a host's Services go around them.
+	StepServices Step = "policy services"
+	// StepServicesUnread warns while nobody can tell whether they do.
+	StepServicesUnread Step = "policy services unread"
+)
 
 // Of returns the condition of a step, and false where there is none: then the step is done.
 func (all Conditions) Of(step Step) (Condition, bool) {
