@@ -96,7 +96,7 @@ test-release: ## make a release twice and see that it is whole; seven minutes, m
 	go tool -modfile=tools/release/go.mod actionlint
 	@WARREN_PRIVILEGED=1 test/lane release -timeout=1h -count=1 -run='^TestPrivilegedLong' ./test/release
 
-test-mutants: ## break the code at each claim and see its test fail; 40 minutes, as root
+test-mutants: ## break the code at each claim and see its test fail; more than an hour, as root
 	@test/install
 	@$(LAB) build --links=bin/servers
 	@WARREN_PRIVILEGED=1 WARREN_KUBE_BIN=$(CURDIR)/bin/servers test/lane mutants -timeout=3h -count=1 -run='^TestMutants$$' . -mutants=.

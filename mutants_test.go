@@ -2,6 +2,7 @@ package warren
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"maps"
@@ -22,9 +23,12 @@ const mutantsFile = "testdata/mutants.txtar"
 // redTests selects the tests that TestMutants shows red.
 var redTests = flag.String("mutants", "", "show the tests red whose names match this regular expression")
 
-// mutant is a fault that a test must find: in file, what becomes with. No file means that there is none, for a reason.
+// mutant is a fault that a test, or one of its subtests, must find: in file, what becomes with. No file means that
+// there is none, for a reason.
 type mutant struct {
 	test, file, what, with, reason string
+	// says is what the test must say then; "": anything.
+	says string
 	// waits says that the test finds the fault by waiting in vain, until its time is over.
 	waits bool
 }
@@ -38,13 +42,15 @@ func mutants(t *testing.T) (all []mutant) {
 	}
 	for _, section := range archive.Files {
 		name := strings.Fields(section.Name)
-		text := strings.TrimSuffix(string(section.Data), "\n")
+		parts := strings.Split(strings.TrimSuffix(string(section.Data), "\n"), "\n=>\n")
 		waits := len(name) == 3 && name[2] == "waits"
-		switch what, with, found := strings.Cut(text, "\n=>\n"); {
-		case (len(name) == 2 || waits) && found:
-			all = append(all, mutant{test: name[0], file: name[1], what: what, with: with, waits: waits})
-		case len(name) == 1 && !found && text != "":
-			all = append(all, mutant{test: name[0], reason: text})
+		switch {
+		case (len(name) == 2 || waits) && (len(parts) == 2 || len(parts) == 3):
+			m := mutant{test: name[0], file: name[1], what: parts[0], with: parts[1], waits: waits}
+			m.says = strings.Join(parts[2:], "")
+			all = append(all, m)
+		case len(name) == 1 && len(parts) == 1 && parts[0] != "":
+			all = append(all, mutant{test: name[0], reason: parts[0]})
 		default:
 			t.Errorf("%s: section %q is neither a mutant nor a reason", mutantsFile, section.Name)
 		}
@@ -52,12 +58,23 @@ func mutants(t *testing.T) (all []mutant) {
 	return all
 }
 
+// top is the name of the test that a function has.
+func (m mutant) top() string {
+	name, _, _ := strings.Cut(m.test, "/")
+	return name
+}
+
+// selector selects the test and no other.
+func (m mutant) selector() string {
+	return "^" + strings.ReplaceAll(regexp.QuoteMeta(m.test), "/", "$/^") + "$"
+}
+
 // Each mutant fits the source and, with -mutants, is found by its test.
 func TestMutants(t *testing.T) {
 	known := definedTests(t)
 	for _, m := range mutants(t) {
 		t.Run(m.test, func(t *testing.T) {
-			if len(known[m.test]) == 0 {
+			if len(known[m.top()]) == 0 {
 				t.Fatal("there is no such test")
 			}
 			if m.file == "" {
@@ -72,7 +89,7 @@ func TestMutants(t *testing.T) {
 				t.Fatalf("%s has %q %d times: choose another mutant", m.file, m.what, n)
 			}
 			if selected := regexp.MustCompile(*redTests); *redTests != "" && selected.MatchString(m.test) {
-				m.wantRed(t, bytes.Replace(source, []byte(m.what), []byte(m.with), 1), known[m.test])
+				m.wantRed(t, bytes.Replace(source, []byte(m.what), []byte(m.with), 1), known[m.top()])
 			}
 		})
 	}
@@ -86,7 +103,7 @@ func (m mutant) wantRed(t *testing.T, source []byte, packages []string) {
 	if m.waits {
 		timeout = "-timeout=2m"
 	}
-	args := append([]string{"test", "-count=1", timeout, "-run=^" + m.test + "$"}, packages...)
+	args := append([]string{"test", "-count=1", timeout, "-run=" + m.selector()}, packages...)
 	run := exec.Command("go", args...)
 	// In the environment, so that what the test builds is built of the same.
 	run.Env = append(os.Environ(), "GOFLAGS=-overlay="+m.overlay(t, source))
@@ -99,8 +116,10 @@ func (m mutant) wantRed(t *testing.T, source []byte, packages []string) {
 		t.Errorf("is green although %s has %q in the place of %q", m.file, m.with, m.what)
 	case !red:
 		t.Errorf("fails otherwise than by its mutant: %v\n%s", err, out)
+	case !bytes.Contains(out, []byte(m.says)):
+		t.Errorf("is red, but does not say %q:\n%s", m.says, out)
 	default:
-		t.Logf("red: %s", firstFailure(out))
+		t.Logf("red: %s", m.firstFailure(out))
 	}
 }
 
@@ -125,10 +144,11 @@ func (m mutant) overlay(t *testing.T, source []byte) string {
 	return overlay
 }
 
-// firstFailure is the first line that a test has said.
-func firstFailure(out []byte) string {
+// firstFailure is the first line that the test has said, or the one with what it must say.
+func (m mutant) firstFailure(out []byte) string {
+	said := cmp.Or(m.says, "_test.go:")
 	for line := range strings.Lines(string(out)) {
-		if text := strings.TrimSpace(line); strings.Contains(text, "_test.go:") {
+		if text := strings.TrimSpace(line); strings.Contains(text, said) {
 			return text
 		}
 	}
@@ -139,7 +159,7 @@ func firstFailure(out []byte) string {
 func TestClaimsHaveMutants(t *testing.T) {
 	has := map[string]bool{}
 	for _, m := range mutants(t) {
-		has[m.test] = true
+		has[m.top()] = true
 	}
 	claimed := map[string]bool{}
 	for _, name := range claimedTests(t) {
