@@ -120,8 +120,8 @@ func (k *keeper) port(p Port, field string) bool {
 	return false
 }
 
-// selector returns the selector without the requirements that cannot be read, and with sorted values; ok is false where
-// there are such.
+// selector returns the selector without the requirements that cannot be read, and sorted as Matches wants it; ok is
+// false where there are such.
 func (k *keeper) selector(s Selector, field, consequence string) (kept Selector, ok bool) {
 	for i, r := range s.Requirements {
 		switch r.Operator {
@@ -138,7 +138,9 @@ func (k *keeper) selector(s Selector, field, consequence string) (kept Selector,
 		}
 		kept.Requirements = append(kept.Requirements, r)
 	}
-	return kept, len(kept.Requirements) == len(s.Requirements)
+	ok = len(kept.Requirements) == len(s.Requirements)
+	kept.Requirements = sorted(kept.Requirements)
+	return kept, ok
 }
 
 // namedPorts returns the numbers of a pod's ports with the name and protocol, sorted.
