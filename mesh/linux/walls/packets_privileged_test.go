@@ -374,21 +374,56 @@ func withoutIngress(all []policy.Policy) []policy.Policy {
 	return changed
 }
 
-// TestPrivilegedForget deletes the connections of one address and leaves the others.
+// TestPrivilegedForget deletes the connections of one address, those that are translated to it too, and leaves the
+// others.
 func TestPrivilegedForget(t *testing.T) {
 	n := policyNode(t, false)
-	n.tryAll([]try{
+	namespace.Run(t, `nft add table inet hostports
+nft add chain inet hostports to-pods { type nat hook prerouting priority dstnat; }
+nft add rule inet hostports to-pods ip daddr 10.99.0.1 udp dport 5301 dnat ip to 10.244.1.3:53
+nft add rule inet hostports to-pods ip6 daddr fd00:99::1 udp dport 5301 dnat ip6 to [fd00:10:244:1::3]:53
+nft add rule inet hostports to-pods ip daddr 10.99.0.1 udp dport 5302 dnat ip to 10.244.1.4:53
+nft add rule inet hostports to-pods ip6 daddr fd00:99::1 udp dport 5302 dnat ip6 to [fd00:10:244:1::4]:53`)
+	tries := []try{
 		{what: "allowed", from: "a", network: "udp", to: of(podB), port: 53, want: answered},
 		{what: "nobody isolates", from: "a", network: "udp", to: of(podC), port: 53, want: answered},
-	})
+	}
+	for _, from := range remote {
+		host := addr("10.99.0.1")
+		if from.Is6() {
+			host = addr("fd00:99::1")
+		}
+		tries = append(tries,
+			try{what: "a host port", from: "remote", network: "udp", to: just(host), port: 5301, want: answered,
+				source: from},
+			try{what: "another's host port", from: "remote", network: "udp", to: just(host), port: 5302,
+				want: answered, source: from})
+	}
+	n.tryAll(tries)
+	// Only the answers of a translated connection have the pod's address.
+	for _, known := range connections(t) {
+		if !strings.Contains(known, "dport=5301 ") || !strings.Contains(known, "dport=5302 ") {
+			t.Errorf("a host port's connection is not there:\n%s", known)
+		}
+	}
 	if err := n.Forget(podB.port().Addrs); err != nil {
 		t.Fatal(err)
 	}
-	for _, family := range []string{"ipv4", "ipv6"} {
-		left := namespace.Run(t, "conntrack -L -p udp -f "+family)
-		p := map[string]int{"ipv4": 0, "ipv6": 1}[family]
-		if strings.Contains(left, of(podB)[p].String()+" ") || !strings.Contains(left, of(podC)[p].String()+" ") {
-			t.Errorf("left:\n%s", left)
+	for i, left := range connections(t) {
+		if strings.Contains(left, "="+of(podB)[i].String()+" ") || strings.Contains(left, "dport=5301 ") {
+			t.Errorf("of the address there is left:\n%s", left)
+		}
+		if !strings.Contains(left, "dst="+of(podC)[i].String()+" ") || !strings.Contains(left, "dport=5302 ") {
+			t.Errorf("of another's address there is left only:\n%s", left)
 		}
 	}
+}
+
+// connections are those of UDP that conntrack has, over IPv4 and over IPv6.
+func connections(t *testing.T) (all [2]string) {
+	t.Helper()
+	for i, family := range []string{"ipv4", "ipv6"} {
+		all[i] = namespace.Run(t, "conntrack -L -p udp -f "+family)
+	}
+	return all
 }
