@@ -20,7 +20,7 @@ const (
 // collect frees the addresses of pods that are gone, until ctx ends, and reports what keeps them from being freed.
 func (d *daemon) collect(ctx context.Context, report func(error), log *slog.Logger) {
 	collector := cni.Collector{
-		Configuration: d.attachments, Plugin: filepath.Join(d.plugins.From, "host-local"),
+		Configuration: d.attachments, Plugin: d.hostLocal(),
 		Ports: func() ([]string, error) { return linux.BridgePorts(d.attachments.Bridge) },
 	}
 	for {
@@ -41,4 +41,13 @@ func (d *daemon) collect(ctx context.Context, report func(error), log *slog.Logg
 		case <-time.After(wait):
 		}
 	}
+}
+
+// hostLocal returns the path of host-local: warren's own copy or, where there is none, the one that attaches pods.
+func (d *daemon) hostLocal() string {
+	dir := d.plugins.From
+	if d.compared() == nil {
+		dir = d.plugins.To
+	}
+	return filepath.Join(dir, "host-local")
 }

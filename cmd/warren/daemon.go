@@ -178,9 +178,7 @@ func (d *daemon) work(
 	} else {
 		group.Go(func() error { policies.turnOff(ctx, a); return nil })
 	}
-	if d.compared() != nil {
-		group.Go(func() error { d.collect(ctx, a.FreesAddresses, log); return nil })
-	}
+	group.Go(func() error { d.collect(ctx, a.FreesAddresses, log); return nil })
 	return group.Wait()
 }
 

@@ -126,6 +126,7 @@ func TestPrivilegedHost(t *testing.T) {
 		{"iptables", testIPTables},
 		{"other-firewall", testOtherFirewall},
 		{"bulk", testBulk},
+		{"stale-addresses", only("loose", testStaleAddresses)},
 		// The last one: it deletes web.
 		{"host-port", testHostPort},
 		{"host-ports-flushed", testHostPortsFlushed},
