@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,31 +16,70 @@ import (
 	"warren.mesh/test/lab/host"
 )
 
-// The ports that are knocked at: the new pod's, and others' by the new pod.
+// The ports that are knocked at: the new pod's, and others' by the new pod. What comes through a Service is for the
+// port behind.
 const (
 	portOfNew    = 8086
 	portOfOthers = 8087
 )
 
-// counting is a host's table that counts what arrives at the two ports before anything else there sees it, and answers
+// counting is a host's table that counts what arrives at the ports before anything else there sees it, and answers
 // nothing.
 const counting = `
 table inet arrivals {
 	counter datagrams { }
 	counter syns { }
+	counter service-datagrams { }
+	counter service-syns { }
 	chain prerouting {
 		type filter hook prerouting priority raw
 		udp dport { 8086, 8087 } counter name datagrams drop
 		tcp dport { 8086, 8087 } counter name syns drop
+		udp dport { 8096, 8097 } counter name service-datagrams drop
+		tcp dport { 8096, 8097 } counter name service-syns drop
 	}
 }
 `
 
-// arrivals are what has come to a host since counting began there: datagrams and TCP's first packets.
-func arrivals(t *testing.T, at *host.Host) (udp, syn int) {
+// behindService is how much higher an endpoint's port is than its Service's.
+const behindService = 10
+
+// arrived are datagrams and TCP's first packets that have come, to addresses of pods and then through Services.
+type arrived [4]int
+
+// arrivals are what has come to a host since counting began there.
+func arrivals(t *testing.T, at *host.Host) arrived {
 	t.Helper()
 	all := countersIn(t, at, "inet", "arrivals")
-	return all["datagrams"], all["syns"]
+	return arrived{all["datagrams"], all["syns"], all["service-datagrams"], all["service-syns"]}
+}
+
+// front puts a Service before each of these addresses on all nodes until the test ends, as the stand-in for kube-proxy
+// does, and returns the Services' addresses.
+func (h *hosts) front(t *testing.T, endpoints ...netip.Addr) (services map[netip.Addr]netip.Addr) {
+	t.Helper()
+	rules := "table inet fronts { chain services { type nat hook prerouting priority dstnat; }; }\n"
+	services = map[netip.Addr]netip.Addr{}
+	for i, endpoint := range endpoints {
+		ip := "ip"
+		if endpoint.Is6() {
+			ip = "ip6"
+		}
+		services[endpoint] = service{number: 50 + i}.clusterIP(sameFamily(h.ServiceCIDRs(), endpoint))
+		for _, port := range []uint16{portOfNew, portOfOthers} {
+			rules += fmt.Sprintf("add rule inet fronts services %s daddr %v meta l4proto { tcp, udp } th dport %d "+
+				"dnat %[1]s to %[4]v\n", ip, services[endpoint], port, netip.AddrPortFrom(endpoint, port+behindService))
+		}
+	}
+	for _, n := range h.Nodes() {
+		n.MustExec(t, "nft", rules)
+		t.Cleanup(func() {
+			if _, err := n.Exec("nft", "delete", "table", "inet", "fronts"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return services
 }
 
 // knocks are a datagram and a TCP SYN each millisecond, from before the sender has a network.
@@ -104,7 +144,7 @@ func addr4(addr netip.Addr) (b [4]byte) {
 }
 
 // testFirstPackets attaches a pod that a policy isolates, and that sends and is sent to from before it has a network,
-// over the node and between nodes: not a packet arrives.
+// over the node and between nodes, by addresses and through Services: not a packet arrives.
 func testFirstPackets(t *testing.T, h *hosts) {
 	forgetPolicies(t, h.Lab)
 	others := []*host.Host{h.b.Host, h.near.Host}
@@ -143,13 +183,7 @@ func (h *hosts) wantClosedFromTheFirst(t *testing.T, pod *lab.Pod, others []*hos
 	})
 	pod.Make(t)
 	pod.MustExec(t, "nft", counting)
-	var all []*knocks
-	for _, other := range others {
-		for _, addr := range addrs {
-			all = append(all, knock(t, other, netip.AddrPortFrom(addr, portOfNew)),
-				knock(t, pod.Host, netip.AddrPortFrom(other.Addr(addr), portOfOthers)))
-		}
-	}
+	all := h.knockAll(t, pod, addrs, others)
 	before := totals(t, others)
 	attached := make(chan error, 1)
 	go func() { attached <- pod.TryStart(t.Context()) }()
@@ -162,9 +196,8 @@ func (h *hosts) wantClosedFromTheFirst(t *testing.T, pod *lab.Pod, others []*hos
 		t.Fatalf("the pod has %v, want %v", pod.Addrs(), addrs)
 	}
 	passKnocks(t, all, 1000)
-	inside := [2]int{}
-	inside[0], inside[1] = arrivals(t, pod.Host)
-	if now := totals(t, others); now != before || inside != [2]int{} {
+	inside := arrivals(t, pod.Host)
+	if now := totals(t, others); now != before || inside != (arrived{}) {
 		t.Errorf("%v arrived in the pod, and at others %v, where %v had before it had a network: want no more", inside,
 			now, before)
 	}
@@ -176,22 +209,46 @@ func (h *hosts) wantClosedFromTheFirst(t *testing.T, pod *lab.Pod, others []*hos
 
 	h.Kubectl(t, "", "delete", "networkpolicy", pod.Object()+"-isolated")
 	lab.Wait(t, patience, "the packets to arrive without the policy", func() error {
-		udp, syn := arrivals(t, pod.Host)
-		now := totals(t, others)
-		if udp == 0 || syn == 0 || now[0] == before[0] || now[1] == before[1] {
-			return fmt.Errorf("%d and %d arrived in the pod, %v at others, %v before", udp, syn, now, before)
+		inside, now := arrivals(t, pod.Host), totals(t, others)
+		for i := range inside {
+			if inside[i] == 0 || now[i] == before[i] {
+				return fmt.Errorf("%v arrived in the pod, %v at others, %v before", inside, now, before)
+			}
 		}
 		return nil
 	})
 	pod.Delete(t)
 }
 
+// knockAll has others knock at the pod, whose addresses will be addrs, and the pod at others, by their addresses and
+// through Services.
+func (h *hosts) knockAll(t *testing.T, pod *lab.Pod, addrs []netip.Addr, others []*host.Host) (all []*knocks) {
+	t.Helper()
+	endpoints := slices.Clone(addrs)
+	for _, other := range others {
+		endpoints = append(endpoints, other.Addrs()...)
+	}
+	services := h.front(t, endpoints...)
+	for _, other := range others {
+		for _, addr := range addrs {
+			far := other.Addr(addr)
+			all = append(all,
+				knock(t, other, netip.AddrPortFrom(addr, portOfNew)),
+				knock(t, other, netip.AddrPortFrom(services[addr], portOfNew)),
+				knock(t, pod.Host, netip.AddrPortFrom(far, portOfOthers)),
+				knock(t, pod.Host, netip.AddrPortFrom(services[far], portOfOthers)))
+		}
+	}
+	return all
+}
+
 // totals are the arrivals at all of them.
-func totals(t *testing.T, all []*host.Host) (sum [2]int) {
+func totals(t *testing.T, all []*host.Host) (sum arrived) {
 	t.Helper()
 	for _, at := range all {
-		udp, syn := arrivals(t, at)
-		sum[0], sum[1] = sum[0]+udp, sum[1]+syn
+		for i, n := range arrivals(t, at) {
+			sum[i] += n
+		}
 	}
 	return sum
 }
