@@ -28,8 +28,8 @@ type Change struct {
 	BridgeAddresses Edits[netip.Prefix]
 	// FixBridge gives the bridge the hardware address that it has, for good.
 	FixBridge bool
-	// Device sets key and port; nil keeps them. OldKey is the public key that it replaces, which ends all sessions;
-	// zero if the device has no other key.
+	// Device sets key, port and mark; nil keeps them. OldKey is the public key that it replaces, which ends all
+	// sessions; zero if the device has no other key.
 	Device *Device
 	OldKey keys.Public
 	Peers  PeerEdits

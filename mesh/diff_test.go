@@ -165,6 +165,7 @@ func TestDiffDevice(t *testing.T) {
 		want mesh.Change
 	}{
 		"no key":       {mesh.Device{}, mesh.Change{Device: &want}},
+		"a mark":       {mesh.Device{PublicKey: want.PublicKey, Port: 51820, Mark: 1}, mesh.Change{Device: &want}},
 		"another port": {mesh.Device{PublicKey: want.PublicKey, Port: 1}, mesh.Change{Device: &want}},
 		"another key": {
 			mesh.Device{PublicKey: keys.Public{2}, Port: 51820}, mesh.Change{Device: &want, OldKey: keys.Public{2}},

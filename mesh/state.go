@@ -56,6 +56,9 @@ type Device struct {
 	PublicKey keys.Public
 	// Port is the UDP port it listens on.
 	Port uint16
+	// Mark is the packet mark (fwmark) of what it sends to peers. No state wants one: others may go by it, as
+	// kube-proxy masquerades what has the mark 0x4000.
+	Mark uint32
 }
 
 // Peer is the configuration of one WireGuard peer.

@@ -25,7 +25,11 @@ func (s State) String() string {
 			list(" address", s.Bridge.Addresses))
 	}
 	if s.Device != (Device{}) {
-		fmt.Fprintf(&b, "device public-key %v port %d\n", s.Device.PublicKey, s.Device.Port)
+		fmt.Fprintf(&b, "device public-key %v port %d", s.Device.PublicKey, s.Device.Port)
+		if s.Device.Mark != 0 {
+			fmt.Fprintf(&b, " fwmark %#x", s.Device.Mark)
+		}
+		b.WriteString("\n")
 	}
 	for _, p := range s.Peers {
 		fmt.Fprintf(&b, "peer %v\n", p)

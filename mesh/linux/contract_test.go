@@ -187,6 +187,8 @@ func (m *meddler) Preshare(peer keys.Public) {
 	run(m.T, fmt.Sprintf("wg set %s peer %s preshared-key %s", m.cfg.Link, peer, file))
 }
 
+func (m *meddler) Mark(mark uint32) { run(m.T, fmt.Sprintf("wg set %s fwmark %#x", m.cfg.Link, mark)) }
+
 func (m *meddler) AddBridge(mtu int) {
 	run(m.T, fmt.Sprintf("ip link add %s mtu %d type bridge\nip link set %s up", m.cfg.Bridge, mtu, m.cfg.Bridge))
 }

@@ -129,6 +129,7 @@ var drifts = map[string]func(c *contract, s mesh.State){
 		c.meddle(mesh.Change{Peers: mesh.PeerEdits{Update: []mesh.PeerUpdate{u}}})
 	},
 	"preshared key": func(c *contract, s mesh.State) { c.Meddler.Preshare(s.Peers[0].PublicKey) },
+	"firewall mark": func(c *contract, _ mesh.State) { c.Meddler.Mark(0x4000) },
 	"node address unguarded": func(c *contract, s mesh.State) {
 		c.meddle(mesh.Change{NodeIPs: mesh.Edits[netip.Addr]{Remove: s.Firewall.NodeIPs[:1]}})
 	},

@@ -16,7 +16,7 @@ var watched = []string{
 	"address added", "route without source", "rules deleted", "one rule deleted",
 	"rules in another order", "another rule first", "others' routes in the place of warren's",
 	"others' routes inside a pod CIDR", "peer deleted", "peer with another's addresses",
-	"keepalive", "preshared key", "port",
+	"keepalive", "preshared key", "firewall mark", "port",
 	"node address unguarded",
 	"IPv4 forwarding off", "IPv6 forwarding off", "src_valid_mark off",
 	"bridge made", "bridge's MTU",

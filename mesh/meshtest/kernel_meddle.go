@@ -21,6 +21,8 @@ type Meddler interface {
 	SetLink(up bool)
 	// Preshare sets a preshared key for the peer.
 	Preshare(peer keys.Public)
+	// Mark sets the packet mark of what the WireGuard device sends to peers.
+	Mark(mark uint32)
 	// AddBridge creates the bridge, as the CNI plugin does, with this MTU and no address.
 	AddBridge(mtu int)
 	// FlushRuleset removes all of nftables.
@@ -107,6 +109,8 @@ func (m meddler) Preshare(peer keys.Public) {
 		m.k.device.peers[peer] = p
 	})
 }
+
+func (m meddler) Mark(mark uint32) { m.k.meddle(func() { m.k.device.Mark = mark }) }
 
 func (m meddler) AddBridge(mtu int) {
 	m.k.meddle(func() { m.k.bridge = &link{mtu: mtu, up: true, floats: true, addresses: map[netip.Prefix]bool{}} })

@@ -13,12 +13,12 @@ import (
 	"warren.mesh/mesh/linux/rtnl"
 )
 
-// Config returns the device's key and port; the zero value for nil.
+// Config returns the device's key, port and mark; the zero value for nil.
 func Config(d *wgtypes.Device) mesh.Device {
 	if d == nil {
 		return mesh.Device{}
 	}
-	return mesh.Device{PublicKey: publicKey(d), Port: uint16(d.ListenPort)}
+	return mesh.Device{PublicKey: publicKey(d), Port: uint16(d.ListenPort), Mark: uint32(d.FirewallMark)}
 }
 
 // publicKey is zero for a device without a private key. The kernel and the library disagree about that: the public half

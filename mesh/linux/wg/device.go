@@ -56,8 +56,8 @@ func silent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED)
 }
 
-// Set sets key and port; nil keeps them. It refuses another public key than Key's. It sets both although only one may
-// differ: setting the key it has leaves a device's sessions alone, and a socket opened again on the same port loses
+// Set sets key, port and mark; nil keeps them. It refuses another public key than Key's. It sets all although only one
+// may differ: setting the key it has leaves a device's sessions alone, and a socket opened again on the same port loses
 // next to nothing. The error wraps Absent where there is no device, Hung where it does not answer, and
 // ErrPortTaken.
 func (d Device) Set(want *mesh.Device) error {
@@ -69,9 +69,9 @@ func (d Device) Set(want *mesh.Device) error {
 		return fmt.Errorf("set up device %s: its public key should be %s, but the private key at hand has %s",
 			d.Name, want.PublicKey, public)
 	}
-	key, port := wgtypes.Key(private.Reveal()), int(want.Port)
+	key, port, mark := wgtypes.Key(private.Reveal()), int(want.Port), int(want.Mark)
 	d.Count(opDevice)
-	err := d.Client.configure(d.Name, wgtypes.Config{PrivateKey: &key, ListenPort: &port})
+	err := d.Client.configure(d.Name, wgtypes.Config{PrivateKey: &key, ListenPort: &port, FirewallMark: &mark})
 	if err != nil {
 		return fmt.Errorf("set key and port %d of device %s: %w", port, d.Name, d.explain(err))
 	}
