@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,7 @@ func (d dialogue) ping(t *testing.T) {
 	mtu := mtu(t, d.a.Host, "warren0")
 	d.wantPing(t, mtu, views.ExitWell)
 	d.wantProof(t, views.OK, views.OK)
+	d.wantAsked(t)
 	d.strangers(t)
 	outside := wireguardEndpoint(t, d.a).Addr()
 	d.b.MustExec(t, "nft", narrowUnderlay)
@@ -148,6 +150,20 @@ func (d dialogue) wantPing(t *testing.T, pathMTU, code int) string {
 	text, _ := d.a.Warren(t, "ping", "--all")
 	t.Logf("warren ping --all:\n%s", text)
 	return text
+}
+
+// wantAsked has a's daemon ask its peers once for a report, and wants b's answer in it.
+func (d dialogue) wantAsked(t *testing.T) {
+	t.Helper()
+	for _, command := range []string{"status", "doctor"} {
+		out, _ := d.a.Warren(t, command, "--ask", "-o", "json")
+		var r status.Report
+		decode(t, out, &r)
+		i := slices.IndexFunc(r.Peers, func(p status.Peer) bool { return p.Node == d.b.Name })
+		if i < 0 || r.Unasked != "" || r.Peers[i].Asked == nil || r.Peers[i].Asked.Answered != 1 {
+			t.Errorf("%s --ask: not asked %q, %+v", command, r.Unasked, r.Peers)
+		}
+	}
 }
 
 // wantProof has a's daemon prove that its peers answer, whatever sessions say, and that the paths carry the mesh's MTU.
