@@ -35,9 +35,9 @@ func TestPrivilegedDeviceCrash(t *testing.T) {
 
 // crashes are a device's ends that it outlives.
 var crashes = []fault{
-	{"process", func(t *testing.T, n *lab.Node) { n.CrashDevice(t) }},
-	{"hung process", func(t *testing.T, n *lab.Node) { n.HangDevice(t) }},
-	{"container", func(t *testing.T, n *lab.Node) { n.KillDevice(t); n.StartDevice(t) }},
+	{name: "process", inflict: func(t *testing.T, n *lab.Node) { n.CrashDevice(t) }},
+	{name: "hung process", inflict: func(t *testing.T, n *lab.Node) { n.HangDevice(t) }},
+	{name: "container", inflict: func(t *testing.T, n *lab.Node) { n.KillDevice(t); n.StartDevice(t) }},
 }
 
 // hungTogether stops the device process together with its supervisor. The daemon says so and serves what it serves,

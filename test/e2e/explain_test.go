@@ -31,11 +31,12 @@ type dialogue struct {
 }
 
 // Whatever is removed from the way of a packet, on either node, `warren explain` names it, and a real packet does not
-// arrive. Once it is back, the packet arrives, and `warren explain` says so.
+// arrive, in plain text neither. Once it is back, the packet arrives, and `warren explain` says so.
 func TestPrivilegedExplain(t *testing.T) {
 	meshtest.Privileged(t)
 	t.Parallel()
 	l := lab.Start(t, lab.Options{Family: lab.Dual, Nodes: 2})
+	captured(t, l)
 	l.StartMesh(t)
 	d := dialogue{Lab: l, a: l.Node(1), b: l.Node(2)}
 	d.client, d.neighbour = d.a.AddPod(t, "a"), d.a.AddPod(t, "b")

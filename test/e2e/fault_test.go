@@ -11,21 +11,31 @@ import (
 type fault struct {
 	name    string
 	inflict func(*testing.T, *lab.Node)
+	// cuts is how many of the node's flows do not arrive meanwhile.
+	cuts cut
 }
+
+// cut is a share of flows.
+type cut int
+
+const (
+	none cut = iota
+	some
+	every
+)
 
 // The faults. A device process that runs makes a deleted device anew, but without a key and down: that is the daemon's.
 var (
-	linkDown = fault{"link-down", func(t *testing.T,
-		n *lab.Node) {
-		n.MustExec(t, "ip", "link", "set", "warren0", "down")
-	}}
-	killed  = fault{"device-killed", func(t *testing.T, n *lab.Node) { n.KillDevice(t) }}
-	deleted = fault{"link-deleted", func(t *testing.T,
-		n *lab.Node) {
-		n.MustExec(t, "ip", "link", "delete", "warren0")
-	}}
-	flushed = fault{"ruleset-flushed", func(t *testing.T, n *lab.Node) { n.MustExec(t, "nft", "flush", "ruleset") }}
+	linkDown = fault{"link-down", shell("ip link set warren0 down"), every}
+	killed   = fault{"device-killed", func(t *testing.T, n *lab.Node) { n.KillDevice(t) }, every}
+	deleted  = fault{"link-deleted", shell("ip link delete warren0"), every}
+	flushed  = fault{"ruleset-flushed", shell("nft flush ruleset"), none}
 )
+
+// shell is a command on the node.
+func shell(command string) func(*testing.T, *lab.Node) {
+	return func(t *testing.T, n *lab.Node) { n.MustExec(t, "sh", "-c", command) }
+}
 
 // failure is one fault, or two at once.
 type failure []fault
@@ -43,6 +53,17 @@ func failures() []failure {
 	return all
 }
 
+// deletions are failures of single routes and rules, in every family. The daemon's repairs of them are among damages.
+func (tg *target) deletions(t *testing.T) (all []failure) {
+	t.Helper()
+	for _, own := range tg.node.Addrs() {
+		for _, d := range tg.waysDeleted(t, own) {
+			all = append(all, failure{{d.name + "-deleted", shell(d.command), some}})
+		}
+	}
+	return all
+}
+
 func (f failure) name() string {
 	name := f[0].name
 	for _, second := range f[1:] {
@@ -54,6 +75,14 @@ func (f failure) name() string {
 // has compares names, because functions cannot be compared.
 func (f failure) has(wanted fault) bool {
 	return slices.ContainsFunc(f, func(have fault) bool { return have.name == wanted.name })
+}
+
+// cuts is how many of the node's flows do not arrive after all of them.
+func (f failure) cuts() (share cut) {
+	for _, fault := range f {
+		share = max(share, fault.cuts)
+	}
+	return share
 }
 
 func (f failure) inflict(t *testing.T, n *lab.Node) {

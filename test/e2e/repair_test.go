@@ -61,32 +61,43 @@ func (tg *target) deviceDamages(t *testing.T) []damage {
 	}
 }
 
+// routingDamages are those of an address family.
 func (tg *target) routingDamages(t *testing.T, like netip.Addr) []damage {
 	t.Helper()
-	ip, inet, bits := "ip -4 ", "inet", 32
-	if like.Is6() {
-		ip, inet, bits = "ip -6 ", "inet6", 128
-	}
-	other, gateway := tg.Node(2), netip.PrefixFrom(tg.node.Gateway(t, like), bits)
-	cluster, pods, host := sameFamily(tg.ClusterCIDRs(), like), sameFamily(other.PodCIDRs(t),
-		like), netip.PrefixFrom(other.Addr(like), bits)
-	routes, rules := ip+"route show table all proto 87", ip+"rule"
-	all := []damage{
-		{"route", ip + "route delete " + pods.String() + " dev warren0 table 8787", routes,
+	ip, inet := ipOf(like)
+	gateway := netip.PrefixFrom(tg.node.Gateway(t, like), like.BitLen())
+	cluster := sameFamily(tg.ClusterCIDRs(), like)
+	return append(tg.waysDeleted(t, like),
+		damage{"unreachable-route-" + inet, ip + "route delete unreachable " + cluster.String(),
+			ip + "route show table all proto 87", fmt.Sprintf(`msg="route added" value="unreachable %v `, cluster)},
+		damage{"address-" + inet, ip + "address delete " + gateway.String() + " dev warren0",
+			"ip -br address show dev warren0", fmt.Sprintf(`msg="interface address added" value=%v`, gateway)})
+}
+
+// waysDeleted are the deletions of one route or rule by which some packets of an address family leave the node.
+func (tg *target) waysDeleted(t *testing.T, like netip.Addr) []damage {
+	t.Helper()
+	ip, inet := ipOf(like)
+	other := tg.Node(2)
+	cluster, pods := sameFamily(tg.ClusterCIDRs(), like), sameFamily(other.PodCIDRs(t), like)
+	host := netip.PrefixFrom(other.Addr(like), like.BitLen())
+	routes, rules, set := ip+"route show table all proto 87", ip+"rule", `msg="rules set" value="`+inet+` lookup local,`
+	return []damage{
+		{"route-" + inet, ip + "route delete " + pods.String() + " dev warren0 table 8787", routes,
 			fmt.Sprintf(`msg="route added" value="%v dev warren0 `, pods)},
-		{"unreachable-route", ip + "route delete unreachable " + cluster.String(), routes,
-			fmt.Sprintf(`msg="route added" value="unreachable %v `, cluster)},
-		{"node-route", ip + "route delete " + host.String() + " dev warren0 table 8788", routes,
+		{"node-route-" + inet, ip + "route delete " + host.String() + " dev warren0 table 8788", routes,
 			fmt.Sprintf(`msg="route added" value="%v dev warren0 `, host)},
-		{"rule", ip + "rule delete from " + cluster.String() + " lookup 8788", rules,
-			fmt.Sprintf(`msg="rules set" value="%s lookup local,`, inet)},
-		{"address", ip + "address delete " + gateway.String() + " dev warren0", "ip -br address show dev warren0",
-			fmt.Sprintf(`msg="interface address added" value=%v`, gateway)},
+		{"rule-" + inet, ip + "rule delete to " + cluster.String() + " lookup 8787", rules, set},
+		{"node-rule-" + inet, ip + "rule delete from " + cluster.String() + " lookup 8788", rules, set},
 	}
-	for i := range all {
-		all[i].name += "-" + inet
+}
+
+// ipOf returns the ip command of an address family, and the family's name in the daemon's log.
+func ipOf(like netip.Addr) (ip, inet string) {
+	if like.Is6() {
+		return "ip -6 ", "inet6"
 	}
-	return all
+	return "ip -4 ", "inet"
 }
 
 func (tg *target) firewallDamages() []damage {
