@@ -79,26 +79,3 @@ func wantCheck(t *testing.T, n *lab.Node, id doctor.ID, want views.Result) {
 		t.Errorf("%s: %s is %s, want %s; exit status %d", n.Name, id, results[id], want, code)
 	}
 }
-
-// wantPeersOfDevice compares `warren peers` with what `wg` prints.
-func wantPeersOfDevice(t *testing.T, n *lab.Node) {
-	t.Helper()
-	out, code := n.Warren(t, "peers", "-o", "json")
-	var r status.Report
-	if err := json.Unmarshal([]byte(out), &r); err != nil || code != views.ExitWell {
-		t.Errorf("%s: warren peers exits with %d: %v\n%s", n.Name, code, err, out)
-	}
-	told := map[string]string{}
-	for _, p := range r.Peers {
-		told[p.PublicKey.String()] = p.Endpoint.String()
-	}
-	lines := strings.Split(strings.TrimSpace(n.MustExec(t, "wg", "show", "warren0", "endpoints")), "\n")
-	for _, line := range lines {
-		if fields := strings.Fields(line); len(fields) != 2 || told[fields[0]] != fields[1] {
-			t.Errorf("%s: wg says %q, warren peers %q", n.Name, line, told)
-		}
-	}
-	if len(lines) != len(told) {
-		t.Errorf("%s: %d peers, wg has %d", n.Name, len(told), len(lines))
-	}
-}
