@@ -18,16 +18,22 @@ func (h *Host) Ping(to netip.Addr) (time.Duration, error) { return traffic.Ping(
 // Get asks the HTTP server at to (port EchoPort of any Host, or a Service that leads there) for the client address that
 // it sees. One connection, three seconds.
 func (h *Host) Get(to netip.AddrPort) (seen netip.AddrPort, err error) {
-	body, err := h.Fetch("http://" + to.String() + "/")
+	body, err := h.fetch("http://"+to.String()+"/", traffic.Patience)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
 	return parseSeen(body)
 }
 
-// Fetch is one GET over a connection of its own; a status other than 200 is an error with the body's text.
-func (h *Host) Fetch(url string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), traffic.Patience)
+// collection bounds what a server may take to put together an answer: as long as Prometheus gives a target by default.
+// A daemon on an emulated machine needs more than a network does.
+const collection = 10 * time.Second
+
+// Fetch is one GET over a connection of its own, ten seconds; a status other than 200 is an error with the body's text.
+func (h *Host) Fetch(url string) ([]byte, error) { return h.fetch(url, collection) }
+
+func (h *Host) fetch(url string, within time.Duration) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	transport := &http.Transport{DialContext: h.Dial, DisableKeepAlives: true}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
