@@ -107,7 +107,7 @@ func (l *Lab) startAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, tb.Bound(startTimeout))
 	defer cancel()
 	for {
 		err := ready(ctx, client, l.server()+"/readyz")

@@ -53,7 +53,7 @@ func (n *Node) Healthy() error {
 // ends.
 func (n *Node) WaitReady(t TB) {
 	t.Helper()
-	begin := time.Now()
+	begin, within := time.Now(), tb.Bound(readyTimeout)
 	for {
 		err := n.Ready()
 		if err == nil {
@@ -62,8 +62,8 @@ func (n *Node) WaitReady(t TB) {
 		if ended := n.daemon.Running(); ended != nil {
 			t.Fatalf("%s: not ready: %v", n.Name, ended)
 		}
-		if time.Since(begin) > readyTimeout {
-			t.Fatalf("%s: not ready after %v: %v; the daemon's log ends with:\n%s", n.Name, readyTimeout, err,
+		if time.Since(begin) > within {
+			t.Fatalf("%s: not ready after %v: %v; the daemon's log ends with:\n%s", n.Name, within, err,
 				host.Tail(n.daemonLog(), 15))
 		}
 		time.Sleep(tb.PollInterval)

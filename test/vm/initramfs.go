@@ -16,6 +16,7 @@ import (
 	"warren.mesh/test/lab/artifact"
 	"warren.mesh/test/lab/debian13"
 	"warren.mesh/test/lab/programs"
+	"warren.mesh/test/lab/tb"
 	"warren.mesh/test/vm/guest"
 )
 
@@ -108,7 +109,8 @@ var environment = []string{
 	"PATH=/usr/bin", "HOME=/root", "LANG=C.UTF-8", "WARREN_PRIVILEGED=1", "WARREN_WIREGUARD=kernel",
 	"WARREN_SCTP=1", // the modules have it, so tests of it must not do without
 	"WARREN_IPVS=1",
-	"WARREN_CLOCK=1", // nobody else reads the guest's clock, so a test may set it
+	tb.SlowEnv + "=10", // meshes of one emulated processor, that other work may have half of
+	"WARREN_CLOCK=1",   // nobody else reads the guest's clock, so a test may set it
 	"WARREN_CNI_PLUGINS=" + programHome + "/plugins", programs.Env + "=" + programHome,
 }
 

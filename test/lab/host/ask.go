@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"warren.mesh/test/lab/tb"
 	"warren.mesh/test/lab/traffic"
 )
 
@@ -33,7 +34,7 @@ const collection = 10 * time.Second
 func (h *Host) Fetch(url string) ([]byte, error) { return h.fetch(url, collection) }
 
 func (h *Host) fetch(url string, within time.Duration) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), within)
+	ctx, cancel := context.WithTimeout(context.Background(), tb.Bound(within))
 	defer cancel()
 	transport := &http.Transport{DialContext: h.Dial, DisableKeepAlives: true}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

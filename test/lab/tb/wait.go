@@ -5,11 +5,11 @@ import "time"
 // PollInterval is between two looks at a condition.
 const PollInterval = 20 * time.Millisecond
 
-// Wait polls until condition returns nil, and returns how long that took. After within it fails the test with the last
-// error of condition. It is the one place where tests wait for something that cannot be waited for otherwise.
+// Wait polls until condition returns nil, and returns how long that took. After Bound(within) it fails the test with
+// the last error of condition. It is the one place where tests wait for something that cannot be waited for otherwise.
 func Wait(t TB, within time.Duration, what string, condition func() error) time.Duration {
 	t.Helper()
-	begin := time.Now()
+	begin, within := time.Now(), Bound(within)
 	for {
 		err := condition()
 		if err == nil {
