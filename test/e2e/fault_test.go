@@ -37,6 +37,12 @@ func shell(command string) func(*testing.T, *lab.Node) {
 	return func(t *testing.T, n *lab.Node) { n.MustExec(t, "sh", "-c", command) }
 }
 
+// unrouted takes all of warren's routes, the unreachable ones too, so that the guard alone keeps the mesh closed. It is
+// in no pair: with the ruleset flushed too, nothing does.
+var unrouted = fault{
+	"routes-flushed", shell("for f in -4 -6; do ip $f route flush table all proto 87 || exit; done"), every,
+}
+
 // failure is one fault, or two at once.
 type failure []fault
 
