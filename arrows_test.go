@@ -13,6 +13,7 @@ const module = "warren.mesh/"
 // another has a line of its own.
 var inside = []struct{ From, To, Reason string }{
 	{"internal/atomicfile", "", "keys rest on it"},
+	{"internal/hostdir", "", "a directory of the host is lost whatever is in it"},
 	{"internal/excerpt", "", "a text is cut whatever it says"},
 	{"keys", "internal/atomicfile", "what holds secrets is small enough to read"},
 	{"mesh", "keys", "the core knows neither where its values come from nor what becomes of them"},
@@ -56,13 +57,14 @@ var inside = []struct{ From, To, Reason string }{
 	{"mesh/agent", "keys mesh mesh/loop mesh/status mesh/events",
 		"the passes consume interfaces; cmd/warren says whose"},
 	{"mesh/meshtest", "keys mesh", "fakes model the interfaces, not their implementations"},
-	{"mesh/userspace", "mesh/loop mesh/userspace/iface mesh/userspace/limit mesh/userspace/udp internal/atomicfile",
+	{"mesh/userspace", "mesh/loop mesh/userspace/iface mesh/userspace/limit mesh/userspace/udp internal/atomicfile " +
+		"internal/hostdir",
 		"the device process knows no mesh"},
 	{"mesh/userspace/iface", "", "an interface is the same whatever drives it"},
 	{"mesh/userspace/limit", "", "it counts packets between two interfaces of wireguard-go"},
 	{"mesh/userspace/udp", "", "it goes when upstream is mended"},
-	{"cni", "internal/atomicfile cni/gate", "attaching pods to a bridge needs no mesh"},
-	{"cni/gate", "internal/atomicfile internal/excerpt", "it is in the plugin too, which is small"},
+	{"cni", "internal/atomicfile internal/hostdir cni/gate", "attaching pods to a bridge needs no mesh"},
+	{"cni/gate", "internal/atomicfile internal/excerpt internal/hostdir", "it is in the plugin too, which is small"},
 	{"cmd/warren-cni", "cni/gate", "the runtime executes it for every pod"},
 	{"mesh/survey", "mesh mesh/kube/nodeobject mesh/status", "a cluster is read by anybody, whatever follows from it"},
 	{"cmd/kubectl-warren", "mesh mesh/bundle mesh/doctor mesh/explain mesh/graph mesh/kube/nodeobject " +

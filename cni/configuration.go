@@ -12,6 +12,7 @@ import (
 
 	"warren.mesh/cni/gate"
 	"warren.mesh/internal/atomicfile"
+	"warren.mesh/internal/hostdir"
 )
 
 // file is the name of the configuration. Runtimes use the first one in the directory, in lexical order.
@@ -65,10 +66,10 @@ func (c Configuration) Configure(podCIDRs []netip.Prefix, mtu int) (changed bool
 	return true, nil
 }
 
-// Deleted returns an error, with the remedy, if ConfDir or RunDir was deleted where it is mounted from: this process
-// cannot recover from that. See gate.Deleted.
+// Deleted returns an error, with the remedy, if ConfDir or RunDir was deleted or moved where it is mounted from: this
+// process cannot recover from that. See hostdir.Deleted.
 func (c Configuration) Deleted() error {
-	return errors.Join(gate.Deleted(c.ConfDir), gate.Deleted(c.RunDir))
+	return errors.Join(hostdir.Deleted(c.ConfDir), hostdir.Deleted(c.RunDir))
 }
 
 // installed reports whether link and file are as they should be. It is false if it cannot read them: install then

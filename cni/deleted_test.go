@@ -50,15 +50,25 @@ func TestPrivilegedDeletedDirectories(t *testing.T) {
 		t.Cleanup(func() { _ = unix.Unmount(dir, 0) })
 	}
 	configure(t, c, 1420)
+	if err := c.Deleted(); err != nil {
+		t.Fatal(err)
+	}
 	for _, dir := range []string{c.ConfDir, c.RunDir} {
 		source := filepath.Join(host, filepath.Base(dir))
-		if err := os.RemoveAll(source); err != nil {
+		if err := os.Rename(source, source+".bak"); err != nil {
+			t.Fatal(err)
+		}
+		want := "directory " + dir + " was moved on the host"
+		if err := c.Deleted(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Deleted says %v, want %q", err, want)
+		}
+		if err := os.RemoveAll(source + ".bak"); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Mkdir(source, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		want := "directory " + dir + " was deleted on the host"
+		want = "directory " + dir + " was deleted on the host"
 		_, err := c.Configure(podCIDRs, 1420)
 		for what, err := range map[string]error{"Deleted": c.Deleted(), "Configure": err} {
 			if err == nil || !strings.Contains(err.Error(), want) {

@@ -21,6 +21,7 @@ import (
 	"warren.mesh/mesh/kube"
 	"warren.mesh/mesh/linux"
 	"warren.mesh/mesh/probe"
+	"warren.mesh/mesh/userspace"
 )
 
 var (
@@ -144,9 +145,11 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	}
 	station := d.newStation(func(err error) { a.Probes(err) })
 	backend, reason := host.Backend()
+	attachments := withSockets{d.attachments, backend == string(linux.Userspace)}
+	_ = attachments.Deleted() // It takes note of where the directories are.
 	a = agent.New(policies.config(d.networkPolicy, agent.Config{
 		Node: d.node.name, Mesh: d.mesh, Key: key,
-		Cluster: cluster, Host: host, Attachments: d.attachments, Plugins: d.compared(),
+		Cluster: cluster, Host: host, Attachments: attachments, Plugins: d.compared(),
 		Log: log, Resync: d.resync, MassRemovalDelay: d.massRemoval,
 		Version: version(), Backend: backend, BackendReason: reason,
 		Link: d.link, KeyWritten: key.Written, Programmed: station.Set, Events: d.teller(cluster),
@@ -268,4 +271,20 @@ func loadKey(store keys.Store, log *slog.Logger) (*keys.Holder, error) {
 func (d *daemon) link() (l agent.Link, err error) {
 	l.MTU, l.Received, l.Sent, err = linux.ReadLink(d.mesh.Link)
 	return l, err
+}
+
+// withSockets are attachments whose directories are those of the daemon: if a process drives the device, they have the
+// directory of UAPI sockets with them.
+type withSockets struct {
+	agent.Attachments
+	sockets bool
+}
+
+// Deleted returns an error, with the remedy, if the host has lost one of the directories.
+func (a withSockets) Deleted() error {
+	err := a.Attachments.Deleted()
+	if a.sockets {
+		err = errors.Join(err, userspace.DirectoryDeleted())
+	}
+	return err
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"warren.mesh/internal/excerpt"
+	"warren.mesh/internal/hostdir"
 )
 
 // Server answers the plugins' requests. All fields are required, but for those that say otherwise.
@@ -80,7 +81,7 @@ func (s Server) serve(ctx context.Context) error {
 // may connect to. The file stays when the listener is closed. An error has the remedy.
 func Listen(path string) (*net.UnixListener, error) {
 	listener, err := listen(path)
-	if deleted := Deleted(filepath.Dir(path)); err != nil && deleted != nil {
+	if deleted := hostdir.Deleted(filepath.Dir(path)); err != nil && deleted != nil {
 		return nil, fmt.Errorf("%w: %w", err, deleted)
 	}
 	if err != nil {

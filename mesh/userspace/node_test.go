@@ -100,7 +100,13 @@ func (n *node) command(t *testing.T) *exec.Cmd {
 // start runs the device process until it is ready.
 func (n *node) start(t *testing.T) {
 	t.Helper()
-	n.cmd = n.command(t)
+	n.startAs(t, n.command(t))
+}
+
+// startAs runs the device process as this command until it is ready.
+func (n *node) startAs(t *testing.T, as *exec.Cmd) {
+	t.Helper()
+	n.cmd = as
 	stdout, err := n.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

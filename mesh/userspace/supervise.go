@@ -41,9 +41,32 @@ type supervisor struct {
 	succeeded bool
 }
 
-// supervise runs device processes until ctx ends or the interface is deleted. It returns an error if one ends before
-// any was ready: another would end for the same reason.
+// supervise runs device processes until ctx ends, the interface is deleted or the host has lost the directory of UAPI
+// sockets, where no client would find another one's. It returns an error if one ends before any was ready: another
+// would end for the same reason.
 func (s *supervisor) supervise(ctx context.Context) error {
+	_ = DirectoryDeleted() // It takes note of where the directory is.
+	var lost error
+	ctx, stop := context.WithCancel(ctx)
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		for lost == nil && loop.Sleep(ctx, lostEvery) {
+			lost = DirectoryDeleted()
+		}
+		stop()
+	}()
+	err := s.processes(ctx)
+	stop()
+	<-watching
+	return errors.Join(err, lost)
+}
+
+// lostEvery is how often the directory of UAPI sockets is looked for.
+const lostEvery = time.Second
+
+// processes runs device processes as supervise does, in a directory that is there.
+func (s *supervisor) processes(ctx context.Context) error {
 	pace := loop.Backoff{First: firstDelay, Most: mostDelay}
 	for {
 		started := time.Now()
