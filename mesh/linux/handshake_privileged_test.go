@@ -11,6 +11,7 @@ import (
 
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/test/lab/tb"
 )
 
 // The endpoint of a new peer receives the first message of a handshake, although no packet was for the peer
@@ -91,11 +92,11 @@ func newCrowd(t *testing.T, size int) *crowd {
 	return c
 }
 
-// awaitAsked waits until each peer was asked, for a minute at most from now on.
+// awaitAsked waits until each peer was asked, for tb.Bound of a minute at most from now on.
 func (c *crowd) awaitAsked(t *testing.T) {
 	t.Helper()
 	for _, endpoint := range c.endpoints {
-		if err := endpoint.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		if err := endpoint.SetReadDeadline(time.Now().Add(tb.Bound(time.Minute))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -42,12 +42,16 @@ func (s *scene) plugin(t *testing.T) {
 	s.looks(t, run)
 	from, to := s.web[0], s.web[1]
 	families := len(to.Addrs) // The Service's endpoints are of the cluster's families.
+	outside := "192.0.2.200"
+	if to.Addrs[0].Is6() {
+		outside = "2001:db8::200"
+	}
 	for _, tt := range []struct {
 		to         string
 		ways, legs int
 	}{
 		{"default/" + to.Name, 1, 2}, {to.Node.Name, 1, 2}, {"service/default/web", families * len(s.web), 1},
-		{"192.0.2.200", 1, 1},
+		{outside, 1, 1},
 	} {
 		var ways explain.Ways
 		code := run(&ways, "explain", "default/"+from.Name, tt.to)
