@@ -9,10 +9,5 @@ import (
 // about that too.
 var errUsage = errors.New("wrong usage")
 
-// usage wraps an error about how a command was called; nil stays nil.
-func usage(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%w: %w", errUsage, err)
-}
+// usage wraps an error about how a command was called.
+func usage(err error) error { return fmt.Errorf("%w: %w", errUsage, err) }
