@@ -164,7 +164,7 @@ spec:
 
 // policy withdraws a policy that lets a client in, while the daemons run.
 func (d dialogue) policy(t *testing.T) {
-	forgetPolicies(t, d.Lab)
+	forgetPolicies(t, d.Lab, d.b)
 	to := d.server.Addrs()[0]
 	letting := fmt.Sprintf(onlyFrom, d.server.Object(), d.client.Object(), traffic.EchoPort)
 	apply(t, d.Lab, d.b, isolating(d.server, "Ingress"), letting)

@@ -146,7 +146,7 @@ func addr4(addr netip.Addr) (b [4]byte) {
 // testFirstPackets attaches a pod that a policy isolates, and that sends and is sent to from before it has a network,
 // over the node and between nodes, by addresses and through Services: not a packet arrives.
 func testFirstPackets(t *testing.T, h *hosts) {
-	forgetPolicies(t, h.Lab)
+	forgetPolicies(t, h.Lab, h.one)
 	others := []*host.Host{h.b.Host, h.near.Host}
 	for _, other := range others {
 		countArrivals(t, other)

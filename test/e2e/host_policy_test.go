@@ -2,11 +2,14 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
 
+	"warren.mesh/mesh/status"
+	views "warren.mesh/mesh/view"
 	"warren.mesh/test/lab"
 	"warren.mesh/test/lab/host"
 	"warren.mesh/test/lab/traffic"
@@ -43,12 +46,12 @@ func lettingIn(pod *lab.Pod, name, key string, values ...string) string {
 	return fmt.Sprintf(letting, pod.Object(), name, key, strings.Join(values, ", "))
 }
 
-// apply applies policies and waits until the node has written what they change.
+// apply applies policies, one after the other, and waits after each until the node has written what it changes.
 func apply(t *testing.T, l *lab.Lab, n *lab.Node, policies ...string) {
 	t.Helper()
-	committed(t, n, func() {
-		l.Kubectl(t, strings.Join(policies, "---"), "apply", "--filename=-")
-	})
+	for _, policy := range policies {
+		committed(t, n, func() { l.Kubectl(t, policy, "apply", "--filename=-") })
+	}
 }
 
 // withdraw deletes a policy and waits until the node has written that.
@@ -57,31 +60,59 @@ func withdraw(t *testing.T, l *lab.Lab, n *lab.Node, name string) {
 	committed(t, n, func() { l.Kubectl(t, "", "delete", "networkpolicy", name) })
 }
 
-// committed waits until the node's tables of policies have been written because of a change.
+// committed waits until the node's tables of policies have been written because of a change. An edit is counted a
+// little later than packets tell of it, so one that is under way is waited for first: it would be taken for the
+// change's.
 func committed(t *testing.T, n *lab.Node, change func()) {
 	t.Helper()
-	const edits = "warren_policy_edits_total"
-	before := n.Metrics(t)[edits]
+	before := resting(t, n, func(status.Enforcement) error { return nil }).Edits
 	change()
-	lab.Wait(t, patience, "the tables of "+n.Name+" to be written", func() error {
-		return want("writes", int(n.Metrics(t)[edits]-before), 1)
+	resting(t, n, func(e status.Enforcement) error {
+		if e.Edits == before {
+			return fmt.Errorf("no edit after %d", before)
+		}
+		return nil
 	})
 }
 
-// forgetPolicies deletes all policies when the test ends.
-func forgetPolicies(t *testing.T, l *lab.Lab) {
+// resting waits until no pass over the node's policies is under way and all is as wanted then.
+func resting(t *testing.T, n *lab.Node, wanted func(status.Enforcement) error) (e status.Enforcement) {
+	t.Helper()
+	lab.Wait(t, patience, "the policies of "+n.Name, func() error {
+		out, _ := n.Warren(t, "status", "-o", "json")
+		var document views.NodeDocument
+		decode(t, out, &document)
+		if document.Status == nil {
+			return errors.New("the daemon does not answer")
+		}
+		if e = document.Status.Enforcement; !e.Began.IsZero() {
+			return errors.New("a pass is under way")
+		}
+		return wanted(e)
+	})
+	return e
+}
+
+// forgetPolicies deletes all policies when the test ends, and waits until the node has none.
+func forgetPolicies(t *testing.T, l *lab.Lab, n *lab.Node) {
 	t.Helper()
 	t.Cleanup(func() {
 		if _, err := l.TryKubectl(context.Background(), "", "delete", "networkpolicy", "--all"); err != nil {
 			t.Error(err)
 		}
+		resting(t, n, func(e status.Enforcement) error {
+			if e.Policies > 0 {
+				return fmt.Errorf("%d policies", e.Policies)
+			}
+			return nil
+		})
 	})
 }
 
 // testPoliciesChange has policies come and go above streams of one node and between nodes, some through a Service.
 func testPoliciesChange(t *testing.T, h *hosts) {
 	h.families(t, func(t *testing.T, like netip.Addr) {
-		forgetPolicies(t, h.Lab)
+		forgetPolicies(t, h.Lab, h.one)
 		server, here, there := h.a, h.b.Object(), h.near.Object()
 		both := lettingIn(server, "clients", "pod", here, there)
 		apply(t, h.Lab, h.one, isolating(server, "Ingress"), both)
@@ -125,7 +156,7 @@ func testPoliciesChange(t *testing.T, h *hosts) {
 
 // testIdentities lets pods in by a label, while addresses go from one pod to another.
 func testIdentities(t *testing.T, h *hosts) {
-	forgetPolicies(t, h.Lab)
+	forgetPolicies(t, h.Lab, h.one)
 	server := h.a
 	apply(t, h.Lab, h.one, isolating(server, "Ingress"), lettingIn(server, "clients", "role", "client"))
 	client := map[string]string{"role": "client"}
