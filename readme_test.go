@@ -49,7 +49,7 @@ var runners = map[string]string{
 	"kubectl warren peers":              "TestFrom",
 	"kubectl warren doctor":             "TestDoctor",
 	"kubectl warren ping NODE":          "TestPing",
-	"warren ping":                       "TestPrivilegedExplain",
+	"warren ping":                       "TestPrivilegedPing",
 	"warren explain":                    "TestPrivilegedExplain",
 	"warren explain FROM TO PORT":       "TestPrivilegedExplain",
 	"warren version":                    "TestVersion",

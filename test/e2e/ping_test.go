@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"warren.mesh/mesh/meshtest"
 	"warren.mesh/mesh/probe"
 	"warren.mesh/mesh/status"
 	views "warren.mesh/mesh/view"
@@ -51,6 +52,21 @@ func pinged(t *testing.T, n *lab.Node, args ...string) (d views.PingDocument, co
 		t.Fatalf("%s: warren ping exits with %d: %v\n%s", n.Name, code, err, out)
 	}
 	return d, code
+}
+
+// `warren ping` finds what the path carries to the byte, with either family outside.
+func TestPrivilegedPing(t *testing.T) {
+	meshtest.Privileged(t)
+	for name, family := range map[string]lab.Family{"ipv4": lab.Dual, "ipv6": lab.IPv6} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDialogue(t, family)
+			if outside := wireguardEndpoint(t, d.a).Addr(); outside.Is6() != (family == lab.IPv6) {
+				t.Fatalf("the tunnel's packets go to %v", outside)
+			}
+			d.ping(t)
+		})
+	}
 }
 
 // ping has node a ask node b: before and while the underlay between them carries less, and while b does not answer. No

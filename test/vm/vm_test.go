@@ -71,7 +71,7 @@ func everything(t *testing.T) []selection {
 		all = append(all, selection{dir: dir})
 	}
 	return append(all, selection{dir: "test/e2e",
-		tests: []string{"Matrix", "DaemonsEndAndReturn", "Membership", "LongSwitch"}})
+		tests: []string{"Matrix", "DaemonsEndAndReturn", "Membership", "Ping", "LongSwitch"}})
 }
 
 func TestPrivilegedKernels(t *testing.T) {
