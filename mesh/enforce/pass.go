@@ -66,7 +66,7 @@ func (e *Enforcer) pass(ctx context.Context) error {
 	waiting := e.cfg.Cluster.Waiting()
 	e.report(stepLists, waitingFor(waiting))
 	if !e.cfg.Cluster.Synced() {
-		e.halt(cmp.Or(waiting, "not all lists of the API server have been read"))
+		e.pause(cmp.Or(waiting, "not all lists of the API server have been read"))
 		return nil
 	}
 	if missing := e.undecided(); missing != "" {

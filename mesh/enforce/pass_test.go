@@ -67,7 +67,9 @@ func TestFrozenUntilTheListsAreIn(t *testing.T) {
 		w.DeletePolicy("shop", "closes-db")
 		_, err := w.add(attachmentOf(web, "c", 4))
 		wantError(t, err, "pod shop/web is held closed: "+waiting)
-		wantError(t, w.Ready(context.Background()), waiting)
+		if err := w.Ready(context.Background()); err != nil {
+			t.Errorf("STATUS, which takes the pods that run out of their Services: %v", err)
+		}
 		w.detached("a")
 		time.Sleep(10 * time.Minute) // beyond a resync
 		w.wantIdentities("10.244.1.2", "10.244.1.3", "vetha", "vethb")
@@ -81,6 +83,21 @@ func TestFrozenUntilTheListsAreIn(t *testing.T) {
 		w.Poke()
 		w.wantIdentities("vethb") // db is not known to the API server any more
 		w.wantRecords("b")
+	})
+}
+
+// A node without pods, as after a reboot, is not ready before the lists are read: none of its pods would start.
+func TestListsAreAwaitedAfterABoot(t *testing.T) {
+	simulate(t, func(w *world) {
+		const waiting = "the list of NetworkPolicies: connection refused"
+		w.cluster.set(false, waiting)
+		w.start()
+		wantError(t, w.Ready(context.Background()), waiting)
+		w.cluster.set(true, "")
+		w.Poke()
+		if err := w.Ready(context.Background()); err != nil {
+			t.Errorf("STATUS: %v", err)
+		}
 	})
 }
 
