@@ -121,7 +121,8 @@ func TestNoProofNoPass(t *testing.T) {
 		a.start()
 		settle()
 		wantPeers(t, a, b.key)
-		if code, body := a.get("/readyz"); code != 503 || body != "private key: this machine miscalculates\n" {
+		if code, body := a.get("/readyz"); code != 503 ||
+			body != "private key: this machine miscalculates\nWireGuard: kernel, it is a test\n" {
 			t.Errorf("/readyz: %d %q", code, body)
 		}
 		if writes := a.cluster.Writes(); len(writes) > 0 {

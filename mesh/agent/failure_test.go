@@ -76,7 +76,8 @@ func TestFailuresAreRetriedAndLoggedOnce(t *testing.T) {
 		if observed < 100 || observed > 300 { // every 15 to 30 seconds, and some more at first
 			t.Errorf("retried %d times in an hour", observed)
 		}
-		if code, body := a.get("/readyz"); code != 503 || body != "host: no buffer space; and no luck\n" {
+		if code, body := a.get("/readyz"); code != 503 ||
+			body != "host: no buffer space; and no luck\nWireGuard: kernel, it is a test\n" {
 			t.Errorf("/readyz: %d %q", code, body)
 		}
 		a.host.fail(errors.New("interrupted"), nil)

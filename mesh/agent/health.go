@@ -71,7 +71,7 @@ func (a *Agent) warn(step status.Step, err error) {
 	a.status.Update(func(s status.Snapshot) status.Snapshot { return s.Warn(step, reason, time.Now()) })
 }
 
-// answer writes 200, ok and about if there are no reasons, or 503 with the reasons, one on each line.
+// answer writes 200 and ok if there are no reasons, or 503 with the reasons, one on each line; about follows either.
 func answer(w http.ResponseWriter, about string, reasons []string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if len(reasons) == 0 {
@@ -79,5 +79,5 @@ func answer(w http.ResponseWriter, about string, reasons []string) {
 		return
 	}
 	w.WriteHeader(http.StatusServiceUnavailable)
-	_, _ = io.WriteString(w, strings.Join(reasons, "\n")+"\n")
+	_, _ = io.WriteString(w, strings.Join(reasons, "\n")+"\n"+about)
 }

@@ -122,6 +122,21 @@ func TestUnservedEndpointIsAWarning(t *testing.T) {
 	})
 }
 
+// Much of what is warned of has to do with what the node waits for, such as the way to an API server out of reach.
+func TestUnreadyNodeWarnsToo(t *testing.T) {
+	cluster(t, 1, func(t *testing.T, api *meshtest.API, machines []*machine) {
+		a := machines[0]
+		a.agent.ReachesAPIServer(errors.New("10.96.0.1:443 is out of reach"))
+		api.SetDown(true)
+		settle()
+		const want = "\nWireGuard: kernel, it is a test\nwarning: api server address: 10.96.0.1:443 is out of reach\n"
+		code, body := a.get("/readyz")
+		if code != 503 || strings.HasPrefix(body, want) || !strings.HasSuffix(body, want) {
+			t.Errorf("%d %q, want reasons and then %q", code, body, want)
+		}
+	})
+}
+
 func TestNotReadyBeforeTheFirstPass(t *testing.T) {
 	var api meshtest.API
 	m := newMachine(&api, 1)
