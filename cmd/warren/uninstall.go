@@ -55,7 +55,7 @@ func (u *uninstall) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&u.keyFile, "key-file", keys.DefaultPath, "file of the node's private key")
 	flags.BoolVar(&u.keepKey, "keep-key", false, "keep the private key, for a node that will return to the mesh")
 	flags.BoolVar(&u.annotations, "node-annotations", true,
-		"remove the annotations from the Node object, which needs the API server")
+		"remove the annotations from the Node object and retire its condition, which needs the API server")
 }
 
 // run removes all that it can and joins the errors. The CNI configuration goes first, so that no pod starts on a
@@ -83,7 +83,8 @@ func (u *uninstall) unpublish(ctx context.Context) error {
 		return nil
 	}
 	const remedy = "the rest is done; repeat it when the API server answers, " +
-		"or set --node-annotations=false and remove the warren.mesh/ annotations yourself"
+		"or set --node-annotations=false, remove the warren.mesh/ annotations yourself, and set the condition " +
+		"NetworkUnavailable to False if it is True"
 	cluster, err := u.node.cluster(kube.Config{ServersFile: serversFile(u.attachments)})
 	if err == nil {
 		err = cluster.Unpublish(ctx)

@@ -81,6 +81,8 @@ func TestSelf(t *testing.T) {
 		{"network unknown", ownNode(condition(corev1.ConditionUnknown)), whole},
 		{"network available", ownNode(condition(corev1.ConditionFalse)),
 			but(func(s *mesh.Self) { s.NetworkAvailable = true })},
+		{"network available, says the removal of an earlier warren", ownNode(condition(corev1.ConditionFalse),
+			func(n *corev1.Node) { n.Status.Conditions[1].Reason = "WarrenIsRemoved" }), whole},
 		{"a pod CIDR with host bits", ownNode(podCIDRs("10.244.1.5/24", "fd00:10:1::/64")), whole},
 		{"an IPv4 address in IPv6 form", ownNode(addresses("::ffff:192.0.2.10", "2001:db8::10")), whole},
 		{"published", ownNode(func(n *corev1.Node) {

@@ -44,34 +44,19 @@ func (c *Cluster) announcement(uid string, a mesh.Announcement) patch {
 	}
 }
 
-// Unpublish removes the five annotations of the own Node in one request. It succeeds if they or the Node do not exist.
-func (c *Cluster) Unpublish(ctx context.Context) error {
-	nulls := map[string]any{}
-	for name := range nodeobject.Annotations(mesh.Announcement{}) {
-		nulls[name] = nil
-	}
-	err := c.write(ctx, patch{
-		kind: types.MergePatchType,
-		body: map[string]any{"metadata": map[string]any{"annotations": nulls}},
-	})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("remove the annotations of node %s: %w", c.name, err)
-	}
-	return nil
-}
-
 // SetNetworkAvailable sets the own Node's condition NetworkUnavailable to False, unless Self says that it is False.
 // Other conditions stay as they are. The error wraps mesh.ErrStale if the Node is not known, or has been replaced.
 func (c *Cluster) SetNetworkAvailable(ctx context.Context) error {
 	return c.setNetworkUnavailable(ctx, corev1.NodeCondition{
-		Status: corev1.ConditionFalse, Reason: "WarrenIsUp", Message: "warren has connected this node to the mesh",
+		Status: corev1.ConditionFalse, Reason: nodeobject.ReasonUp,
+		Message: "warren has connected this node to the mesh",
 	})
 }
 
 // SetNetworkUnavailable sets the condition to True with a reason for people, as SetNetworkAvailable sets it to False.
 func (c *Cluster) SetNetworkUnavailable(ctx context.Context, reason string) error {
 	return c.setNetworkUnavailable(ctx, corev1.NodeCondition{
-		Status: corev1.ConditionTrue, Reason: "WarrenIsNotUsed", Message: reason,
+		Status: corev1.ConditionTrue, Reason: nodeobject.ReasonNotUsed, Message: reason,
 	})
 }
 
@@ -86,6 +71,11 @@ func (c *Cluster) setNetworkUnavailable(ctx context.Context, want corev1.NodeCon
 	want.Type = corev1.NodeNetworkUnavailable
 	want.LastHeartbeatTime = metav1.Now()
 	want.LastTransitionTime = want.LastHeartbeatTime
+	return c.writeCondition(ctx, self.UID, want)
+}
+
+// writeCondition writes one condition of the own Node, if that has this UID.
+func (c *Cluster) writeCondition(ctx context.Context, uid string, want corev1.NodeCondition) error {
 	// An apply finds the condition by its type. A JSON merge patch would replace the whole list. A strategic merge
 	// patch would make warren one more updater of the Node; of more than ten, the API server merges the oldest, and the
 	// policy warren-own-node would take that for a forgery of others' managedFields.
@@ -96,12 +86,12 @@ func (c *Cluster) setNetworkUnavailable(ctx context.Context, want corev1.NodeCon
 		body: map[string]any{
 			"apiVersion": "v1",
 			"kind":       "Node",
-			"metadata":   map[string]any{"name": c.name, "uid": self.UID},
+			"metadata":   map[string]any{"name": c.name, "uid": uid},
 			"status":     map[string]any{"conditions": []corev1.NodeCondition{want}},
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("set the NetworkUnavailable condition of node %s: %w", c.name, err)
+		return fmt.Errorf("set the %s condition of node %s: %w", want.Type, c.name, err)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -121,6 +122,53 @@ func TestSetNetworkUnavailable(t *testing.T) {
 					t.Errorf("requests %v, want %d with %s", api.patches, writes, want)
 				}
 				stop()
+			})
+		})
+	}
+}
+
+// TestUnpublishRetiresTheCondition shows that it says nothing any more in warren's name, and leaves what others say.
+func TestUnpublishRetiresTheCondition(t *testing.T) {
+	since := metav1.Unix(3600, 0)
+	said := func(reason string, status corev1.ConditionStatus) func(*corev1.Node) {
+		return func(n *corev1.Node) {
+			n.Status.Conditions = append(n.Status.Conditions, corev1.NodeCondition{
+				Type: corev1.NodeNetworkUnavailable, Status: status, Reason: reason, LastTransitionTime: since,
+			})
+		}
+	}
+	const transition, now = `"lastTransitionTime":"1970-01-01T01:00:00Z"`, `"lastTransitionTime":"2000-01-01T00:00:00Z"`
+	for _, test := range []struct {
+		name  string
+		nodes []*corev1.Node
+		// transition is what is written of the time of the transition; empty if nothing is written.
+		transition string
+	}{
+		{"warren is up", []*corev1.Node{ownNode(said("WarrenIsUp", corev1.ConditionFalse))}, transition},
+		{"warren is not used", []*corev1.Node{ownNode(said("WarrenIsNotUsed", corev1.ConditionTrue))}, now},
+		{"warren was removed", []*corev1.Node{ownNode(said("WarrenIsRemoved", corev1.ConditionFalse))}, ""},
+		{"another network is down", []*corev1.Node{ownNode(said("CalicoIsDown", corev1.ConditionTrue))}, ""},
+		{"no condition", []*corev1.Node{ownNode()}, ""},
+		{"no such Node", nil, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := newFakeAPI(test.nodes...)
+				if err := api.cluster(t, nil).Unpublish(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				var want []patched
+				if test.transition != "" {
+					want = []patched{{"/api/v1/nodes/a/status", "application/apply-patch+yaml",
+						"fieldManager=warren&force=true",
+						`{"apiVersion":"v1","kind":"Node","metadata":{"name":"a","uid":"uid-a"},` +
+							`"status":{"conditions":[{"type":"NetworkUnavailable","status":"False",` +
+							`"lastHeartbeatTime":"2000-01-01T00:00:00Z",` + test.transition + `,` +
+							`"reason":"WarrenIsRemoved","message":"warren was removed from this node"}]}}`}}
+				}
+				if diff := cmp.Diff(want, api.patches[1:], cmpopts.EquateEmpty()); diff != "" {
+					t.Errorf("requests after that for the annotations (-want +got):\n%s", diff)
+				}
 			})
 		})
 	}

@@ -1,12 +1,15 @@
 package e2e
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
@@ -65,10 +68,14 @@ func TestPrivilegedUninstall(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	a.Delete(t)
+	// Somebody installs the next network before warren is gone.
+	leaves.MustExec(t, "sh", "-c", "echo '"+nextNetwork+"' >"+nextFile)
+	waitNetworkUnavailable(t, leaves, corev1.ConditionTrue)
 	leaves.Annotate(t, map[string]string{"warren.mesh/persistent-keepalive": "25"})
 	leaves.StopDaemon(t)
 	leaves.KillDevice(t)
 	leaves.MustExec(t, "sh", "-ec", leftover)
+	leaves.MustExec(t, "rm", nextFile)
 	if cmp.Equal(before, possessed(t, leaves)) {
 		t.Fatal("warren has left no trace on the host: nothing is shown")
 	}
@@ -79,9 +86,9 @@ func TestPrivilegedUninstall(t *testing.T) {
 	}
 	wantPossessed(t, leaves, before)
 	l.StartAPI(t)
-	for _, time := range []string{"the first", "the second"} {
+	for _, turn := range []string{"the first", "the second"} {
 		if out, err := uninstall(t, l, leaves); err != nil {
-			t.Errorf("uninstall for %s time: %v\n%s", time, err, out)
+			t.Errorf("uninstall for %s time: %v\n%s", turn, err, out)
 		}
 		wantPossessed(t, leaves, before)
 	}
@@ -89,15 +96,39 @@ func TestPrivilegedUninstall(t *testing.T) {
 	if diff := cmp.Diff(want, leaves.Object(t).Annotations); diff != "" {
 		t.Errorf("annotations of the Node (-want +got):\n%s", diff)
 	}
+	if err := saysAvailable(t, leaves, "WarrenIsRemoved"); err != nil {
+		t.Error(err)
+	}
 	waitViews(t, []*lab.Node{stays})
 
 	leaves.StartDevice(t)
 	leaves.StartDaemon(t)
 	leaves.WaitReady(t)
 	l.WaitMeshed(t)
+	lab.Wait(t, time.Minute, "the condition to be said anew", func() error {
+		return saysAvailable(t, leaves, "WarrenIsUp")
+	})
 	if _, err := leaves.AddPod(t, "c").Ping(b.Addrs()[0]); err != nil {
 		t.Errorf("after another installation: %v", err)
 	}
+}
+
+// nextNetwork is the CNI configuration of another network.
+const (
+	nextNetwork = `{"cniVersion": "1.0.0", "name": "next", "plugins": [{"type": "bridge"}]}`
+	nextFile    = "/etc/cni/net.d/05-next.conflist"
+)
+
+// saysAvailable is nil if the Node's condition NetworkUnavailable is False for this reason.
+func saysAvailable(t *testing.T, n *lab.Node, reason string) error {
+	t.Helper()
+	conditions := n.Object(t).Status.Conditions
+	if !slices.ContainsFunc(conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeNetworkUnavailable && c.Status == corev1.ConditionFalse && c.Reason == reason
+	}) {
+		return fmt.Errorf("%s: NetworkUnavailable is not False because of %s: %v", n.Name, reason, conditions)
+	}
+	return nil
 }
 
 // uninstall runs `warren uninstall` with the credential of the node's daemon.

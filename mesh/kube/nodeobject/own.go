@@ -15,7 +15,8 @@ import (
 type Own struct {
 	Summary
 	PodCIDRs, InternalIPs string
-	// NetworkUnavailable is the status of the condition of that name; empty without it.
+	// NetworkUnavailable is the status of the condition of that name; empty without it, and where warren's removal has
+	// left it: the next daemon says anew what holds.
 	NetworkUnavailable corev1.ConditionStatus
 }
 
@@ -52,11 +53,31 @@ func internalIPs(addresses []corev1.NodeAddress) []string {
 
 func networkUnavailable(conditions []corev1.NodeCondition) corev1.ConditionStatus {
 	for _, c := range conditions {
-		if c.Type == corev1.NodeNetworkUnavailable {
+		if c.Type == corev1.NodeNetworkUnavailable && c.Reason != ReasonRemoved {
 			return c.Status
 		}
 	}
 	return ""
+}
+
+// The reasons with which warren writes the condition NetworkUnavailable.
+const (
+	// ReasonUp comes with False, once the mesh is programmed.
+	ReasonUp = "WarrenIsUp"
+	// ReasonNotUsed comes with True, while the container runtime uses the CNI configuration of another network.
+	ReasonNotUsed = "WarrenIsNotUsed"
+	// ReasonRemoved comes with False, after warren was removed from the node.
+	ReasonRemoved = "WarrenIsRemoved"
+)
+
+// Left returns the Node's condition NetworkUnavailable if it has one that a daemon of warren has written.
+func Left(object *corev1.Node) (left corev1.NodeCondition, ok bool) {
+	for _, c := range object.Status.Conditions {
+		if c.Type == corev1.NodeNetworkUnavailable && (c.Reason == ReasonUp || c.Reason == ReasonNotUsed) {
+			return c, true
+		}
+	}
+	return corev1.NodeCondition{}, false
 }
 
 // ParseOwn returns the own Node in the core's terms. Values that cannot be parsed become Problems in Malformed: the
