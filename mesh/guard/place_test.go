@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"warren.mesh/test/lab/namespace"
 )
 
@@ -22,19 +20,7 @@ func newPlace(t *testing.T) place {
 // other arrive in that order.
 func (n place) enter(t *testing.T) {
 	t.Helper()
-	var cpus, first unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &cpus); err != nil {
-		t.Fatal(err)
-	}
-	for i := range 1024 {
-		if cpus.IsSet(i) {
-			first.Set(i)
-			break
-		}
-	}
-	if err := unix.SchedSetaffinity(0, &first); err != nil {
-		t.Fatal(err)
-	}
+	namespace.OneCPU(t)
 	if err := n.Enter(); err != nil {
 		t.Fatal(err)
 	}

@@ -51,16 +51,7 @@ func newRouter(t *testing.T) *router {
 		}
 	}
 	namespace.Run(t, "ip route add default dev warren0\nip -6 route add default dev warren0")
-	var cpus unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &cpus); err != nil {
-		t.Fatal(err)
-	}
-	for cpu := 0; cpus.Count() > 1; cpu++ {
-		cpus.Clear(cpu)
-	}
-	if err := unix.SchedSetaffinity(0, &cpus); err != nil {
-		t.Fatal(err)
-	}
+	namespace.OneCPU(t)
 	return r
 }
 

@@ -160,14 +160,18 @@ func (s *scene) readySince(t *testing.T) string {
 func (s *scene) wantKept(t *testing.T, policies float64) {
 	t.Helper()
 	for _, n := range s.Nodes() {
-		metrics := n.Metrics(t)
-		for name, want := range map[string]float64{
-			"warren_network_policies": policies, "warren_policy_problems": 0, "warren_policy_waiting_pods": 0,
-		} {
-			if got, ok := metrics[name]; !ok || got != want {
-				t.Errorf("%s: %s is %v, want %v", n.Name, name, got, want)
+		var metrics map[string]float64
+		lab.Wait(t, patience, n.Name+" to keep the policies", func() error {
+			metrics = n.Metrics(t)
+			for name, want := range map[string]float64{
+				"warren_network_policies": policies, "warren_policy_problems": 0, "warren_policy_waiting_pods": 0,
+			} {
+				if got, ok := metrics[name]; !ok || got != want {
+					return fmt.Errorf("%s is %v, want %v", name, got, want)
+				}
 			}
-		}
+			return nil
+		})
 		var refused float64
 		for name, value := range metrics {
 			if strings.HasPrefix(name, "warren_policy_refused_packets_total") {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"warren.mesh/test/lab"
 )
@@ -97,7 +98,7 @@ func wantOlder(t *testing.T, n *lab.Node, first, second string) {
 // waitPeers waits until the node's device has that many peers.
 func waitPeers(t *testing.T, n *lab.Node, peers int) {
 	t.Helper()
-	lab.Wait(t, patience, "the peers of "+n.Name, func() error {
+	lab.Wait(t, time.Minute, "the peers of "+n.Name, func() error {
 		out, err := n.Exec("wg", "show", "warren0", "peers")
 		if err != nil {
 			return err

@@ -7,9 +7,9 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"warren.mesh/mesh/status"
-	views "warren.mesh/mesh/view"
 	"warren.mesh/test/lab"
 	"warren.mesh/test/lab/host"
 	"warren.mesh/test/lab/traffic"
@@ -78,14 +78,12 @@ func committed(t *testing.T, n *lab.Node, change func()) {
 // resting waits until no pass over the node's policies is under way and all is as wanted then.
 func resting(t *testing.T, n *lab.Node, wanted func(status.Enforcement) error) (e status.Enforcement) {
 	t.Helper()
-	lab.Wait(t, patience, "the policies of "+n.Name, func() error {
-		out, _ := n.Warren(t, "status", "-o", "json")
-		var document views.NodeDocument
-		decode(t, out, &document)
-		if document.Status == nil {
-			return errors.New("the daemon does not answer")
+	lab.Wait(t, time.Minute, "the policies of "+n.Name, func() error {
+		s, err := toldStatus(t, n)
+		if err != nil {
+			return err
 		}
-		if e = document.Status.Enforcement; !e.Began.IsZero() {
+		if e = s.Enforcement; !e.Began.IsZero() {
 			return errors.New("a pass is under way")
 		}
 		return wanted(e)

@@ -231,7 +231,7 @@ func testEarlierVersion(t *testing.T, h *hosts) {
 	}
 	pass(t, flows, broken)
 	n.StartDaemon(t, h.daemonArgs...)
-	lab.Wait(t, patience, "the node to be as it was", func() error {
+	lab.Wait(t, time.Minute, "the node to be as it was", func() error {
 		now, err := trySnapshot(n)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -41,6 +42,9 @@ func TestPrivilegedMassRemoval(t *testing.T) {
 func waitHeld(t *testing.T, n *lab.Node, peers int) {
 	t.Helper()
 	lab.Wait(t, time.Minute, n.Name+" to say how many peers it keeps", func() error {
-		return want("peers held", int(n.Metrics(t)["warren_peers_held"]), peers)
+		if got := int(n.Metrics(t)["warren_peers_held"]); got != peers {
+			return fmt.Errorf("%d, want %d", got, peers)
+		}
+		return nil
 	})
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -30,6 +31,14 @@ func waitProblems(t *testing.T, n *lab.Node, wrong ...string) {
 			return fmt.Errorf("problems (-want +got):\n%s", diff)
 		}
 		return nil
+	})
+	// The problems are told before the pass that found them has written what follows from them.
+	lab.Wait(t, time.Minute, "the pass of "+n.Name+" to end", func() error {
+		s, err := toldStatus(t, n)
+		if err == nil && !s.Pass.Began.IsZero() {
+			err = errors.New("it is under way")
+		}
+		return err
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -88,7 +89,7 @@ func (r refusal) check(t *testing.T, l *lab.Lab, n *lab.Node) {
 	if r.device {
 		command = append(slices.Clone(r.wrap), l.Warren(t), "wireguard")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	said, err := n.ExecContext(ctx, command[0], command[1:]...)
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {

@@ -33,6 +33,18 @@ func wantStatus(t *testing.T, n *lab.Node, source status.Source, code int) {
 	wantDiagnosis(t, n, source == status.SourceDaemon)
 }
 
+// toldStatus is what the node's daemon tells of itself now.
+func toldStatus(t *testing.T, n *lab.Node) (s status.Snapshot, err error) {
+	t.Helper()
+	out, _ := n.Warren(t, "status", "-o", "json")
+	var document views.NodeDocument
+	decode(t, out, &document)
+	if document.Status == nil {
+		return s, fmt.Errorf("%s: the daemon does not answer", n.Name)
+	}
+	return *document.Status, nil
+}
+
 // wantDiagnosis wants no finding of `warren doctor`, what the kernel tells in any case, and what the daemon tells only
 // while it runs.
 func wantDiagnosis(t *testing.T, n *lab.Node, daemon bool) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab"
@@ -117,7 +118,7 @@ func (w *waiting) unguarded(t *testing.T) {
 	}
 	flows := w.talk(t)
 	n.StartDaemon(t)
-	lab.Wait(t, patience, "a guard without the API server", func() error {
+	lab.Wait(t, time.Minute, "a guard without the API server", func() error {
 		if _, guarded := plainToPod(n); !guarded {
 			return errors.New("there is none")
 		}
@@ -136,7 +137,18 @@ func (w *waiting) unguarded(t *testing.T) {
 func (w *waiting) forbidden(t *testing.T) {
 	binding := w.Kubectl(t, "", "get", "clusterrolebinding", "warren", "--output=yaml")
 	w.keeps(t, interruption{
-		begin:    func(t lab.TB) { w.Kubectl(t, "", "delete", "clusterrolebinding", "warren") },
+		begin: func(t lab.TB) {
+			w.Kubectl(t, "", "delete", "clusterrolebinding", "warren")
+			// The API server's authorizer watches bindings too: a daemon that lists before it knows keeps its watch.
+			lab.Wait(t, time.Minute, "the right to be gone", func() error {
+				out, _ := w.TryKubectl(t.Context(), "", "auth", "can-i", "list", "nodes",
+					"--as=system:serviceaccount:kube-system:warren")
+				if strings.TrimSpace(out) != "no" {
+					return errors.New(out)
+				}
+				return nil
+			})
+		},
 		waitsFor: "nodes is forbidden: User",
 		end:      func(t lab.TB) { w.Kubectl(t, binding, "apply", "--filename=-") },
 	})

@@ -62,6 +62,7 @@ func newNode(t *testing.T, netfilter bool, pods ...pod) *node {
 	t.Helper()
 	meshtest.Privileged(t)
 	n := &node{t: t, ns: map[string]*namespace.Net{"node": namespace.Enter(t), "remote": namespace.New(t)}}
+	namespace.OneCPU(t)
 	namespace.Quiet(t)
 	n.Walls = reopen(t)
 	n.bridgeNetfilter(netfilter)

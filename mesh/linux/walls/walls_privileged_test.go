@@ -278,16 +278,10 @@ func watch(t *testing.T, w *Walls) (pokes, moves chan struct{}) {
 		}
 		_ = own.Close()
 	})
-	// The watch has begun once it tells of a change.
-	for {
-		namespace.Run(t, "nft add chain bridge warren sentinel\nnft delete chain bridge warren sentinel")
-		select {
-		case <-pokes:
-			drain(pokes)
-			return pokes, moves
-		default:
-		}
-	}
+	// It tells of the bridge first, once it is told of everything.
+	<-moves
+	moves <- struct{}{}
+	return pokes, moves
 }
 
 func drain(pokes chan struct{}) {
