@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/tb"
 )
 
 // patience bounds a single question: far more than an answer takes, handshake and TCP's first retransmission included.
@@ -42,7 +43,7 @@ func send(t *testing.T, from *host.Host, to netip.AddrPort) {
 // saw. They differ where there is NAT in between.
 func ask(ctx context.Context, from *host.Host, network string, to netip.AddrPort) (own, seen netip.AddrPort,
 	err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, tb.Bound(patience))
 	defer cancel()
 	conn, err := from.Dial(ctx, network, to.String())
 	if err != nil {
@@ -94,7 +95,7 @@ func write(t *testing.T, conn net.PacketConn, to netip.AddrPort, text string) {
 // next waits for the next datagram.
 func next(t *testing.T, conn net.PacketConn) (text string, from netip.AddrPort) {
 	t.Helper()
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(tb.Bound(patience))); err != nil {
 		t.Fatal(err)
 	}
 	datagram := make([]byte, 2048)

@@ -9,6 +9,7 @@ import (
 
 	"warren.mesh/test/lab"
 	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/tb"
 )
 
 // second are a node's further addresses, which its Node object does not list (of the ranges for documentation: RFC
@@ -83,7 +84,7 @@ func addAddress(t *testing.T, h *host.Host, addr netip.Addr, dev string) (takeBa
 // inquire is ask over TCP from the given address, or the kernel's choice; both answers without ports.
 func (h *hosts) inquire(t *testing.T, from *host.Host, local netip.Addr, to netip.AddrPort) (own, seen netip.Addr) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), tb.Bound(patience))
 	defer cancel()
 	var bound netip.AddrPort
 	if local.IsValid() {

@@ -13,6 +13,7 @@ import (
 	"warren.mesh/test/lab/capture"
 	"warren.mesh/test/lab/host"
 	"warren.mesh/test/lab/packet"
+	"warren.mesh/test/lab/tb"
 	"warren.mesh/test/lab/traffic"
 )
 
@@ -133,7 +134,7 @@ func (s *scene) open(t *testing.T, from *host.Host, to netip.AddrPort) netip.Add
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), tb.Bound(patience))
 	defer cancel()
 	if _, err := question(ctx, conn); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/tb"
 )
 
 // refusal is what warren does not start with.
@@ -89,7 +90,7 @@ func (r refusal) check(t *testing.T, l *lab.Lab, n *lab.Node) {
 	if r.device {
 		command = append(slices.Clone(r.wrap), l.Warren(t), "wireguard")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), tb.Bound(time.Minute))
 	defer cancel()
 	said, err := n.ExecContext(ctx, command[0], command[1:]...)
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {

@@ -16,6 +16,7 @@ import (
 
 	"warren.mesh/test/lab"
 	"warren.mesh/test/lab/host"
+	"warren.mesh/test/lab/tb"
 )
 
 // streamPort is where stations listen, between the ports that every host has.
@@ -144,7 +145,7 @@ func (s *station) start(t *testing.T, from *host.Host, network string, to netip.
 	number := uint64(len(s.streams))
 	s.streams = append(s.streams, st)
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), tb.Bound(patience))
 	defer cancel()
 	conn, err := from.Dial(ctx, network, to.String())
 	if err != nil {

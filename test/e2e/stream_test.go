@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"warren.mesh/test/lab"
+	"warren.mesh/test/lab/tb"
 )
 
 // stream is numbered messages both ways between a client and a station, each a thousand a second, over TCP or UDP.
@@ -175,7 +176,7 @@ func (all streams) wantAll(t *testing.T, marks []mark, messages int) {
 			name     string
 			from, to int
 		}{{&st.up, "up", marks[i].up, until.up}, {&st.down, "down", marks[i].down, until.down}} {
-			for deadline := time.Now().Add(2 * time.Second); w.arrivals(w.from, w.to) < w.to-w.from; {
+			for deadline := time.Now().Add(tb.Bound(2 * time.Second)); w.arrivals(w.from, w.to) < w.to-w.from; {
 				if time.Now().After(deadline) {
 					break
 				}

@@ -165,7 +165,7 @@ func (f *Flow) Stop() Report {
 }
 
 // inFlight is how long after the last arrival a packet is given up for lost.
-const inFlight = 500 * time.Millisecond
+var inFlight = tb.Bound(500 * time.Millisecond)
 
 func (f *Flow) end() {
 	f.pacer.remove(f)

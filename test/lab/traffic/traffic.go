@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"warren.mesh/test/lab/namespace"
+	"warren.mesh/test/lab/tb"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 
 // Patience bounds every single attempt to reach something: far more than a healthy network in one machine's memory
 // needs, and enough for a handshake in between, TCP's first retransmission (1 s) included.
-const Patience = 3 * time.Second
+var Patience = tb.Bound(3 * time.Second)
 
 // End is a host as a flow has it.
 type End interface {
