@@ -28,11 +28,11 @@ type Change struct {
 	BridgeAddresses Edits[netip.Prefix]
 	// FixBridge gives the bridge the hardware address that it has, for good.
 	FixBridge bool
-	// Device sets key, port and mark; nil keeps them. OldKey is the public key that it replaces, which ends all
-	// sessions; zero if the device has no other key.
-	Device *Device
-	OldKey keys.Public
-	Peers  PeerEdits
+	// Device sets key, port and mark; nil keeps them. OldDevice is what they were; its key is zero where the device was
+	// new or had lost its key.
+	Device    *Device
+	OldDevice Device
+	Peers     PeerEdits
 	// Routes are identified by RouteKey: an added route replaces the route with the same key, which is then not in
 	// Remove.
 	Routes Edits[Route]
@@ -160,15 +160,21 @@ func (c Change) linkLines(l *lines) {
 	c.deviceLine(l)
 }
 
-// deviceLine names the old key if there was one: it ends all sessions, and all peers must learn the new key.
+// deviceLine names of the old device what is replaced. Another key ends all sessions, and all peers must learn it.
 func (c Change) deviceLine(l *lines) {
-	d := c.Device
+	d, old := c.Device, c.OldDevice
 	if d == nil {
 		return
 	}
 	args := []any{"public_key", d.PublicKey.String(), "port", d.Port}
-	if !c.OldKey.IsZero() {
-		args = append(args, "old_public_key", c.OldKey.String())
+	if !old.PublicKey.IsZero() && old.PublicKey != d.PublicKey {
+		args = append(args, "old_public_key", old.PublicKey.String())
+	}
+	if old.Port != 0 && old.Port != d.Port {
+		args = append(args, "old_port", old.Port)
+	}
+	if old.Mark != d.Mark {
+		args = append(args, "old_fwmark", fmt.Sprintf("%#x", old.Mark))
 	}
 	l.add("device set", args...)
 }

@@ -40,10 +40,7 @@ func (c *Change) diffDevice(want, have Device) {
 	if want == (Device{}) || want == have {
 		return
 	}
-	c.Device = &want
-	if want.PublicKey != have.PublicKey {
-		c.OldKey = have.PublicKey
-	}
+	c.Device, c.OldDevice = &want, have
 }
 
 func (c *Change) diffBridge(want, have Bridge) {

@@ -157,23 +157,20 @@ func TestEmpty(t *testing.T) {
 	}
 }
 
-// TestDiffDevice: the old key is told of where one is replaced, and only there.
+// TestDiffDevice: what the device was is told with what it becomes, so that one without a key is known.
 func TestDiffDevice(t *testing.T) {
 	want := mesh.Device{PublicKey: keys.Public{1}, Port: 51820}
-	for name, tt := range map[string]struct {
-		have mesh.Device
-		want mesh.Change
-	}{
-		"no key":       {mesh.Device{}, mesh.Change{Device: &want}},
-		"a mark":       {mesh.Device{PublicKey: want.PublicKey, Port: 51820, Mark: 1}, mesh.Change{Device: &want}},
-		"another port": {mesh.Device{PublicKey: want.PublicKey, Port: 1}, mesh.Change{Device: &want}},
-		"another key": {
-			mesh.Device{PublicKey: keys.Public{2}, Port: 51820}, mesh.Change{Device: &want, OldKey: keys.Public{2}},
-		},
+	for name, have := range map[string]mesh.Device{
+		"no device":    {},
+		"no key":       {Port: 51820},
+		"a mark":       {PublicKey: want.PublicKey, Port: 51820, Mark: 1},
+		"another port": {PublicKey: want.PublicKey, Port: 1},
+		"another key":  {PublicKey: keys.Public{2}, Port: 51820},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := mesh.Diff(mesh.State{Device: want}, mesh.State{Device: tt.have})
-			if diff := cmp.Diff(tt.want, got, compareNetip, equateEmpty); diff != "" {
+			got := mesh.Diff(mesh.State{Device: want}, mesh.State{Device: have})
+			change := mesh.Change{Device: &want, OldDevice: have}
+			if diff := cmp.Diff(change, got, compareNetip, equateEmpty); diff != "" {
 				t.Errorf("change of the device (-want +got):\n%s", diff)
 			}
 		})

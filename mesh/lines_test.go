@@ -64,10 +64,23 @@ func TestLines(t *testing.T) {
 			},
 		},
 		"another key": {
-			mesh.Change{Device: &mesh.Device{PublicKey: key("a"), Port: 51820}, OldKey: key("b")},
+			mesh.Change{
+				Device:    &mesh.Device{PublicKey: key("a"), Port: 51820},
+				OldDevice: mesh.Device{PublicKey: key("b"), Port: 51820},
+			},
 			[]string{
 				`"device set" public_key="NKfKi73tTj8kxg7LZV+SNawbEtl66mmMVU34vx2VDy0=" port=51820 ` +
 					`old_public_key="tJ8MEngY2D8fcS22p//vSb/5NiEfSVIqD0/qAb040Bg="`,
+			},
+		},
+		"somebody's port and mark": {
+			mesh.Change{
+				Device:    &mesh.Device{PublicKey: key("a"), Port: 51820},
+				OldDevice: mesh.Device{PublicKey: key("a"), Port: 40000, Mark: 0x4000},
+			},
+			[]string{
+				`"device set" public_key="NKfKi73tTj8kxg7LZV+SNawbEtl66mmMVU34vx2VDy0=" port=51820 old_port=40000 ` +
+					`old_fwmark=0x4000`,
 			},
 		},
 		"the host": {

@@ -144,7 +144,7 @@ type devices struct {
 // changed takes what was changed on the host, and reports whether a device that had lost its key has it again.
 func (d *devices) changed(changes []mesh.Change, err error) bool {
 	for _, c := range changes {
-		d.lost = d.lost || d.had && c.Device != nil && c.OldKey.IsZero()
+		d.lost = d.lost || d.had && c.Device != nil && c.OldDevice.PublicKey.IsZero()
 	}
 	back := d.lost && err == nil
 	if back {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"warren.mesh/mesh"
 	"warren.mesh/mesh/events"
 	"warren.mesh/mesh/meshtest"
 )
@@ -97,7 +98,17 @@ func TestEventsAreTold(t *testing.T) {
 		m.attachments.appears("", false)
 		m.host.SetLeaks(map[string]uint64{"leak-pod": 3})
 		wantTold(t, r, "GuardDropped")
-		m.host.Meddler().DeleteLink()
+		meddler, self := m.host.Meddler(), key(1)
+		meddler.Mark(0x4000)
+		wantTold(t, r) // as the device kept its key and its sessions, which goes for another port too
+		if err := meddler.Change(mesh.Change{Device: &mesh.Device{PublicKey: self, Port: 40000}}); err != nil {
+			t.Fatal(err)
+		}
+		wantTold(t, r)
+		if got := m.host.now().Device; got.PublicKey != self || got.Port != mesh.Defaults().Port || got.Mark != 0 {
+			t.Errorf("the device is %+v", got)
+		}
+		meddler.DeleteLink()
 		wantTold(t, r, "DeviceReplaced")
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
