@@ -54,7 +54,7 @@ func (o *target) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.namespace, "namespace", "n", "kube-system", "namespace of warren's DaemonSet")
 	flags.StringSliceVar(&o.from, "from", nil, "nodes to ask; if not set, three of different zones")
 	flags.BoolVar(&o.all, "all", false, "ask all nodes")
-	flags.DurationVar(&o.timeout, "timeout", 20*time.Second, "how long a list, or the answer of a node, may take")
+	flags.DurationVar(&o.timeout, "timeout", status.AnswerTimeout, "how long a list, or the answer of a node, may take")
 	flags.StringVarP(&o.output, "output", "o", string(view.Text), "text, wide, json, yaml or name")
 	flags.BoolVar(&o.strict, "strict", false, "exit with 1 for a warning too")
 }

@@ -11,8 +11,15 @@ import (
 	"warren.mesh/mesh/view"
 )
 
-// asked is how long the daemon may take to ask the peers once, of the 20 s that kubectl warren waits by default for
-// an answer: then it tells of those that it has asked. patience is what its answer may take beside that.
+// Of status.AnswerTimeout, overhead is for the way to the node and for what doctor looks at itself, and sampling for
+// the kernel of a node whose daemon does not answer. The daemon has the rest to ask the peers and to tell its state.
+const (
+	overhead    = 3 * time.Second
+	daemonShare = status.AnswerTimeout - overhead - sampling
+)
+
+// asked is how long the daemon may take, of its share, to ask the peers once: then it tells of those that it has asked.
+// patience is what its answer may take beside that.
 const (
 	asked    = 8 * time.Second
 	patience = 2 * time.Second
@@ -25,11 +32,11 @@ func (l *look) addAskFlag(flags *pflag.FlagSet) {
 
 // askingReport is report after the daemon has asked all peers once, if that is wanted.
 func (l *look) askingReport(ctx context.Context, stderr io.Writer) status.Report {
+	from := l.sources()
 	if !l.ask {
-		return l.report(ctx, stderr)
+		return from.report(ctx, stderr)
 	}
-	answers, unasked := l.askPeers(ctx)
-	r := l.report(ctx, stderr)
+	r, answers, unasked := from.askingReport(ctx, stderr)
 	for i, p := range r.Peers {
 		if m, known := answers[p.Node]; known {
 			r.Peers[i].Asked = &m
@@ -41,13 +48,25 @@ func (l *look) askingReport(ctx context.Context, stderr io.Writer) status.Report
 	return r
 }
 
+// askingReport is report after askPeers, both within the daemon's share.
+func (s sources) askingReport(
+	ctx context.Context, stderr io.Writer,
+) (r status.Report, answers map[string]status.Measurement, unasked string) {
+	share, cancel := context.WithTimeout(ctx, daemonShare)
+	defer cancel()
+	answers, unasked = s.askPeers(share)
+	r, err := s.state(share)
+	if err != nil {
+		r = s.withoutDaemon(ctx, err, stderr)
+	}
+	return r, answers, unasked
+}
+
 // askPeers has the daemon ask all peers once, and returns what was measured, by Node, and why some were not asked.
-func (l *look) askPeers(ctx context.Context) (answers map[string]status.Measurement, unasked string) {
+func (s sources) askPeers(ctx context.Context) (answers map[string]status.Measurement, unasked string) {
 	ctx, cancel := context.WithTimeout(ctx, asked+patience)
 	defer cancel()
-	r, err := askPing(ctx, stateSocket(l.attachments), status.PingRequest{
-		Count: 1, SkipPathMTU: true, Seconds: int(asked / time.Second),
-	})
+	r, err := s.ping(ctx, status.PingRequest{Count: 1, SkipPathMTU: true, Seconds: int(asked / time.Second)})
 	if err != nil {
 		return nil, err.Error()
 	}

@@ -74,7 +74,7 @@ func (q *question) read(ctx context.Context, stderr io.Writer, args []string) (f
 	q.connection = policy.Connection{
 		Client: f.From.Addr, Server: f.To.Addr, Protocol: policy.Protocol(protocol), Port: port,
 	}
-	report := q.report(ctx, stderr)
+	report := q.sources().report(ctx, stderr)
 	f.Source, f.ObservedAt, f.Link, f.Bridge = report.Source, time.Now(), q.link, q.attachments.Bridge
 	if report.Status != nil {
 		f.Node = report.Status.Node

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -46,19 +45,16 @@ func (l *look) findFirewalls(ctx context.Context) ([]firewalls.Finding, error) {
 	return f.Look(ctx)
 }
 
-// report asks the daemon or, where it does not answer, the kernel. It says on stderr what it could not read.
-func (l *look) report(ctx context.Context, stderr io.Writer) status.Report {
-	r, err := askDaemon(ctx, stateSocket(l.attachments))
-	if err == nil {
-		return r
+// sources returns where this node's reports come from.
+func (l *look) sources() sources {
+	socket := stateSocket(l.attachments)
+	return sources{
+		ping: func(ctx context.Context, r status.PingRequest) (status.PingReport, error) {
+			return askPing(ctx, socket, r)
+		},
+		state:  func(ctx context.Context) (status.Report, error) { return askDaemon(ctx, socket) },
+		kernel: func(ctx context.Context) (status.Report, []error) { return askKernel(ctx, l.link) },
 	}
-	lines := view.NewLines(stderr)
-	lines.Add("the daemon does not answer (%v): reading the kernel, which takes some seconds", err)
-	r, errs := askKernel(ctx, l.link)
-	for _, err := range errs {
-		lines.Add("%v", err)
-	}
-	return r
 }
 
 // exits ends a command with the status that the checks make.
@@ -95,7 +91,7 @@ func newPeers() *cobra.Command {
 		"connected: it has a session. unanswered: it has none although something went to it within three minutes. "+
 			"idle: nothing went to it. missing: it is not on the device. Exit statuses are those of status.",
 		func(cmd *cobra.Command) error {
-			r := l.report(cmd.Context(), cmd.ErrOrStderr())
+			r := l.sources().report(cmd.Context(), cmd.ErrOrStderr())
 			check := view.CheckPeers(r)
 			if unanswered {
 				r.Peers = view.Unanswered(r.Peers)

@@ -14,6 +14,7 @@ import (
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/linux"
 	"warren.mesh/mesh/status"
+	"warren.mesh/mesh/view"
 )
 
 // reportTimeout bounds how long a daemon may take to tell its state: it waits for nft at most.
@@ -24,6 +25,33 @@ const mostReport = 64 << 20
 
 // mostRefusal bounds what the daemon says where it does not do what it was asked, in bytes.
 const mostRefusal = 4096
+
+// sources are where a report comes from: what the daemon measures and tells, and the kernel.
+type sources struct {
+	ping   func(context.Context, status.PingRequest) (status.PingReport, error)
+	state  func(context.Context) (status.Report, error)
+	kernel func(context.Context) (status.Report, []error)
+}
+
+// report asks the daemon or, where it does not answer, the kernel. It says on stderr what it could not read.
+func (s sources) report(ctx context.Context, stderr io.Writer) status.Report {
+	r, err := s.state(ctx)
+	if err == nil {
+		return r
+	}
+	return s.withoutDaemon(ctx, err, stderr)
+}
+
+// withoutDaemon asks the kernel; err says why the daemon told nothing.
+func (s sources) withoutDaemon(ctx context.Context, err error, stderr io.Writer) status.Report {
+	lines := view.NewLines(stderr)
+	lines.Add("the daemon does not answer (%v): reading the kernel, which takes some seconds", err)
+	r, errs := s.kernel(ctx)
+	for _, err := range errs {
+		lines.Add("%v", err)
+	}
+	return r
+}
 
 // askDaemon returns what the daemon behind the socket tells of its node.
 func askDaemon(ctx context.Context, socket string) (r status.Report, err error) {
@@ -91,7 +119,7 @@ func askKernel(ctx context.Context, link string) (r status.Report, errs []error)
 	if i, err := net.InterfaceByName(link); err == nil {
 		r.MTU = i.MTU
 	}
-	reading, err := readTwice(ctx, link)
+	reading, err := readTwice(ctx, func() ([]mesh.Peer, []mesh.PeerStatus, error) { return linux.ReadPeers(link) })
 	if err != nil {
 		return r, append(errs, err)
 	}
@@ -100,9 +128,11 @@ func askKernel(ctx context.Context, link string) (r status.Report, errs []error)
 }
 
 // readTwice reads the device, and again after a while if a peer has no session: only that tells which are asked.
-func readTwice(ctx context.Context, link string) (r status.Reading, err error) {
+func readTwice(
+	ctx context.Context, read func() ([]mesh.Peer, []mesh.PeerStatus, error),
+) (r status.Reading, err error) {
 	for {
-		if r.Wanted, r.Statuses, err = linux.ReadPeers(link); err != nil {
+		if r.Wanted, r.Statuses, err = read(); err != nil {
 			return r, err
 		}
 		again := !r.At.IsZero()

@@ -6,6 +6,10 @@ import "time"
 // none changes its meaning.
 const APIVersion = "warren.mesh/v1"
 
+// AnswerTimeout is how long kubectl warren waits for a node's answer, if it is not told otherwise. The way to the node
+// is part of that.
+const AnswerTimeout = 20 * time.Second
+
 // Source says where a value was read.
 type Source string
 
