@@ -63,8 +63,8 @@ var runners = map[string]string{
 	"kubectl warren bugreport --all --redact > report.tar.gz": "TestBugReport",
 	"warren bugreport": "TestPrivilegedExplain",
 
-	// The values, which it takes from the README.
-	"helm install warren manifests/chart --namespace kube-system --values site/values.yaml": "TestReadmesValues",
+	"helm install warren manifests/chart --namespace kube-system --values site/values.yaml": "TestPrivilegedLongHelm",
+	"helm uninstall warren --namespace kube-system":                                         "TestPrivilegedLongHelm",
 }
 
 // Every command of the README is run by a test that exists, or by CI itself.

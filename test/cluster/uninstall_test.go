@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/cluster"
 	"warren.mesh/test/cluster/image"
 	"warren.mesh/test/lab"
+	"warren.mesh/test/readme"
 )
 
 // By hand it works without an API server, too.
@@ -41,14 +43,34 @@ func uninstallByManifests(t *testing.T, c *cluster.Cluster, before map[string]st
 	c.Kubectl(t, "", "--namespace=kube-system", "annotate", "daemonset/warren",
 		"kubectl.kubernetes.io/last-applied-configuration-")
 	r := newReader(t, c)
-	for _, command := range r.section(t, "Uninstall") {
+	r.uninstall(t, r.section(t, "Uninstall"), before)
+}
+
+// uninstall runs commands that remove warren, and wants nodes, their objects and the cluster to be as before.
+func (r *reader) uninstall(t *testing.T, commands []readme.Command, before map[string]string) {
+	t.Helper()
+	for _, command := range commands {
 		r.run(t, command)
 	}
-	waitDeleted(t, c)
-	wantAsBefore(t, c, before)
-	if left := c.Kubectl(t, "", "get", kinds, "--all-namespaces", "--output=name",
+	waitDeleted(t, r.Cluster)
+	wantAsBefore(t, r.Cluster, before)
+	wantConditionRetired(t, r.Cluster)
+	if left := r.Kubectl(t, "", "get", kinds, "--all-namespaces", "--output=name",
 		"--selector=app.kubernetes.io/name=warren"); left != "" {
 		t.Errorf("objects are left:\n%s", left)
+	}
+}
+
+// wantConditionRetired wants all nodes to say that warren is gone, and not that their network is.
+func wantConditionRetired(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	for _, n := range c.Nodes() {
+		for _, condition := range n.Object(t).Status.Conditions {
+			if condition.Type == corev1.NodeNetworkUnavailable &&
+				(condition.Status != corev1.ConditionFalse || condition.Reason != "WarrenIsRemoved") {
+				t.Errorf("%s has kept %v", n.Name, condition)
+			}
+		}
 	}
 }
 

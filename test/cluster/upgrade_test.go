@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"warren.mesh/test/cluster"
+	"warren.mesh/test/cluster/image"
 	"warren.mesh/test/lab"
 	"warren.mesh/test/lab/host"
 	"warren.mesh/test/lab/traffic"
@@ -53,9 +54,7 @@ func upgrade(t *testing.T, c *cluster.Cluster) {
 	})
 	// This turns policies on again, with pods that were there before.
 	step("README's overlay", func(t *testing.T) {
-		for _, n := range c.Nodes() {
-			n.MustExec(t, c.Ctr(), "--namespace=k8s.io", "images", "tag", "warren.mesh/warren:dev", readmeImage)
-		}
+		pushReadmeImage(t, c)
 		r := newReader(t, c)
 		flows, nearby := load(t, c, hosts), load(t, c, near)
 		for _, command := range r.section(t, "Install") {
@@ -78,12 +77,20 @@ func upgrade(t *testing.T, c *cluster.Cluster) {
 	seen.WantNone(t)
 }
 
+// pushReadmeImage has every node know warren's image by the name that it has in the README.
+func pushReadmeImage(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	for _, n := range c.Nodes() {
+		n.MustExec(t, c.Ctr(), "--namespace=k8s.io", "images", "tag", image.WarrenName, readmeImage)
+	}
+}
+
 // wantImage expects that the daemons run this image.
-func wantImage(t *testing.T, c *cluster.Cluster, image string) {
+func wantImage(t *testing.T, c *cluster.Cluster, name string) {
 	t.Helper()
 	out := c.Kubectl(t, "", "--namespace=kube-system", "get", "daemonset/warren",
 		"--output=jsonpath={.spec.template.spec.containers[*].image}")
-	if want := image + " " + image; out != want {
+	if want := name + " " + name; out != want {
 		t.Errorf("images are %q, want %q", out, want)
 	}
 }

@@ -71,7 +71,7 @@ var (
 	item   = regexp.MustCompile(`^ *(?:[-*]|\d+\.) +`)
 	// comment is what an indented block says beside a command.
 	comment = regexp.MustCompile(`\s+# .*$`)
-	span    = regexp.MustCompile("`((?:curl|go|ip|kubectl|make|nft|ping|tcpdump|warren|wg) [^`]+)`")
+	span    = regexp.MustCompile("`((?:curl|go|helm|ip|kubectl|make|nft|ping|tcpdump|warren|wg) [^`]+)`")
 )
 
 func (p *parser) line(line string) {

@@ -87,6 +87,14 @@ func Promtool(root string) Artifact {
 	}.in(root, "test/prometheus")
 }
 
+// Helm is its command, of the version whose packages test/helm renders the chart with.
+func Helm(root string) Artifact {
+	return Artifact{
+		Name: "helm", Args: stripped("helm.sh/helm/v4/cmd/helm"),
+		Cost: "Helm, some minutes on two cores",
+	}.in(root, "test/helm")
+}
+
 // in is a with its module, by the directory below root.
 func (a Artifact) in(root, dir string) Artifact {
 	a.Module = filepath.Join(root, dir)
