@@ -115,7 +115,7 @@ func (c Collector) reservations(before time.Time) (map[gate.Key][]string, error)
 		if err != nil {
 			continue // freed meanwhile
 		}
-		container, ifname, ok := strings.Cut(strings.TrimSpace(string(content)), "\r\n")
+		container, ifname, ok := strings.Cut(strings.TrimSpace(string(content)), lineBreak)
 		info, err := entry.Info()
 		if !ok || err != nil || container != filepath.Base(container) || ifname != filepath.Base(ifname) {
 			continue

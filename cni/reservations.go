@@ -10,6 +10,9 @@ import (
 	"slices"
 )
 
+// lineBreak is between container and interface in host-local's reservations.
+const lineBreak = "\r\n"
+
 // Strays returns the addresses of pods on this node that are outside podCIDRs, sorted. These pods were attached when
 // the node had other pod CIDRs, and other nodes cannot reach them until they are started again. It reads host-local's
 // reservations, one file for each address, named after it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -17,14 +18,26 @@ const (
 	collectAgain = 5 * time.Minute
 )
 
-// collect frees the addresses of pods that are gone, until ctx ends, and reports what keeps them from being freed.
+// reserve reserves the addresses of running pods whose reservations are lost.
+func (d *daemon) reserve(log *slog.Logger) error {
+	reserved, err := d.attachments.Reserve()
+	if len(reserved) > 0 {
+		log.Warn("addresses of running pods were not reserved any more, and are again", "addresses", reserved)
+	}
+	return err
+}
+
+// collect frees the addresses of pods that are gone and reserves those of running pods, until ctx ends, and reports
+// what keeps it from that.
 func (d *daemon) collect(ctx context.Context, report func(error), log *slog.Logger) {
 	collector := cni.Collector{
 		Configuration: d.attachments, Plugin: d.hostLocal(),
 		Ports: func() ([]string, error) { return linux.BridgePorts(d.attachments.Bridge) },
 	}
 	for {
+		lost := d.reserve(log)
 		freed, err := collector.Collect(ctx)
+		err = errors.Join(lost, err)
 		if len(freed) > 0 {
 			log.Info("addresses are free again whose pods are gone", "addresses", freed)
 		}

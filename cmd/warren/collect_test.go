@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/cni"
+	"warren.mesh/cni/gate"
 )
 
 // hostLocal frees what the container has, as host-local does.
@@ -139,4 +143,47 @@ func (f *freeing) run(t *testing.T) {
 		len(f.reported) != 4 || f.reported[3] != nil {
 		t.Errorf("reported %v, want an error the third time of four", f.reported)
 	}
+}
+
+// The address of a running pod is reserved again at the daemon's start and hourly, and a new pod cannot have it.
+func TestRunningPodsAreReserved(t *testing.T) {
+	f := newFreeing(t, true)
+	a := gate.Attachment{
+		Container: "web", Interface: "eth0", Namespace: "shop", Name: "web", Port: "lo", // which every host has
+		MAC: "02:00:00:00:00:01", Addrs: []netip.Addr{netip.MustParseAddr("10.244.1.2")},
+	}
+	if err := gate.RecordsIn(f.attachments.RunDir).Put(a); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			f.collect(ctx, func(err error) { f.reported = append(f.reported, err) }, slog.New(slog.DiscardHandler))
+		}()
+		f.wantReserved(t, "at the start", "10.244.1.2")
+		for _, lose := range []func() error{
+			func() error { return os.Remove(f.path("10.244.1.2")) },
+			func() error { return os.RemoveAll(filepath.Join(f.attachments.RunDir, "ipam")) },
+		} {
+			if err := lose(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour)
+			f.wantReserved(t, "after an hour", "10.244.1.2")
+		}
+		ipam := filepath.Dir(f.reservations)
+		if err := errors.Join(os.RemoveAll(ipam), os.WriteFile(ipam, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		stop()
+		<-ended
+		if last := f.reported[len(f.reported)-1]; last == nil ||
+			!strings.Contains(last.Error(), "reserve the address of pod shop/web: ") {
+			t.Errorf("with a file in the place of the reservations: reported %v", last)
+		}
+	})
 }

@@ -169,6 +169,8 @@ func (d *daemon) work(
 	ctx context.Context, cluster *kube.Cluster, a *agent.Agent, policies *policies, station *probe.Station,
 	log *slog.Logger,
 ) error {
+	// Before this daemon lets a pod be attached. What keeps it from that is reported by collect, which tries again.
+	_ = d.reserve(log)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range d.servers(a, policies, station) {
 		group.Go(func() error { s.run(ctx); return nil })

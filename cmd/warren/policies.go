@@ -100,7 +100,7 @@ func (p *policies) connect(d *daemon, cluster *kube.Cluster, a *agent.Agent) {
 	p.enforcer = enforce.New(enforce.Config{
 		Node: d.node.name, Cluster: &p.cluster, Host: p.walls, Index: policy.NewIndex(),
 		Records: p.records, Adopt: d.attachments.Attachments, Status: a.Status(), Changed: a.Poke, Log: p.log,
-		Resync: d.resync,
+		Resync: d.resync, Reserve: func() error { return d.reserve(p.log) },
 	})
 	p.cluster.PolicyMirror = cluster.Policies(p.enforcer, p.enforcer.Poke)
 }

@@ -56,7 +56,8 @@ func (a *Agent) Serves(e Endpoint, err error) {
 // nil for nothing.
 func (a *Agent) ReachesAPIServer(err error) { a.warn(stepWay, err) }
 
-// FreesAddresses takes what keeps the addresses of pods that are gone from being freed; nil for nothing.
+// FreesAddresses takes what keeps the addresses of pods that are gone from being freed, or those of running pods from
+// being reserved; nil for nothing.
 func (a *Agent) FreesAddresses(err error) { a.warn(stepAddresses, err) }
 
 // Probes takes what keeps this node from asking peers for an echo and from answering theirs; nil for nothing.

@@ -106,6 +106,9 @@ type Config struct {
 	Records Records
 	// Adopt returns what was attached before there were records, sorted; nil for nothing.
 	Adopt func() (attachments []gate.Attachment, problems []error)
+	// Reserve reserves the addresses of running pods whose reservations are lost. It is called when a new pod has one
+	// of them. Nil reserves nothing.
+	Reserve func() error
 	// Status is where the pass writes how it fares.
 	Status *status.Board
 	// Changed is called when InForce may have changed. It must not block. Nil calls nobody.
@@ -161,6 +164,9 @@ func New(cfg Config) *Enforcer {
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	if cfg.Changed == nil {
 		cfg.Changed = func() {}
+	}
+	if cfg.Reserve == nil {
+		cfg.Reserve = func() error { return nil }
 	}
 	e := &Enforcer{
 		cfg: cfg, log: cfg.Log, loaded: make(chan struct{}), moved: make(chan struct{}),

@@ -35,6 +35,9 @@ func (e *Enforcer) Attach(ctx context.Context, a gate.Attachment) error {
 	if err := e.await(ctx); err != nil {
 		return err
 	}
+	if err := e.taken(a); err != nil {
+		return heldClosed(a, err)
+	}
 	e.mu.Lock()
 	h := e.hold(a)
 	e.urge()
@@ -50,10 +53,15 @@ func (e *Enforcer) Attach(ctx context.Context, a gate.Attachment) error {
 	}
 	if err != nil {
 		e.drop(h)
-		return fmt.Errorf("pod %s/%s is held closed: %w", a.Namespace, a.Name, err)
+		return heldClosed(a, err)
 	}
 	e.log.Debug("pod attached", "pod", a.Namespace+"/"+a.Name, "iface", a.Port, "addresses", fmt.Sprint(a.Addrs))
 	return nil
+}
+
+// heldClosed returns an error for a pod that is not attached.
+func heldClosed(a gate.Attachment, why error) error {
+	return fmt.Errorf("pod %s/%s is held closed: %w", a.Namespace, a.Name, why)
 }
 
 // record writes the record of an attachment that is in force, and forgets those whose place it has taken.

@@ -32,6 +32,9 @@ type world struct {
 	records *records
 	cluster *cluster
 	adopt   []gate.Attachment
+	// reserved counts how often what was lost was to be reserved, and unreserved is what keeps it from that.
+	reserved   int
+	unreserved error
 	// tell hands the cluster's objects to a daemon that has just started.
 	tell func(e *Enforcer)
 
@@ -86,7 +89,8 @@ func (w *world) start() {
 	w.Enforcer = New(Config{
 		Node: "node-a", Cluster: w.cluster, Host: w.kernel, Index: policy.NewIndex(),
 		Records: w.records, Status: w.board, Log: log,
-		Adopt: func() ([]gate.Attachment, []error) { return w.adopt, nil },
+		Adopt:   func() ([]gate.Attachment, []error) { return w.adopt, nil },
+		Reserve: func() error { w.reserved++; return w.unreserved },
 	})
 	w.SetNamespace(policy.Namespace{Name: "shop"})
 	w.tell(w.Enforcer)

@@ -11,7 +11,8 @@ import (
 )
 
 // testStaleAddresses starts a daemon that finds addresses reserved for pods that are gone: the runtime was killed
-// before it could detach them. It frees those that no pod under way can have.
+// before it could detach them. It frees those that no pod under way can have, and reserves those of pods that run: the
+// reservations were deleted.
 func testStaleAddresses(t *testing.T, h *hosts) {
 	const dir = "/run/warren/ipam/warren"
 	h.one.StopDaemon(t)
@@ -21,6 +22,10 @@ func testStaleAddresses(t *testing.T, h *hosts) {
 		young = append(young, reserve(t, h.one, dir, cidr, 201, "now"))
 	}
 	before := strings.Fields(h.one.MustExec(t, "ls", dir))
+	lost := h.web.Addrs()
+	for _, addr := range lost {
+		h.one.MustExec(t, "rm", dir+"/"+addr.String())
+	}
 	h.one.StartDaemon(t, h.daemonArgs...)
 	h.one.WaitReady(t)
 	want := slices.DeleteFunc(before, func(name string) bool { return slices.Contains(stale, name) })
