@@ -105,6 +105,9 @@ func (a Answers) Unanswered() (count int) {
 	return count
 }
 
+// Silent reports whether a peer is among those that Unanswered counts.
+func (a Answers) Silent(key keys.Public) bool { return a.open[key].turns > 0 }
+
 // heard reports whether something came from the peer between the two readings. One that the device has only now, after
 // another device or a removal, begins anew.
 func (s PeerStatus) heard(before PeerStatus) bool {

@@ -30,12 +30,12 @@ func silentMesh(r *readings) {
 		wanted[i] = mesh.Peer{PublicKey: key, Node: fmt.Sprintf("node-%04d", i)}
 		statuses[i] = mesh.PeerStatus{PublicKey: key}
 	}
-	r.add(wanted, statuses)
+	r.add(wanted, statuses, mesh.Answers{})
 	after := make([]mesh.PeerStatus, manyNodes)
 	for i, s := range statuses {
 		after[i] = mesh.PeerStatus{PublicKey: s.PublicKey, Sent: 148}
 	}
-	r.add(wanted, after)
+	r.add(wanted, after, mesh.Answers{})
 }
 
 // malformedMesh is what is said of so many Nodes of which no part can be used.

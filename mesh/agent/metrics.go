@@ -46,7 +46,7 @@ var (
 		"Peers by state: connected has a session; unanswered has none although bytes went to it within 180 seconds; "+
 			"idle has neither; missing is desired and not on the device.", "state")
 	unansweredDesc = desc("warren_peer_unanswered_info",
-		"1 for a peer that is unanswered, by its node's name; the first eight of them by name.", "peer")
+		"1 for a peer that either gauge of unanswered peers counts, by its node's name; the first eight.", "peer")
 	turnsDesc        = desc("warren_endpoints_set_total", "Endpoints set because a peer did not answer at the last.")
 	passesDesc       = desc("warren_reconcile_total", "Passes of the reconcile loop by outcome.", "outcome")
 	lastOutcomeDesc  = desc("warren_reconcile_last_outcome", "1 for the outcome of the last pass.", "outcome")

@@ -16,13 +16,13 @@ type readings struct {
 	last status.Reading
 }
 
-// add takes a reading of the device now.
-func (r *readings) add(wanted []mesh.Peer, statuses []mesh.PeerStatus) {
+// add takes a reading of the device now, and which peers have answered so far.
+func (r *readings) add(wanted []mesh.Peer, statuses []mesh.PeerStatus, answers mesh.Answers) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
 	r.last = status.Reading{
-		At: now, Wanted: wanted, Statuses: statuses, Traffic: r.last.Traffic.Next(statuses, now),
+		At: now, Wanted: wanted, Statuses: statuses, Traffic: r.last.Traffic.Next(statuses, now), Answers: answers,
 	}
 }
 

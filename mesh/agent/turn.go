@@ -17,7 +17,7 @@ func (a *Agent) seen(ctx context.Context, statuses []mesh.PeerStatus) {
 	}
 	turns, err := a.host.turn(ctx, statuses)
 	unanswered := a.host.answers.Unanswered()
-	a.readings.add(a.host.want.Peers, statuses)
+	a.readings.add(a.host.want.Peers, statuses, a.host.answers)
 	a.host.mu.Unlock()
 	if err != nil {
 		a.contradicted() // A pass finds what is wrong with the device, and says it.

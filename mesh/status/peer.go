@@ -45,6 +45,7 @@ type Reading struct {
 	Wanted   []mesh.Peer
 	Statuses []mesh.PeerStatus
 	Traffic  mesh.Traffic
+	Answers  mesh.Answers
 }
 
 // Peers returns the wanted peers and those that only the device has, sorted by node and key.
@@ -67,11 +68,12 @@ func (r Reading) Count() map[mesh.PeerState]int {
 	return count
 }
 
-// Unanswered returns the names of unanswered peers' nodes, sorted, and at most so many.
+// Unanswered returns the names of unanswered peers' nodes, sorted, and at most so many. A peer that has not been heard
+// since something went to it is one of them even while it is idle.
 func (r Reading) Unanswered(most int) []string {
 	var names []string
 	r.join(func(p *mesh.Peer, s *mesh.PeerStatus) {
-		if p != nil && r.state(s) == mesh.PeerUnanswered {
+		if p != nil && (r.state(s) == mesh.PeerUnanswered || r.Answers.Silent(p.PublicKey)) {
 			names = append(names, p.Node)
 		}
 	})

@@ -37,6 +37,17 @@ func reading() status.Reading {
 	}
 }
 
+// later is reading after ten minutes in which nothing has gone to anybody, and nothing came.
+func later() status.Reading {
+	r := reading()
+	sent := []mesh.PeerStatus{r.Statuses[1]}
+	for _, at := range []time.Duration{0, 20 * time.Second} {
+		r.Answers, _ = r.Answers.Next(r.Wanted, sent, r.At.Add(at))
+	}
+	r.At = r.At.Add(10 * time.Minute)
+	return r
+}
+
 func TestPeers(t *testing.T) {
 	text, err := json.MarshalIndent(reading().Peers(), "", "  ")
 	if err != nil {
@@ -106,8 +117,10 @@ func TestPeerCount(t *testing.T) {
 
 func TestUnanswered(t *testing.T) {
 	for most, want := range map[int][]string{0: {}, 8: {"c"}} {
-		if diff := cmp.Diff(want, reading().Unanswered(most)); diff != "" {
-			t.Errorf("at most %d, -want +got:\n%s", most, diff)
+		for when, r := range map[string]status.Reading{"now": reading(), "idle": later()} {
+			if diff := cmp.Diff(want, r.Unanswered(most)); diff != "" {
+				t.Errorf("%s, at most %d, -want +got:\n%s", when, most, diff)
+			}
 		}
 	}
 }

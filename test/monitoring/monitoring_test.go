@@ -116,12 +116,17 @@ type dashboard struct {
 	}
 }
 
-// Each panel has queries, and each of them asks for a metric of warren's or whether a daemon is up.
-func TestDashboard(t *testing.T) {
-	var d dashboard
+func grafana(t *testing.T) (d dashboard) {
+	t.Helper()
 	if err := json.Unmarshal([]byte(read(t, "manifests/monitoring/dashboard/dashboard.json")), &d); err != nil {
 		t.Fatal(err)
 	}
+	return d
+}
+
+// Each panel has queries, and each of them asks for a metric of warren's or whether a daemon is up.
+func TestDashboard(t *testing.T) {
+	d := grafana(t)
 	ids := map[int]bool{}
 	for _, p := range d.Panels {
 		if ids[p.ID] || len(p.Targets) == 0 {
