@@ -24,6 +24,8 @@ var foreign = map[string]string{
 	"set": "helm", "version": "kubectl warren", "check": "sha256sum", "ignore-missing": "sha256sum", "raw": "skopeo",
 	"preserve-digests": "skopeo", "bump-revision": "etcdutl", "mark-compacted": "etcdutl",
 	"profile": "kubectl", "image": "kubectl", "save-config": "kubectl", "cleanup": "kube-proxy", "dport": "iptables",
+	"name": "crictl", "tail": "crictl", "kubernetes": "talosctl", "exec-id": "ctr", "signal": "ctr", "rm": "ctr",
+	"address": "ctr",
 }
 
 var (

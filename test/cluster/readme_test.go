@@ -21,10 +21,11 @@ import (
 	"warren.mesh/test/readme"
 )
 
-// reader does what the README says, as it is written there, in a directory like the root of a work tree.
+// reader does what a page says, as it is written there, in a directory like the root of a work tree.
 type reader struct {
 	*cluster.Cluster
 	document readme.Document
+	page     string
 	// dir holds the manifests and the files that the README has people write.
 	dir string
 }
@@ -35,14 +36,20 @@ const (
 	readmeImage = "registry.example/warren:1"
 )
 
-// newReader prepares the directory. It replaces only the pod range by the cluster's.
+// newReader reads the README.
 func newReader(t *testing.T, c *cluster.Cluster) *reader {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(c.Root(), "README.md"))
+	return newPageReader(t, c, "README.md")
+}
+
+// newPageReader prepares the directory. It replaces only the pod range by the cluster's.
+func newPageReader(t *testing.T, c *cluster.Cluster, page string) *reader {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(c.Root(), page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &reader{Cluster: c, document: readme.Parse(string(text)), dir: t.TempDir()}
+	r := &reader{Cluster: c, document: readme.Parse(string(text)), page: page, dir: t.TempDir()}
 	var ranges []string
 	for _, p := range c.ClusterCIDRs() {
 		ranges = append(ranges, p.String())
@@ -93,7 +100,7 @@ func (r *reader) section(t *testing.T, name string) []readme.Command {
 		all = append(all, c)
 	}
 	if len(all) == 0 {
-		t.Errorf("the README has no commands in %q", name)
+		t.Errorf("%s has no commands in %q", r.page, name)
 	}
 	return all
 }

@@ -27,6 +27,14 @@ func (c *Cluster) Reboot(t lab.TB, n *lab.Node) {
 	}
 }
 
+// StopKubelet ends the node's kubelet. Containers keep running, and nobody starts those again that end.
+func (c *Cluster) StopKubelet(t lab.TB, n *lab.Node) {
+	t.Helper()
+	if err := c.of(n).kubelet.Signal(syscall.SIGTERM, stopTimeout); err != nil {
+		t.Fatalf("stop the kubelet of %s: %v", n.Name, err)
+	}
+}
+
 // RestartKubelet ends the node's kubelet and starts a new one.
 func (c *Cluster) RestartKubelet(t lab.TB, n *lab.Node) {
 	t.Helper()

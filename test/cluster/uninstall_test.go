@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
+	"warren.mesh/mesh/doctor"
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/cluster"
 	"warren.mesh/test/cluster/image"
@@ -16,7 +17,8 @@ import (
 	"warren.mesh/test/readme"
 )
 
-// By hand it works without an API server, too.
+// By hand it works without an API server, too, as the runbooks say. The API server that is there has no part in it, but
+// for the Nodes' annotations.
 func TestPrivilegedLongUninstall(t *testing.T) {
 	meshtest.Privileged(t)
 	c := cluster.Start(t, cluster.Options{})
@@ -24,9 +26,9 @@ func TestPrivilegedLongUninstall(t *testing.T) {
 	c.Install(t)
 	c.Spread(t, cluster.Workload{Name: "web", Args: []string{"netexec"}, Port: webPort})
 	removeWorkloads(t, c)
-	deleteManifests(t, c)
+	r := newPageReader(t, c, doctor.Runbooks)
 	for _, n := range c.Nodes() {
-		uninstall(t, c, n)
+		r.uninstallByHand(t, n)
 		n.Annotate(t, map[string]string{
 			"warren.mesh/public-key": "", "warren.mesh/proof": "", "warren.mesh/endpoint": "",
 			"warren.mesh/pod-cidrs": "",
@@ -93,12 +95,6 @@ func removeWorkloads(t *testing.T, c *cluster.Cluster) {
 	}
 }
 
-func deleteManifests(t *testing.T, c *cluster.Cluster) {
-	t.Helper()
-	c.Kubectl(t, "", "delete", "--wait", "-k", c.Manifests(t))
-	waitDeleted(t, c)
-}
-
 // waitDeleted waits until all pods of warren's have ended.
 func waitDeleted(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
@@ -131,15 +127,26 @@ func wantAsBefore(t *testing.T, c *cluster.Cluster, before map[string]string) {
 	}
 }
 
-// uninstall runs warren's own from its image, without a container: there is no network, and perhaps no API server, to
-// start one by.
-func uninstall(t *testing.T, c *cluster.Cluster, n *lab.Node) {
+// stopKubelet is how the page stops a kubelet. These are no services of systemd.
+const stopKubelet = "systemctl stop kubelet"
+
+// uninstallByHand runs the page's commands for a node, with the cluster's own image and client of containerd.
+func (r *reader) uninstallByHand(t *testing.T, n *lab.Node) {
 	t.Helper()
-	const at = "/run/uninstall"
-	n.MustExec(t, "mkdir", at)
-	n.MustExec(t, c.Ctr(), "--namespace=k8s.io", "images", "mount", image.WarrenName, at)
-	n.MustExec(t, at+"/opt/warren/warren", "uninstall", "--node-annotations=false")
-	n.MustExec(t, c.Ctr(), "--namespace=k8s.io", "images", "unmount", "--rm", at)
+	stopped := false
+	for _, c := range r.section(t, "Removal without the API server") {
+		switch {
+		case c.Text == stopKubelet:
+			r.StopKubelet(t, n)
+			stopped = true
+		case c.OnNode:
+			text := strings.ReplaceAll(c.Text, readmeImage, image.WarrenName)
+			n.MustExec(t, "sh", "-ec", strings.ReplaceAll(text, "ctr -n", r.Ctr()+" -n"))
+		}
+	}
+	if !stopped {
+		t.Errorf("%s does not stop the kubelet by %q", r.page, stopKubelet)
+	}
 }
 
 // traces are what warren could leave on a node, as the node's own tools tell it: of nftables the names of tables, but
