@@ -13,6 +13,7 @@ import (
 
 	"warren.mesh/mesh/doctor"
 	"warren.mesh/mesh/events"
+	"warren.mesh/mesh/status"
 )
 
 const root = "../../"
@@ -100,6 +101,20 @@ func TestAlerts(t *testing.T) {
 		}
 		if want := doctor.Runbooks + "#" + a.Alert; a.Annotations["runbook_url"] != want {
 			t.Errorf("%s: runbook_url %q, want %q", a.Alert, a.Annotations["runbook_url"], want)
+		}
+	}
+}
+
+// What opens or closes pods has an alert.
+func TestPoliciesHaveAlerts(t *testing.T) {
+	for _, gauge := range []string{
+		`warren_policy_problems{job="warren"}`, `warren_policy_waiting_pods{job="warren"}`,
+		`warren_warning{job="warren",step="` + string(status.StepServices) + `"}`,
+		`warren_admission_policies_missing{job="warren"}`,
+	} {
+		asks := func(a alert) bool { return strings.Contains(a.Expr, gauge) }
+		if !slices.ContainsFunc(alerts(t), asks) {
+			t.Errorf("no alert asks for %s", gauge)
 		}
 	}
 }

@@ -3,8 +3,11 @@ package monitoring_test
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"warren.mesh/mesh/doctor"
 )
@@ -60,6 +63,30 @@ func TestPagesLeadOn(t *testing.T) {
 		if !strings.Contains(c.text, c.want) {
 			t.Errorf("%s lacks %q", where, c.want)
 		}
+	}
+}
+
+var (
+	policyStep = regexp.MustCompile(`\bStep += "(policy [a-z ]+)"`)
+	stepRow    = regexp.MustCompile("(?m)^\\| `(policy [a-z ]+)` \\|")
+)
+
+// The runbooks say of each step of the pass over network policies what it means, and of no other.
+func TestRunbooksHavePolicySteps(t *testing.T) {
+	var want, got []string
+	for _, file := range []string{"mesh/enforce/pass.go", "mesh/status/steps.go"} {
+		for _, step := range policyStep.FindAllStringSubmatch(read(t, file), -1) {
+			want = append(want, step[1])
+		}
+	}
+	section := between(t, read(t, doctor.Runbooks), "\n## Steps of network policies\n", "\n## ")
+	for _, row := range stepRow.FindAllStringSubmatch(section, -1) {
+		got = append(got, row[1])
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("steps in the code, and in the runbooks (-want +got):\n%s", diff)
 	}
 }
 
