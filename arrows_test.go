@@ -72,7 +72,8 @@ var inside = []struct{ From, To, Reason string }{
 		"it runs where no node is"},
 	{"cmd/warren", "keys mesh mesh/kube mesh/linux mesh/linux/echo mesh/linux/firewalls mesh/linux/lookup " +
 		"mesh/linux/walls mesh/agent mesh/enforce mesh/policy mesh/probe mesh/loop mesh/status mesh/userspace " +
-		"mesh/bundle mesh/doctor mesh/explain mesh/view cni cni/gate internal/atomicfile", "no fakes, no lab"},
+		"mesh/bundle mesh/doctor mesh/explain mesh/view cni cni/gate internal/atomicfile internal/hostdir",
+		"no fakes, no lab"},
 }
 
 // arrow forbids a package (not its tests) to depend on modules or packages below To, through however many others.

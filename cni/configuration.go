@@ -58,19 +58,16 @@ func (c Configuration) Configure(podCIDRs []netip.Prefix, mtu int) (changed bool
 		return false, nil
 	}
 	if err := c.install(want); err != nil {
-		if deleted := c.Deleted(); deleted != nil {
-			err = fmt.Errorf("%w: %w", err, deleted)
+		if lost := hostdir.At(c.ConfDir, c.RunDir).Lost(); lost != nil {
+			err = fmt.Errorf("%w: %w", err, lost)
 		}
 		return false, fmt.Errorf("install the CNI configuration %s: %w", c.Link(), err)
 	}
 	return true, nil
 }
 
-// Deleted returns an error, with the remedy, if ConfDir or RunDir was deleted or moved where it is mounted from: this
-// process cannot recover from that. See hostdir.Deleted.
-func (c Configuration) Deleted() error {
-	return errors.Join(hostdir.Deleted(c.ConfDir), hostdir.Deleted(c.RunDir))
-}
+// Directories returns the directories of the host that the daemon and the container runtime have to share.
+func (c Configuration) Directories() []string { return []string{c.ConfDir, c.RunDir, c.CacheDir} }
 
 // installed reports whether link and file are as they should be. It is false if it cannot read them: install then
 // repairs them or returns the error.

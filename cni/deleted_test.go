@@ -10,6 +10,7 @@ import (
 
 	"warren.mesh/cni"
 	"warren.mesh/cni/gate"
+	"warren.mesh/internal/hostdir"
 	"warren.mesh/mesh/meshtest"
 	"warren.mesh/test/lab/namespace"
 )
@@ -38,8 +39,10 @@ func TestPrivilegedDeletedDirectories(t *testing.T) {
 	host, container := t.TempDir(), t.TempDir()
 	c := cni.Configuration{
 		ConfDir: filepath.Join(container, "net.d"), RunDir: filepath.Join(container, "warren"), Bridge: "warren-br0",
+		CacheDir: filepath.Join(container, "cni"),
 	}
-	for _, dir := range []string{c.ConfDir, c.RunDir} {
+	dirs := []string{c.ConfDir, c.RunDir, c.CacheDir}
+	for _, dir := range dirs {
 		source := filepath.Join(host, filepath.Base(dir))
 		for _, made := range []string{source, dir} {
 			if err := os.Mkdir(made, 0o755); err != nil {
@@ -50,17 +53,18 @@ func TestPrivilegedDeletedDirectories(t *testing.T) {
 		t.Cleanup(func() { _ = unix.Unmount(dir, 0) })
 	}
 	configure(t, c, 1420)
-	if err := c.Deleted(); err != nil {
+	began := hostdir.At(c.Directories()...)
+	if err := began.Lost(); err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{c.ConfDir, c.RunDir} {
+	for _, dir := range dirs {
 		source := filepath.Join(host, filepath.Base(dir))
 		if err := os.Rename(source, source+".bak"); err != nil {
 			t.Fatal(err)
 		}
 		want := "directory " + dir + " was moved on the host"
-		if err := c.Deleted(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Deleted says %v, want %q", err, want)
+		if err := began.Lost(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Lost says %v, want %q", err, want)
 		}
 		if err := os.RemoveAll(source + ".bak"); err != nil {
 			t.Fatal(err)
@@ -70,10 +74,11 @@ func TestPrivilegedDeletedDirectories(t *testing.T) {
 		}
 		want = "directory " + dir + " was deleted on the host"
 		_, err := c.Configure(podCIDRs, 1420)
-		for what, err := range map[string]error{"Deleted": c.Deleted(), "Configure": err} {
-			if err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%s says %v, want %q", what, err, want)
-			}
+		if dir != c.CacheDir && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("Configure says %v, want %q", err, want)
+		}
+		if err := began.Lost(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Lost says %v, want %q", err, want)
 		}
 		if dir == c.RunDir {
 			_, err := gate.Listen(gate.Socket(dir))
@@ -85,7 +90,7 @@ func TestPrivilegedDeletedDirectories(t *testing.T) {
 			t.Fatal(err)
 		}
 		mount(t, source, dir)
-		if err := c.Deleted(); err != nil {
+		if err := hostdir.At(c.Directories()...).Lost(); err != nil {
 			t.Errorf("with a new mount: %v", err)
 		}
 		configure(t, c, 1420)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"warren.mesh/cni"
+	"warren.mesh/internal/hostdir"
 	"warren.mesh/keys"
 	"warren.mesh/mesh"
 	"warren.mesh/mesh/agent"
@@ -145,15 +146,13 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	}
 	station := d.newStation(func(err error) { a.Probes(err) })
 	backend, reason := host.Backend()
-	attachments := withSockets{d.attachments, backend == string(linux.Userspace)}
-	_ = attachments.Deleted() // It takes note of where the directories are.
 	a = agent.New(policies.config(d.networkPolicy, agent.Config{
 		Node: d.node.name, Mesh: d.mesh, Key: key,
-		Cluster: cluster, Host: host, Attachments: attachments, Plugins: d.compared(),
+		Cluster: cluster, Host: host, Attachments: d.attachments, Plugins: d.compared(),
 		Log: log, Resync: d.resync, MassRemovalDelay: d.massRemoval,
 		Version: version(), Backend: backend, BackendReason: reason,
 		Link: d.link, KeyWritten: key.Written, Programmed: station.Set, Events: d.teller(cluster),
-		Probes: station.Probes,
+		Probes: station.Probes, Lost: d.directories(backend == string(linux.Userspace)).Lost,
 	}))
 	if d.networkPolicy {
 		policies.connect(d, cluster, a)
@@ -275,18 +274,12 @@ func (d *daemon) link() (l agent.Link, err error) {
 	return l, err
 }
 
-// withSockets are attachments whose directories are those of the daemon: if a process drives the device, they have the
-// directory of UAPI sockets with them.
-type withSockets struct {
-	agent.Attachments
-	sockets bool
-}
-
-// Deleted returns an error, with the remedy, if the host has lost one of the directories.
-func (a withSockets) Deleted() error {
-	err := a.Attachments.Deleted()
-	if a.sockets {
-		err = errors.Join(err, userspace.DirectoryDeleted())
+// directories returns the host's directories without which no pod is attached, as they are now: with those of UAPI
+// sockets if a process drives the device.
+func (d *daemon) directories(process bool) hostdir.Dirs {
+	paths := append(d.attachments.Directories(), d.plugins.To)
+	if process {
+		paths = append(paths, userspace.SocketDir)
 	}
-	return err
+	return hostdir.At(paths...)
 }

@@ -10,44 +10,63 @@ import (
 
 	"warren.mesh/cni"
 	"warren.mesh/mesh/meshtest"
+	"warren.mesh/mesh/userspace"
 	"warren.mesh/test/lab/namespace"
 )
 
-// /healthz fails by what Deleted says. Where a process drives the device, the daemon needs the directory of its socket.
+// /healthz fails by what Lost says of each directory of the host. Where a process drives the device, the daemon needs
+// the directory of its socket.
 func TestPrivilegedSocketDirectoryLost(t *testing.T) {
 	meshtest.Privileged(t)
 	namespace.Enter(t)
-	const sockets = "/var/run/wireguard"
-	dir := filepath.Join(t.TempDir(), "wireguard")
+	host, container := t.TempDir(), t.TempDir()
+	at := func(name string) string { return filepath.Join(container, name) }
+	d := daemon{
+		attachments: cni.Configuration{ConfDir: at("net.d"), RunDir: at("run"), CacheDir: at("cache")},
+		plugins:     cni.Plugins{To: at("bin")},
+	}
 	for _, err := range []error{
-		os.MkdirAll(sockets, 0o755),
-		os.Mkdir(dir, 0o755),
-		unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS),
-		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
-		unix.Mount(dir, sockets, "", unix.MS_BIND, ""),
+		unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() { _ = unix.Unmount(sockets, 0) })
-	a := cni.Configuration{ConfDir: t.TempDir(), RunDir: t.TempDir()}
-	process, kernel := withSockets{a, true}, withSockets{a, false}
-	if err := process.Deleted(); err != nil {
+	dirs := []string{at("net.d"), at("run"), at("cache"), at("bin"), userspace.SocketDir}
+	for _, dir := range dirs {
+		source := filepath.Join(host, filepath.Base(dir))
+		for _, err := range []error{
+			os.MkdirAll(dir, 0o755), os.Mkdir(source, 0o755), unix.Mount(source, dir, "", unix.MS_BIND, ""),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Cleanup(func() { _ = unix.Unmount(dir, 0) })
+	}
+	process, kernel := d.directories(true), d.directories(false)
+	if err := process.Lost(); err != nil {
 		t.Fatal(err)
 	}
-	for _, lose := range []func() error{
-		func() error { return os.Rename(dir, dir+".bak") },
-		func() error { return os.RemoveAll(dir + ".bak") },
-	} {
-		if err := lose(); err != nil {
-			t.Fatal(err)
-		}
-		if err := process.Deleted(); err == nil || !strings.Contains(err.Error(), sockets) {
-			t.Errorf("Deleted says %v, want it to name %s", err, sockets)
-		}
-		if err := kernel.Deleted(); err != nil {
-			t.Errorf("with the kernel's device: %v", err)
+	for _, dir := range dirs {
+		source := filepath.Join(host, filepath.Base(dir))
+		for _, lose := range []struct {
+			what string
+			do   func() error
+		}{
+			{"moved", func() error { return os.Rename(source, source+".bak") }},
+			{"deleted", func() error { return os.RemoveAll(source + ".bak") }},
+		} {
+			if err := lose.do(); err != nil {
+				t.Fatal(err)
+			}
+			want := "directory " + dir + " was " + lose.what + " on the host"
+			if err := process.Lost(); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("Lost says %v, want %q", err, want)
+			}
+			if err := kernel.Lost(); err == nil || strings.Contains(err.Error(), userspace.SocketDir) {
+				t.Errorf("with the kernel's device: %v", err)
+			}
 		}
 	}
 }

@@ -81,8 +81,8 @@ func (s Server) serve(ctx context.Context) error {
 // may connect to. The file stays when the listener is closed. An error has the remedy.
 func Listen(path string) (*net.UnixListener, error) {
 	listener, err := listen(path)
-	if deleted := hostdir.Deleted(filepath.Dir(path)); err != nil && deleted != nil {
-		return nil, fmt.Errorf("%w: %w", err, deleted)
+	if lost := hostdir.At(filepath.Dir(path)).Lost(); err != nil && lost != nil {
+		return nil, fmt.Errorf("%w: %w", err, lost)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: remove what is in its place, and see that the directory can be written to", err)

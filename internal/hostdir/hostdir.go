@@ -2,39 +2,57 @@
 package hostdir
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// first is where the directories' mounts were taken from when they were first asked about, by directory.
-var first sync.Map
+// Dirs are directories of the host as they were when a process started. Make them with At.
+type Dirs []dir
 
-// Deleted returns an error, with the remedy, if somebody deleted or moved a directory that is mounted here. A container
-// keeps the directory that it was started with, whatever is made in its place outside: nothing can be made in a deleted
-// one any more, nobody else finds a moved one, and only a container that starts gets the new one. That a directory was
-// moved is told by where it was at the first call, so a process calls this when it starts. It returns nil for a
-// directory that cannot be read, and for one that is no mount and is still there: its path finds the new one.
-func Deleted(dir string) error {
+// dir is a directory, and where its mount was taken from; empty if it was no mount.
+type dir struct{ path, root string }
+
+// At returns the directories at these paths as they are now.
+func At(paths ...string) (dirs Dirs) {
+	for _, path := range paths {
+		dirs = append(dirs, dir{path, mountedFrom(path)})
+	}
+	return dirs
+}
+
+// Lost returns an error, with the remedy, if somebody has deleted a directory that is mounted here, or has moved it
+// since At. A container keeps the directory that it was started with, whatever is made in its place outside: nothing
+// can be made in a deleted one any more, nobody else finds a moved one, and only a container that starts gets the new
+// one. It returns nil for a directory that cannot be read, and for one that is no mount and is still there: its path
+// finds the new one.
+func (d Dirs) Lost() error {
+	var errs []error
+	for _, dir := range d {
+		errs = append(errs, dir.lost())
+	}
+	return errors.Join(errs...)
+}
+
+func (d dir) lost() error {
 	var found unix.Stat_t
-	if err := unix.Stat(dir, &found); err != nil {
+	if err := unix.Stat(d.path, &found); err != nil {
 		return nil //nolint:nilerr // Whoever uses the directory says why it cannot.
 	}
 	what := "deleted"
 	if found.Nlink > 0 {
-		root := mountedFrom(dir)
-		began, _ := first.LoadOrStore(dir, root)
-		if root == "" || began == "" || root == began {
+		root := mountedFrom(d.path)
+		if root == "" || d.root == "" || root == d.root {
 			return nil
 		}
 		what = "moved"
 	}
 	return fmt.Errorf("directory %s was %s on the host, and what is in its place is not seen in this container: "+
-		"restart the container, if it does not by itself", dir, what)
+		"restart the container, if it does not by itself", d.path, what)
 }
 
 // mountedFrom returns which directory of its file system is mounted at dir; empty if dir is no mount.

@@ -85,9 +85,6 @@ type Attachments interface {
 	// Rival returns the file of the configuration that the container runtime uses instead; empty if there is none.
 	// delegates reports whether that one has pods attached by this one.
 	Rival() (file string, delegates bool, err error)
-	// Deleted returns an error, with the remedy, while a directory that Configure writes to is gone in a way from which
-	// only a restart of the daemon's container recovers.
-	Deleted() error
 	// Watch calls poke, from any goroutine, whenever what Configure and Rival look at may have changed, until ctx ends.
 	Watch(ctx context.Context, poke func()) error
 }

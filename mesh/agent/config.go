@@ -35,6 +35,9 @@ type Config struct {
 	Attachments Attachments
 	// Plugins are what executes Attachments; nil has nobody look after them.
 	Plugins Plugins
+	// Lost returns an error, with the remedy, while a directory of the host is gone in a way from which only a restart
+	// of the daemon's container recovers; nil where there is none.
+	Lost func() error
 	// PolicyCounters returns the counters of the tables of network policies by name, in packets; nil where they are not
 	// kept. The metrics ask at most once in five seconds.
 	PolicyCounters func(ctx context.Context) (map[string]uint64, error)

@@ -16,8 +16,10 @@ func (a *Agent) Health() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		dead := a.status.Snapshot().Stuck(time.Now())
-		if err := a.cfg.Attachments.Deleted(); err != nil {
-			dead = append(dead, err.Error())
+		if a.cfg.Lost != nil {
+			if err := a.cfg.Lost(); err != nil {
+				dead = append(dead, err.Error())
+			}
 		}
 		answer(w, "", dead)
 	})

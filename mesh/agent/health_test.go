@@ -88,9 +88,7 @@ func TestHealthzTellsAStuckWorker(t *testing.T) {
 func TestHealthzTellsDeletedDirectories(t *testing.T) {
 	cluster(t, 1, func(t *testing.T, _ *meshtest.API, machines []*machine) {
 		a := machines[0]
-		a.attachments.mu.Lock()
-		a.attachments.deleted = errors.New("directory /run/warren was deleted")
-		a.attachments.mu.Unlock()
+		a.lost.Store(errors.New("directory /run/warren was deleted"))
 		if code, body := a.get("/healthz"); code != 503 || body != "directory /run/warren was deleted\n" {
 			t.Errorf("%d %q", code, body)
 		}

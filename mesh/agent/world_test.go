@@ -53,6 +53,8 @@ type machine struct {
 	probes func() status.Probes
 	// nodes are those that the agent told last.
 	nodes atomic.Pointer[[]mesh.Node]
+	// lost is what Config.Lost returns, if it has one.
+	lost atomic.Value
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -121,6 +123,7 @@ func (m *machine) start() {
 		PolicyCounters:   m.policyCounters,
 		Events:           m.events,
 		Probes:           m.probes,
+		Lost:             func() error { lost, _ := m.lost.Load().(error); return lost },
 		Nodes:            func(nodes []mesh.Node) { m.nodes.Store(&nodes) },
 		Link:             func() (agent.Link, error) { return agent.Link{MTU: 1420, Received: 3000, Sent: 4000}, nil },
 		KeyWritten:       func() (time.Time, error) { return time.Unix(1_700_000_000, 0), nil },
@@ -229,8 +232,6 @@ type attachments struct {
 	early    bool
 	strays   []netip.Addr
 	err      error
-	// deleted is what Deleted returns.
-	deleted error
 	// hostPorts are the pods with host ports in IPv4.
 	hostPorts map[string]string
 	// rival is another configuration; delegates says that it refers to this one.
@@ -243,12 +244,6 @@ func (a *attachments) Rival() (file string, delegates bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.rival, a.delegates, nil
-}
-
-func (a *attachments) Deleted() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.deleted
 }
 
 func (a *attachments) Watch(ctx context.Context, poke func()) error {

@@ -56,7 +56,6 @@ func (plain) Configure([]netip.Prefix, int) (bool, error) { return false, nil }
 func (plain) HostPorts(bool) (map[string]string, error)   { return nil, nil }
 func (plain) Strays([]netip.Prefix) ([]netip.Addr, error) { return nil, nil }
 func (plain) Rival() (string, bool, error)                { return "", false, nil }
-func (plain) Deleted() error                              { return nil }
 func (plain) Watch(ctx context.Context, _ func()) error   { <-ctx.Done(); return nil }
 
 // daemon is the daemon of node a in full, but for the host, which is a model.

@@ -58,5 +58,4 @@ func (noAttachments) Configure([]netip.Prefix, int) (bool, error) { return false
 func (noAttachments) HostPorts(bool) (map[string]string, error)   { return nil, nil }
 func (noAttachments) Strays([]netip.Prefix) ([]netip.Addr, error) { return nil, nil }
 func (noAttachments) Rival() (string, bool, error)                { return "", false, nil }
-func (noAttachments) Deleted() error                              { return nil }
 func (noAttachments) Watch(ctx context.Context, _ func()) error   { <-ctx.Done(); return nil }

@@ -19,7 +19,7 @@ func TestPrivilegedDirectoryLost(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			n := newNode(t)
 			dir := filepath.Join(t.TempDir(), "wireguard")
-			for _, made := range []string{dir, socketDir} {
+			for _, made := range []string{dir, SocketDir} {
 				if err := os.MkdirAll(made, 0o755); err != nil {
 					t.Fatal(err)
 				}
@@ -39,7 +39,7 @@ func TestPrivilegedDirectoryLost(t *testing.T) {
 func (n *node) mounted(t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
 	cmd := n.command(t)
-	script := `mount --bind "$0" ` + socketDir + ` && exec "$@"`
+	script := `mount --bind "$0" ` + SocketDir + ` && exec "$@"`
 	args := slices.Concat([]string{"unshare", "--mount", "sh", "-c", script, dir}, cmd.Args)
 	path, err := exec.LookPath(args[0])
 	if err != nil {

@@ -7,22 +7,16 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-
-	"warren.mesh/internal/hostdir"
 )
 
-// socketDir is the directory of UAPI sockets. It is built into wireguard-go, wgctrl and `wg`.
-const socketDir = "/var/run/wireguard"
-
-// DirectoryDeleted returns an error, with the remedy, if the directory of UAPI sockets was deleted or moved where it is
-// mounted from. See hostdir.Deleted.
-func DirectoryDeleted() error { return hostdir.Deleted(socketDir) }
+// SocketDir is the directory of UAPI sockets. It is built into wireguard-go, wgctrl and `wg`.
+const SocketDir = "/var/run/wireguard"
 
 // Remove deletes the UAPI socket that a killed device process left, the device's saved configuration, and the directory
 // of UAPI sockets if it is empty. It does not delete the interface. Removing what is absent succeeds. The error wraps
 // ErrInUse if a process still answers on the socket.
 func Remove(name string) error {
-	return remove(filepath.Join(socketDir, name+".sock"), StatePath(name))
+	return remove(filepath.Join(SocketDir, name+".sock"), StatePath(name))
 }
 
 func remove(socket, state string) error {

@@ -17,7 +17,7 @@ import (
 
 // StatePath returns the path of the file that holds a device's configuration, as UAPI sets it. It is beside the UAPI
 // socket, in a directory that a container shares with its host, and so with the container that follows it.
-func StatePath(name string) string { return filepath.Join(socketDir, name+".state") }
+func StatePath(name string) string { return filepath.Join(SocketDir, name+".state") }
 
 // savedConfig is the last configuration of a device, private key included: in memory for the next device process, and
 // in a file on tmpfs for the next supervisor. One goroutine uses it.

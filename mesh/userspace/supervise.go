@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"warren.mesh/internal/hostdir"
 	"warren.mesh/mesh/loop"
 	"warren.mesh/mesh/userspace/iface"
 )
@@ -45,14 +46,14 @@ type supervisor struct {
 // sockets, where no client would find another one's. It returns an error if one ends before any was ready: another
 // would end for the same reason.
 func (s *supervisor) supervise(ctx context.Context) error {
-	_ = DirectoryDeleted() // It takes note of where the directory is.
+	sockets := hostdir.At(SocketDir)
 	var lost error
 	ctx, stop := context.WithCancel(ctx)
 	watching := make(chan struct{})
 	go func() {
 		defer close(watching)
 		for lost == nil && loop.Sleep(ctx, lostEvery) {
-			lost = DirectoryDeleted()
+			lost = sockets.Lost()
 		}
 		stop()
 	}()

@@ -26,7 +26,7 @@ func openUAPI(name string) (*uapi, error) {
 
 // checkFree returns an error that wraps ErrInUse if a process answers on the socket.
 func checkFree(name string) error {
-	c, err := net.Dial("unix", filepath.Join(socketDir, name+".sock"))
+	c, err := net.Dial("unix", filepath.Join(SocketDir, name+".sock"))
 	if err != nil {
 		return nil //nolint:nilerr // Nobody listens.
 	}
