@@ -54,6 +54,8 @@ type daemon struct {
 	networkPolicy bool
 	// events has Events about the own Node told.
 	events bool
+	// sockets is the directory of UAPI sockets as it was at the start, if a process drives the device.
+	sockets hostdir.Dirs
 }
 
 func newDaemon(log *logging) *cobra.Command {
@@ -146,13 +148,15 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	}
 	station := d.newStation(func(err error) { a.Probes(err) })
 	backend, reason := host.Backend()
+	process := backend == string(linux.Userspace)
+	d.sockets = sockets(process)
 	a = agent.New(policies.config(d.networkPolicy, agent.Config{
 		Node: d.node.name, Mesh: d.mesh, Key: key,
 		Cluster: cluster, Host: host, Attachments: d.attachments, Plugins: d.compared(),
 		Log: log, Resync: d.resync, MassRemovalDelay: d.massRemoval,
 		Version: version(), Backend: backend, BackendReason: reason,
 		Link: d.link, KeyWritten: key.Written, Programmed: station.Set, Events: d.teller(cluster),
-		Probes: station.Probes, Lost: d.directories(backend == string(linux.Userspace)).Lost,
+		Probes: station.Probes, Lost: d.directories(process).Lost,
 	}))
 	if d.networkPolicy {
 		policies.connect(d, cluster, a)
@@ -177,6 +181,8 @@ func (d *daemon) work(
 	group.Go(func() error { return cluster.Run(ctx) })
 	group.Go(func() error { a.Run(ctx); return nil })
 	group.Go(func() error { station.Run(ctx); return nil })
+	// The liveness probe takes a minute, and the next device process, in another directory, needs the daemon meanwhile.
+	group.Go(func() error { return userspace.AwaitLoss(ctx, d.sockets.Lost) })
 	if d.networkPolicy {
 		policies.run(ctx, group)
 	} else {
@@ -278,8 +284,13 @@ func (d *daemon) link() (l agent.Link, err error) {
 // sockets if a process drives the device.
 func (d *daemon) directories(process bool) hostdir.Dirs {
 	paths := append(d.attachments.Directories(), d.plugins.To)
-	if process {
-		paths = append(paths, userspace.SocketDir)
+	return append(hostdir.At(paths...), sockets(process)...)
+}
+
+// sockets returns the directory of UAPI sockets, as it is now, if a process drives the device.
+func sockets(process bool) hostdir.Dirs {
+	if !process {
+		return nil
 	}
-	return hostdir.At(paths...)
+	return hostdir.At(userspace.SocketDir)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,7 @@ import (
 )
 
 // /healthz fails by what Lost says of each directory of the host. Where a process drives the device, the daemon needs
-// the directory of its socket.
+// the directory of its socket, and ends without it.
 func TestPrivilegedSocketDirectoryLost(t *testing.T) {
 	meshtest.Privileged(t)
 	namespace.Enter(t)
@@ -45,6 +46,7 @@ func TestPrivilegedSocketDirectoryLost(t *testing.T) {
 		t.Cleanup(func() { _ = unix.Unmount(dir, 0) })
 	}
 	process, kernel := d.directories(true), d.directories(false)
+	ofProcess, ofKernel := sockets(true), sockets(false)
 	if err := process.Lost(); err != nil {
 		t.Fatal(err)
 	}
@@ -68,5 +70,12 @@ func TestPrivilegedSocketDirectoryLost(t *testing.T) {
 				t.Errorf("with the kernel's device: %v", err)
 			}
 		}
+	}
+	err := userspace.AwaitLoss(t.Context(), ofProcess.Lost)
+	if !strings.Contains(fmt.Sprint(err), userspace.SocketDir) {
+		t.Errorf("the daemon ends with %v, want it to name %s", err, userspace.SocketDir)
+	}
+	if err := ofKernel.Lost(); err != nil {
+		t.Errorf("with the kernel's device the daemon ends with %v", err)
 	}
 }

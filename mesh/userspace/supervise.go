@@ -46,25 +46,8 @@ type supervisor struct {
 // sockets, where no client would find another one's. It returns an error if one ends before any was ready: another
 // would end for the same reason.
 func (s *supervisor) supervise(ctx context.Context) error {
-	sockets := hostdir.At(SocketDir)
-	var lost error
-	ctx, stop := context.WithCancel(ctx)
-	watching := make(chan struct{})
-	go func() {
-		defer close(watching)
-		for lost == nil && loop.Sleep(ctx, lostEvery) {
-			lost = sockets.Lost()
-		}
-		stop()
-	}()
-	err := s.processes(ctx)
-	stop()
-	<-watching
-	return errors.Join(err, lost)
+	return serveUntilLoss(ctx, hostdir.At(SocketDir).Lost, s.processes)
 }
-
-// lostEvery is how often the directory of UAPI sockets is looked for.
-const lostEvery = time.Second
 
 // processes runs device processes as supervise does, in a directory that is there.
 func (s *supervisor) processes(ctx context.Context) error {
