@@ -35,9 +35,9 @@ type settled struct {
 }
 
 // settle resolves contradictions: of two attachments with the same address, the same port or the same pod, the newer
-// one counts, because the runtime detaches late, or never, what has ended (Attach refuses an address of what has not;
-// see taken). Two interfaces of one container are no
-// contradiction. An attachment whose runtime tells no UID is that of the pod of its name.
+// one counts, because the runtime detaches late, or never, what has ended. (Attach refuses an address of what has not:
+// see taken.) Two interfaces of one container are no contradiction. An attachment whose runtime tells no UID is that of
+// the pod of its name.
 func settle(held map[gate.Key]*attachment, k known) settled {
 	s := settled{pods: map[podKey]policy.Attached{}, missing: map[gate.Key]string{}}
 	addrs, interfaces, containers := map[netip.Addr]bool{}, map[string]bool{}, map[podName]string{}
