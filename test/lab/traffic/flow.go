@@ -16,8 +16,8 @@ import (
 
 // Options describe a counted flow. The zero value is 200 packets a second between the first addresses of one family.
 type Options struct {
-	// Rate is in packets per second; 0 means 200. A sender that was held up does not catch up in a burst: it sends
-	// fewer.
+	// Rate is in packets per second; 0 means 200, or 50 in a guest (see tb.Rate). A sender that was held up does not
+	// catch up in a burst: it sends fewer.
 	Rate int
 	// IPv6 uses the IPv6 addresses where both ends have both.
 	IPv6 bool
@@ -55,7 +55,7 @@ type Flow struct {
 // Flow starts one; it ends with Stop.
 func (p *Pacer) Flow(from, to End, o Options) (*Flow, error) {
 	if o.Rate == 0 {
-		o.Rate = 200
+		o.Rate = tb.Rate(200)
 	}
 	if o.Size == 0 {
 		o.Size = 64
