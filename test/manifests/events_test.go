@@ -72,6 +72,13 @@ func tellings() (list []telling) {
 		add("tell "+string(reason), allowed, func(e *corev1.Event) { *e = *daemonsEvent(own, reason) })
 	}
 	add("tell what is normal", allowed, func(e *corev1.Event) { e.Type = "Normal" })
+	add("tell with the longest UID", allowed, func(e *corev1.Event) {
+		e.InvolvedObject.UID = types.UID(strings.Repeat("x", 64))
+	})
+	add("tell with the longest number", allowed, func(e *corev1.Event) {
+		e.Name = own + ".waiting." + strings.Repeat("f", 16)
+	})
+	add("tell without a count", allowed, func(e *corev1.Event) { e.Count = 0 })
 	for _, client := range []string{"bound to the Node", "stranger"} {
 		list = append(list, telling{"tell", client, func(*corev1.Event) {}, allowed})
 	}
