@@ -11,8 +11,9 @@ import (
 	"warren.mesh/mesh/view"
 )
 
-// Of status.AnswerTimeout, overhead is for the way to the node and for what doctor looks at itself, and sampling for
-// the kernel of a node whose daemon does not answer. The daemon has the rest to ask the peers and to tell its state.
+// status.AnswerTimeout has three parts. overhead is for the way to the node and for what doctor reads by itself.
+// sampling is for reading the kernel of a node whose daemon does not answer. daemonShare is the rest, in which the
+// daemon asks the peers and tells its state.
 const (
 	overhead    = 3 * time.Second
 	daemonShare = status.AnswerTimeout - overhead - sampling

@@ -47,16 +47,7 @@ func render(t *testing.T, values object) map[string]object {
 // tryRender returns them, or why the chart refuses the values.
 func tryRender(t *testing.T, namespace string, values object) (map[string]object, error) {
 	t.Helper()
-	c, err := loader.LoadDir(chart)
-	if err != nil {
-		t.Fatal(err)
-	}
-	release := common.ReleaseOptions{Name: "any", Namespace: namespace, Revision: 1, IsInstall: true}
-	all, err := util.ToRenderValues(c, values, release, common.DefaultCapabilities)
-	if err != nil {
-		return nil, err
-	}
-	files, err := engine.Render(c, all)
+	files, err := renderFiles(t, namespace, values)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +58,21 @@ func tryRender(t *testing.T, namespace string, values object) (map[string]object
 		}
 	}
 	return objects, nil
+}
+
+// renderFiles returns what the chart's templates become, by path, or why the chart refuses the values.
+func renderFiles(t *testing.T, namespace string, values object) (map[string]string, error) {
+	t.Helper()
+	c, err := loader.LoadDir(chart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := common.ReleaseOptions{Name: "any", Namespace: namespace, Revision: 1, IsInstall: true}
+	all, err := util.ToRenderValues(c, values, release, common.DefaultCapabilities)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Render(c, all)
 }
 
 // parse returns the objects of a text, by kind and name.

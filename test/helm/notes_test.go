@@ -5,30 +5,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"helm.sh/helm/v4/pkg/chart/common"
-	"helm.sh/helm/v4/pkg/chart/common/util"
-	"helm.sh/helm/v4/pkg/chart/v2/loader"
-	"helm.sh/helm/v4/pkg/engine"
 )
 
 // notes returns what Helm prints after an installation into a namespace, in one line.
 func notes(t *testing.T, namespace string) string {
 	t.Helper()
-	c, err := loader.LoadDir(chart)
+	files, err := renderFiles(t, namespace, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	release := common.ReleaseOptions{Name: "any", Namespace: namespace, Revision: 1, IsInstall: true}
-	values, err := util.ToRenderValues(c, nil, release, common.DefaultCapabilities)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := engine.Render(c, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return oneLine(files[c.Name()+"/templates/NOTES.txt"])
+	return oneLine(files["warren/templates/NOTES.txt"])
 }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
