@@ -33,7 +33,8 @@ func (l *Lab) end(t TB) {
 // Close ends every process of the lab and removes what it left. It may be called twice.
 func (l *Lab) Close() error { return errors.Join(l.stop(), os.RemoveAll(l.Dir)) }
 
-// stop ends everything and keeps the files.
+// stop ends everything and keeps the files, but for the record of the machines: who starts a lab of that name later
+// need not look for them.
 func (l *Lab) stop() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,7 +52,10 @@ func (l *Lab) stop() error {
 	}
 	errs = append(errs, machine.RemoveCgroups(machine.Cgroup(l.options.Name, "*")))
 	l.control, l.outside, l.nodes = nil, nil, nil
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return forget(l.options.Name)
 }
 
 // keep makes all machines outlive this process.

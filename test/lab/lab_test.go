@@ -3,6 +3,8 @@ package lab
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -285,6 +287,30 @@ func TestPrivilegedStartFails(t *testing.T) {
 		if line, err := os.ReadFile(file); err == nil && bytes.Contains(line, []byte(directory(name))) {
 			t.Errorf("there is still %q", line)
 		}
+	}
+	if err := Down(name); err != nil {
+		t.Error(err)
+	}
+}
+
+// A lab whose test failed leaves its logs, and no record of machines whose PIDs others may have by now.
+func TestPrivilegedFailedLabIsForgotten(t *testing.T) {
+	meshtest.Privileged(t)
+	name := Options{}.complete(t.Name()).Name
+	t.Run("fail", func(t *testing.T) {
+		failures := tb.Record(t, func(t TB) {
+			Start(t, Options{Name: name, Nodes: 1})
+			t.Errorf("fail")
+		})
+		if _, err := load(name); err != nil || len(failures) != 1 {
+			t.Errorf("it failed with %q; while it runs: %v", failures, err)
+		}
+	})
+	if s, err := load(name); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("its record holds %v, and the error is %v", s, err)
+	}
+	if _, err := os.Stat(filepath.Join(directory(name), "logs", "node1.log")); err != nil {
+		t.Error(err)
 	}
 	if err := Down(name); err != nil {
 		t.Error(err)

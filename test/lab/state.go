@@ -82,6 +82,14 @@ func load(name string) (state, error) {
 	return s, nil
 }
 
+// forget removes what save wrote. It succeeds where there is nothing.
+func forget(name string) error {
+	if err := os.Remove(filepath.Join(directory(name), stateFile)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // Down ends the lab of that name, also another process's, and removes its files. It succeeds where there is none.
 func Down(name string) error {
 	s, err := load(name)

@@ -170,3 +170,27 @@ func TestKillSparesOthers(t *testing.T) {
 	_ = c.Process.Kill()
 	_ = c.Wait()
 }
+
+// The kernel gives the PID of a process that ended to a thread too, of which it opens no descriptor.
+func TestKillSparesThreads(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	thread := make(chan int)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		runtime.LockOSThread()
+		thread <- unix.Gettid()
+		<-done
+	}()
+	id := namespace.Identity{PID: <-thread, Start: 1}
+	if id.PID == os.Getpid() {
+		id.PID = unix.Gettid() // The test itself has another thread than the first, then.
+	}
+	if _, err := unix.PidfdOpen(id.PID, 0); err == nil {
+		t.Fatalf("%d is a process, not a thread", id.PID)
+	}
+	if err := id.Kill(time.Second); err != nil {
+		t.Error(err)
+	}
+}
