@@ -46,9 +46,14 @@ func newExplain(code *int) *cobra.Command {
 		}
 		return view.Exit(ways.Steps(), o.strict), explain.WriteWays(cmd.OutOrStdout(), f, ways)
 	})
+	cmd.Flags().Lookup("from").Hidden = true
+	cmd.Flags().Lookup("all").Usage = fmt.Sprintf("ask for all endpoints of a Service that has more than %d", mostAsked)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := cobra.RangeArgs(2, 3)(cmd, args); err != nil {
 			return err
+		}
+		if len(o.from) > 0 {
+			return errors.New("--from: the nodes of the packet's two ends are asked, and no others")
 		}
 		_, _, err := explain.ParsePort(args[2:]...)
 		return err

@@ -28,6 +28,7 @@ func TestWrongUsage(t *testing.T) {
 		"ping node-1 --all", "ping node-1 --count 0", "ping --all --from " + many,
 		"explain shop/web-0", "explain shop/web-0 node-99", "explain shop/web-0 shop/none",
 		"explain 198.51.100.7 shop/web-0", "explain shop/web-0 shop/db", "explain shop/web-0 shop/web-1 port",
+		"explain shop/web-0 shop/web-1 --from node-1",
 		"doctor --wait soon", "graph -o json", "plan -f - --node node-z", "plan -f - --mtu 5", "plan", "none",
 	}
 	for _, command := range []string{"status", "peers", "doctor", "graph", "bugreport"} {

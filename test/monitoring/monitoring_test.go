@@ -1,7 +1,6 @@
 package monitoring_test
 
 import (
-	"encoding/json"
 	"os"
 	"regexp"
 	"slices"
@@ -116,50 +115,6 @@ func TestPoliciesHaveAlerts(t *testing.T) {
 		if !slices.ContainsFunc(alerts(t), asks) {
 			t.Errorf("no alert asks for %s", gauge)
 		}
-	}
-}
-
-// dashboard is what the test reads of Grafana's format.
-type dashboard struct {
-	Templating struct {
-		List []struct{ Name, Definition string }
-	}
-	Panels []struct {
-		Title   string
-		ID      int
-		Targets []struct{ Expr string }
-	}
-}
-
-func grafana(t *testing.T) (d dashboard) {
-	t.Helper()
-	if err := json.Unmarshal([]byte(read(t, "manifests/monitoring/dashboard/dashboard.json")), &d); err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
-// Each panel has queries, and each of them asks for a metric of warren's or whether a daemon is up.
-func TestDashboard(t *testing.T) {
-	d := grafana(t)
-	ids := map[int]bool{}
-	for _, p := range d.Panels {
-		if ids[p.ID] || len(p.Targets) == 0 {
-			t.Errorf("panel %q has ID %d and %d queries", p.Title, p.ID, len(p.Targets))
-		}
-		ids[p.ID] = true
-		for _, target := range p.Targets {
-			wantMetrics(t, p.Title, target.Expr)
-			if !regexp.MustCompile(`\b(warren_|up\{job="warren"\})`).MatchString(target.Expr) {
-				t.Errorf("%s: %s asks for nothing of warren's", p.Title, target.Expr)
-			}
-		}
-	}
-	for _, v := range d.Templating.List {
-		wantMetrics(t, v.Name, v.Definition)
-	}
-	if len(ids) < 10 {
-		t.Errorf("%d panels", len(ids))
 	}
 }
 

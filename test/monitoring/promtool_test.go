@@ -14,10 +14,9 @@ import (
 
 const cases = "test/monitoring/testdata/alerts_test.yaml"
 
-// The alerts fire when they should, and not before. It takes a second; where nothing is cached, the compiler takes two
-// or three minutes for Prometheus' own tool.
-func TestPrivilegedAlerts(t *testing.T) {
-	meshtest.Privileged(t)
+// promtool returns the path of Prometheus' own tool. Where nothing is cached, the compiler takes two or three minutes.
+func promtool(t *testing.T) string {
+	t.Helper()
 	dir, err := artifact.DefaultDir()
 	if err != nil {
 		t.Fatal(err)
@@ -26,10 +25,17 @@ func TestPrivilegedAlerts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	promtool, err := artifact.Cache{Dir: dir, Progress: t.Logf}.Get(t.Context(), artifact.Promtool(module))
+	path, err := artifact.Cache{Dir: dir, Progress: t.Logf}.Get(t.Context(), artifact.Promtool(module))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+// The alerts fire when they should, and not before. It takes a second.
+func TestPrivilegedAlerts(t *testing.T) {
+	meshtest.Privileged(t)
+	tool := promtool(t)
 	work := t.TempDir()
 	file, err := yaml.Marshal(rules(t))
 	if err != nil {
@@ -43,7 +49,7 @@ func TestPrivilegedAlerts(t *testing.T) {
 	for _, args := range [][]string{
 		{"check", "rules", "--lint-fatal", "alerts.yaml"}, {"test", "rules", "alerts_test.yaml"},
 	} {
-		c := exec.CommandContext(t.Context(), promtool, args...)
+		c := exec.CommandContext(t.Context(), tool, args...)
 		c.Dir = work
 		if out, err := c.CombinedOutput(); err != nil {
 			t.Errorf("promtool %v: %v\n%s", args, err, out)
