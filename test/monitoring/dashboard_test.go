@@ -80,7 +80,7 @@ func TestDashboard(t *testing.T) {
 // source by type and UID.
 const columns, schema = 24, 36
 
-// No Grafana runs here. What it needs to load the dashboard and to draw each panel where no other one is.
+// No Grafana runs here. So the test wants what Grafana needs to load the dashboard, and no panel on top of another.
 func TestDashboardLoads(t *testing.T) {
 	d := grafana(t)
 	if d.UID == "" || d.Title == "" || d.SchemaVersion < schema {
@@ -142,7 +142,7 @@ func TestPrivilegedDashboardQueries(t *testing.T) {
 		for _, target := range p.Targets {
 			expr := strings.ReplaceAll(target.Expr, "$node", ".*")
 			if strings.Contains(expr, "$") {
-				t.Errorf("panel %q uses a variable that it has not: %s", p.Title, expr)
+				t.Errorf("panel %q uses a variable that the dashboard does not have: %s", p.Title, expr)
 			}
 			all = append(all, rule{fmt.Sprintf("panel:query:%d", len(all)), expr})
 		}

@@ -57,8 +57,8 @@ func parseStat(text []byte) (start uint64, state byte, err error) {
 // those from outside has waited for it.
 func (id Identity) Kill(within time.Duration) error {
 	fd, err := unix.PidfdOpen(id.PID, 0)
-	// The error is not asked: where the PID is now a thread of another process, kernels before 6.15 say EINVAL, later
-	// ones ENOENT, and all say ESRCH where there is none.
+	// Which error it is does not matter: kernels say ESRCH where no process has this PID, and where a thread of another
+	// process has it, EINVAL before 6.15 and ENOENT since.
 	if err != nil && !id.Alive() {
 		return nil
 	}
