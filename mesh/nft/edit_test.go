@@ -68,7 +68,7 @@ func TestApply(t *testing.T) {
 	}
 	first, second := after.Chains[1].Rules[0].Comment(), after.Chains[1].Rules[1].Comment()
 	want := []string{`create set inet warren peers { type ipv4_addr . inet_service ; comment "new" ; }
-add map inet warren more { type ipv4_addr : verdict ; comment "new" ; }
+add map inet warren more { typeof ip saddr : verdict ; comment "new" ; }
 create chain inet warren new { comment "others jump here" ; }
 create chain inet warren newer { comment "new jumps here" ; }
 add rule inet warren new ip saddr . tcp dport @peers return comment "` + first + `"

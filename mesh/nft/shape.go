@@ -24,14 +24,20 @@ type chainShape struct {
 	drops               bool
 }
 
-// dataTypes are the numbers of types that nft writes into the kernel (enum datatypes of its include/datatype.h) and
-// their sizes in bytes; zero for any.
+// dataTypes are the numbers of types that nft writes into the kernel (enum datatypes of its include/datatype.h), their
+// sizes in bytes, zero for any, and a part of a packet that is of this type.
 var dataTypes = map[string]struct {
 	number uint32
 	size   int
+	typeof string
 }{
-	"integer": {4, 0}, "ipv4_addr": {7, 4}, "ipv6_addr": {8, 16}, "ether_addr": {9, 6}, "inet_proto": {12, 1},
-	"inet_service": {13, 2}, "ifname": {41, nameSize},
+	"integer":      {number: 4},
+	"ipv4_addr":    {7, 4, "ip saddr"},
+	"ipv6_addr":    {8, 16, "ip6 saddr"},
+	"ether_addr":   {9, 6, "ether saddr"},
+	"inet_proto":   {12, 1, "meta l4proto"},
+	"inet_service": {13, 2, "th dport"},
+	"ifname":       {41, nameSize, "iifname"},
 }
 
 // typeBits is how many bits a type has in the number of a concatenation (TYPE_BITS of nft).

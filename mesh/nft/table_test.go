@@ -61,9 +61,9 @@ func TestReplace(t *testing.T) {
 delete table inet warren
 add table inet warren { comment "for tests" ; }
 add counter inet warren dropped { comment "dropped: all of it" ; }
-add set inet warren nodes4 { type ipv4_addr ; comment "addresses of nodes" ; }
-add set inet warren ranges { type ipv4_addr ; flags interval ; comment "prefixes" ; }
-add map inet warren verdicts { type ipv4_addr : verdict ; comment "what applies to whom" ; }
+add set inet warren nodes4 { typeof ip saddr ; comment "addresses of nodes" ; }
+add set inet warren ranges { typeof ip saddr ; flags interval ; comment "prefixes" ; }
+add map inet warren verdicts { typeof ip saddr : verdict ; comment "what applies to whom" ; }
 add chain inet warren about { comment "what the table was made from; no packet comes here" ; }
 add rule inet warren about return comment "` + identity + `"
 add chain inet warren profile { comment "others jump here" ; }

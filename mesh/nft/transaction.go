@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"strings"
 	"time"
 
 	"sigs.k8s.io/knftables"
@@ -29,7 +30,10 @@ func (l Layout) write(tx *knftables.Transaction) {
 }
 
 func (s Set) object() *knftables.Set {
-	object := &knftables.Set{Name: s.Name, Type: s.Type, TypeOf: s.Typeof, Comment: &s.Comment}
+	object := &knftables.Set{Name: s.Name, TypeOf: s.Typeof, Comment: &s.Comment}
+	if s.Typeof == "" {
+		object.Type, object.TypeOf = declaration(s.Type)
+	}
 	if s.Interval {
 		object.Flags = append(object.Flags, knftables.IntervalFlag)
 	}
@@ -47,11 +51,30 @@ func (s Set) object() *knftables.Set {
 }
 
 func (m Map) object() *knftables.Map {
-	object := &knftables.Map{Name: m.Name, Type: m.Type, Comment: &m.Comment}
+	object := &knftables.Map{Name: m.Name, Comment: &m.Comment}
+	object.Type, object.TypeOf = declaration(m.Type)
 	if m.Interval {
 		object.Flags = []knftables.SetFlag{knftables.IntervalFlag}
 	}
 	return object
+}
+
+// declaration returns the words by which nft is told the type of a set or a map: by a part of a packet, wherever one
+// type is alone, because nft before 1.1.2 crashes at "type ipv4_addr" that a newer one has written. To the kernel both
+// are the same. Concatenations crash none.
+func declaration(kind string) (plain, typeof string) {
+	key, value, isMap := strings.Cut(kind, " : ")
+	typeof = dataTypes[key].typeof
+	if typeof == "" {
+		return kind, ""
+	}
+	if isMap {
+		if of := dataTypes[value].typeof; of != "" {
+			value = of
+		}
+		typeof += " : " + value
+	}
+	return "", typeof
 }
 
 // writeChains adds the chains without a hook first, because a rule may jump only to a chain that is there. The others

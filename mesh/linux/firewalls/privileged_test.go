@@ -309,21 +309,15 @@ func TestPrivilegedUnreadable(t *testing.T) {
 	}
 }
 
-// TestPrivilegedOwnTablesAreRead: where warren's nft is as new as the one that wrote its tables, no set is in doubt. An
-// older one cannot read them, as after a saved ruleset was loaded, and the remedy is to delete them.
+// TestPrivilegedOwnTablesAreRead: warren's own table, as an earlier version declared its sets, which a newer nft has
+// loaded from a saved ruleset. Where warren's nft is as new, no set is in doubt. An older one cannot read them, and the
+// remedy is to delete them.
 func TestPrivilegedOwnTablesAreRead(t *testing.T) {
 	meshtest.Privileged(t)
 	older := os.Getenv("PATH")
 	t.Setenv("PATH", debian13.NFTFor(t)+":"+older)
 	namespace.Enter(t)
-	table, err := nft.Open(nft.ID{Family: "inet", Name: "warren"}, func() {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	layout := nft.Layout{ID: table.ID, Sets: []nft.Set{{Name: "node-ips4", Type: "ipv4_addr"}}}
-	if err := table.Replace(t.Context(), layout); err != nil {
-		t.Fatal(err)
-	}
+	namespace.Run(t, "nft add table inet warren\nnft add set inet warren node-ips4 { type ipv4_addr; }")
 	if _, doubts, err := testFirewalls().Pass(t.Context()); err != nil || len(doubts) > 0 {
 		t.Errorf("with a newer nft: %q, %v", doubts, err)
 	}

@@ -2,6 +2,7 @@ package walls
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -17,38 +18,60 @@ import (
 )
 
 // TestPrivilegedVersions has nft list warren's tables, and load what it has listed: then the tables are as warren has
-// written them. So others may save and restore the ruleset, with this host's version of nft or with Debian 13's, 1.1.
-// Debian 12's cannot list what that one has written: it crashes at sets of a plain type, which warren's are.
+// written them, and are edited. So others may save and restore the ruleset, with this host's version of nft or with
+// Debian 13's, 1.1.3, whichever of them has written it. Debian 12's, 1.0.6, crashes at sets of a plain type that 1.1.3
+// has written; warren's tables have none.
 func TestPrivilegedVersions(t *testing.T) {
 	meshtest.Privileged(t)
 	own := os.Getenv("PATH")
 	newer := debian13.NFTFor(t) + ":" + own
 	for _, tt := range []struct{ name, writer, reader string }{
-		{"this host's", own, own},
-		{"this host's, read by Debian 13's", own, newer},
-		{"Debian 13's", newer, newer},
+		{"older", own, own},
+		{"older-newer", own, newer},
+		{"newer", newer, newer},
+		{"newer-older", newer, own},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("PATH", tt.writer)
-			w, in := open(t), twoPods()
-			in.Policies = append(in.Policies, policies()...)
-			all := tables(in)
+			w, all := open(t), tables(ofAllKinds())
 			if _, err := w.SyncTables(t.Context(), all.ports, all.policy); err != nil {
 				t.Fatal(err)
 			}
 			all.replaceGuard(t)
 			all.wantSame(t, w, "written")
+			wantReadable(t, "written")
 			t.Setenv("PATH", tt.reader)
-			listed := namespace.Run(t, "nft list ruleset")
-			namespace.Run(t, "nft flush ruleset")
-			load := exec.CommandContext(t.Context(), "nft", "-f", "-")
-			load.Stdin = strings.NewReader(listed)
-			if said, err := load.CombinedOutput(); err != nil {
-				t.Fatalf("load what it has listed: %v\n%s", err, said)
-			}
+			reload(t, strings.NewReplacer())
 			all.wantSame(t, w, "loaded")
+			wantReadable(t, "loaded")
+			all.editAll(t, reopen(t))
+			wantReadable(t, "edited")
 		})
 	}
+}
+
+// TestPrivilegedEarlierSets: tables of an earlier version, whose sets are declared with "type", are taken over with
+// nothing to write, are edited, and are replaced.
+func TestPrivilegedEarlierSets(t *testing.T) {
+	meshtest.Privileged(t)
+	w, all := open(t), tables(ofAllKinds())
+	if _, err := w.SyncTables(t.Context(), all.ports, all.policy); err != nil {
+		t.Fatal(err)
+	}
+	all.replaceGuard(t)
+	before := reload(t, strings.NewReplacer("typeof ip saddr\n", "type ipv4_addr\n", "typeof ip6 saddr\n",
+		"type ipv6_addr\n", "typeof ip saddr :", "type ipv4_addr :", "typeof ip6 saddr :", "type ipv6_addr :",
+		"typeof iifname\n", "type ifname\n", "typeof th dport\n", "type inet_service\n"))
+	for _, kind := range []string{
+		"ipv4_addr", "ipv6_addr", "ifname", "inet_service", "ipv4_addr : verdict", "ipv6_addr : verdict",
+		"ipv4_addr\n\t\tflags interval", "ipv6_addr\n\t\tflags interval", "inet_service\n\t\tflags interval",
+	} {
+		if !strings.Contains(before, "\ttype "+kind+"\n") {
+			t.Errorf("no set of type %q", kind)
+		}
+	}
+	all.wantSame(t, w, "loaded")
+	all.editAll(t, w)
 }
 
 // TestPrivilegedCrashHarmsNoRestart: beside a set that crashes this host's nft, a daemon that starts finds its tables,
@@ -71,6 +94,30 @@ func TestPrivilegedCrashHarmsNoRestart(t *testing.T) {
 	}
 }
 
+// ofAllKinds has policies that need a set of each type that there is.
+func ofAllKinds() policy.Input {
+	in := twoPods()
+	for i := range in.Pods {
+		in.Pods[i].Ports = []policy.NamedPort{{Name: "metrics", Protocol: policy.TCP, Number: 9100}}
+	}
+	appA, nobody := selects("a"), selects("nobody")
+	block := policy.Block{CIDR: netip.MustParsePrefix("198.51.100.0/24")}
+	peers := []policy.Peer{{Pods: &appA}, {Pods: &nobody}, {Block: &block}}
+	in.Policies = append(in.Policies, policy.Policy{
+		Namespace: "x", Name: "ports", Pods: selects("b"), IsolatesIngress: true,
+		Ingress: []policy.Rule{
+			{Peers: peers, Ports: []policy.Port{
+				{Protocol: policy.TCP, Number: 80}, {Protocol: policy.TCP, Number: 443},
+			}},
+			{Peers: peers, Ports: []policy.Port{
+				{Protocol: policy.UDP, Number: 53}, {Protocol: policy.UDP, Number: 8000, End: 8010},
+			}},
+			{Peers: peers, Ports: []policy.Port{{Protocol: policy.TCP, Name: "metrics"}}},
+		},
+	})
+	return in
+}
+
 // layoutsOf are the three tables of a node.
 type layoutsOf struct{ ports, policy, guard nft.Layout }
 
@@ -87,6 +134,45 @@ func (l layoutsOf) replaceGuard(t *testing.T) {
 	if err := openGuard(t).Replace(t.Context(), l.guard); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// reload has nft list the ruleset, and load it again with some words in the place of others. It returns what it loaded.
+func reload(t *testing.T, words *strings.Replacer) string {
+	t.Helper()
+	ruleset := words.Replace(namespace.Run(t, "nft list ruleset"))
+	namespace.Run(t, "nft flush ruleset")
+	load := exec.CommandContext(t.Context(), "nft", "-f", "-")
+	load.Stdin = strings.NewReader(ruleset)
+	if said, err := load.CombinedOutput(); err != nil {
+		t.Fatalf("load what nft has listed: %v\n%s", err, said)
+	}
+	return ruleset
+}
+
+// wantReadable fails the test if a set crashes nft before 1.1.2.
+func wantReadable(t *testing.T, when string) {
+	t.Helper()
+	if sets, err := nft.UnreadableSets(); err != nil || len(sets) > 0 {
+		t.Errorf("%s: %v, %v", when, sets, err)
+	}
+}
+
+// editAll takes pods and policies away and brings them back, edits a set of intervals, and replaces the guard.
+func (l layoutsOf) editAll(t *testing.T, w *Walls) {
+	t.Helper()
+	for _, to := range []layoutsOf{tables(policy.Input{}), l} {
+		if changed, err := w.SyncTables(t.Context(), to.ports, to.policy); err != nil || !changed {
+			t.Errorf("edit: changed %v, %v", changed, err)
+		}
+	}
+	more := []nft.Element{{Set: "cluster4", Key: []string{"10.245.0.0/16"}}}
+	edit := openGuard(t).Edit
+	if err := errors.Join(edit(t.Context(), more, nil), edit(t.Context(), nil, more)); err != nil {
+		t.Error(err)
+	}
+	l.wantSame(t, w, "edited")
+	l.replaceGuard(t)
+	l.wantSame(t, w, "replaced")
 }
 
 // wantSame fails the test unless warren finds nothing to change in the kernel's tables.
