@@ -155,7 +155,7 @@ type Enforcer struct {
 	// nameless is how many of the nodes have no name, because no Node has announced them yet.
 	nameless int
 	// written is the table of ports as it was last written.
-	written nft.Layout
+	written written
 }
 
 // New returns an Enforcer. Nothing happens before Run.
@@ -207,8 +207,9 @@ func (e *Enforcer) contradicted() {
 	e.worker.Poke()
 }
 
-// portsMoved asks for a pass, soon, because the bridge has other ports than before.
-func (e *Enforcer) portsMoved() { e.change(func() (urgent bool) { return false }) }
+// portsMoved asks for a pass at once, because the bridge has other ports than before. Twenty milliseconds later, like
+// other events, it would run just when the gate asks for the pod behind the port, whose ADD would wait for two passes.
+func (e *Enforcer) portsMoved() { e.change(func() (urgent bool) { return true }) }
 
 // Poke asks for a pass because a result of Cluster has changed. It never blocks.
 func (e *Enforcer) Poke() {

@@ -337,7 +337,7 @@ func TestBridgeMACChanges(t *testing.T) {
 	})
 }
 
-// Ports of the bridge of which no pod is known are told to the kernel, soon after they come; an ADD takes its port from
+// Ports of the bridge of which no pod is known are told to the kernel; an ADD takes its port from
 // them, and DEL gives it back until the interface is gone. A daemon that starts again writes nothing.
 func TestPodlessPorts(t *testing.T) {
 	simulate(t, func(w *world) {
@@ -373,6 +373,19 @@ func TestPodlessPorts(t *testing.T) {
 		}
 		w.kernel.meddle(func(tables map[nft.ID]model) { clear(tables) })
 		want("put right", "tap0")
+	})
+}
+
+// A port that comes is told to the kernel at once: the ADD of the pod behind it follows, and would wait for a pass that
+// began after the rest that events of the cluster have.
+func TestPortsAreToldAtOnce(t *testing.T) {
+	simulate(t, func(w *world) {
+		running(w)
+		w.kernel.plug("vetha", "vethb", "vethc")
+		synctest.Wait()
+		if d := cmp.Diff([]string{"vethc"}, w.kernel.podless()); d != "" {
+			t.Errorf("(-want +got):\n%s", d)
+		}
 	})
 }
 

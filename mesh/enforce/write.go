@@ -2,7 +2,6 @@ package enforce
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,10 +19,26 @@ type plan struct {
 	changes uint64
 	settled settled
 	ports   nft.Layout
+	// written is what ports becomes when it is in the kernel.
+	written written
 	// whole says that the tables are compared in full: table is then the one of policies. Else edit is its change.
 	whole bool
 	table nft.Layout
 	edit  policy.Edit
+}
+
+// written is a table that is in the kernel: its identity, and its elements by what spelled returns.
+type written struct {
+	identity string
+	elements map[string]nft.Element
+}
+
+func writtenAs(l nft.Layout) written {
+	w := written{identity: l.Identity(), elements: make(map[string]nft.Element, len(l.Elements))}
+	for _, element := range l.Elements {
+		w.elements[spelled(element)] = element
+	}
+	return w
 }
 
 // force is what the kernel holds.
@@ -51,7 +66,8 @@ func (e *Enforcer) plan() (plan, error) {
 	p := plan{changes: e.changes, settled: settle(e.held, e.known)}
 	e.give(p.settled.pods)
 	p.ports = ports.Layout(bridge, p.settled.ports)
-	p.whole = e.dirty.Swap(false) || p.ports.Identity() != e.written.Identity()
+	p.written = writtenAs(p.ports)
+	p.whole = e.dirty.Swap(false) || p.written.identity != e.written.identity
 	if p.whole {
 		p.table = e.cfg.Index.State().Table
 	} else {
@@ -81,29 +97,31 @@ func (e *Enforcer) write(ctx context.Context, p plan) (changed bool, err error) 
 	if p.whole {
 		return e.cfg.Host.SyncTables(ctx, p.ports, p.table)
 	}
-	edit := elements(e.written.Elements, p.ports.Elements)
+	edit := difference(e.written.elements, p.written.elements)
 	if edit.Empty() && p.edit.Empty() {
 		return false, nil
 	}
 	return true, e.cfg.Host.EditTables(ctx, edit, p.edit.Edit, p.edit.Tightens)
 }
 
-// elements returns the edit that makes elements of a table others. The sets and maps stay.
-func elements(before, after []nft.Element) (edit nft.Edit) {
-	gone := map[string]nft.Element{}
-	for _, element := range before {
-		gone[spelled(element)] = element
-	}
-	for _, element := range after {
-		if _, ok := gone[spelled(element)]; !ok {
-			edit.Add = append(edit.Add, element)
+// difference returns the edit that makes elements of a table others. The sets and maps stay.
+func difference(before, after map[string]nft.Element) nft.Edit {
+	return nft.Edit{Remove: without(before, after), Add: without(after, before)}
+}
+
+// without returns the elements that are not among others, in the order of their spelling.
+func without(elements, others map[string]nft.Element) (left []nft.Element) {
+	var texts []string
+	for text := range elements {
+		if _, ok := others[text]; !ok {
+			texts = append(texts, text)
 		}
-		delete(gone, spelled(element))
 	}
-	for _, text := range slices.Sorted(maps.Keys(gone)) {
-		edit.Remove = append(edit.Remove, gone[text])
+	slices.Sort(texts)
+	for _, text := range texts {
+		left = append(left, elements[text])
 	}
-	return edit
+	return left
 }
 
 func spelled(e nft.Element) string {
@@ -112,7 +130,7 @@ func spelled(e nft.Element) string {
 
 // wrote takes that the plan is in the kernel, and wakes who waits for that.
 func (e *Enforcer) wrote(p plan, changed bool) {
-	e.written = p.ports
+	e.written = p.written
 	e.mu.Lock()
 	e.force = force{changes: p.changes, attachments: p.settled.missing}
 	e.wake()

@@ -9,11 +9,16 @@ import (
 
 // rulesetGeneration asks the kernel for the generation of the ruleset in the calling thread's network namespace.
 func rulesetGeneration() (uint32, error) {
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	conn, err := dial()
 	if err != nil {
-		return 0, fmt.Errorf("open a netfilter netlink socket: %w", err)
+		return 0, err
 	}
 	defer func() { _ = conn.Close() }()
+	return generationOn(conn)
+}
+
+// generationOn is rulesetGeneration on a socket.
+func generationOn(conn *netlink.Conn) (uint32, error) {
 	replies, err := conn.Execute(netlink.Message{
 		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETGEN, Flags: netlink.Request},
 		Data:   make([]byte, nfgenmsgSize),

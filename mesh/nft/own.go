@@ -26,17 +26,20 @@ func (s span) contains(generation uint32) bool { return generation-s.first-1 < s
 
 // record runs a transaction. While nobody watches it costs nothing more. Where a generation cannot be read, the own
 // change looks like another's, which costs one look at the table.
-func (o *ownWrites) record(run func() error) error {
+func (o *ownWrites) record(run func() error) error { return o.recordBy(o.generation, run) }
+
+// recordBy is record with another way to read the ruleset's generation.
+func (o *ownWrites) recordBy(generation func() (uint32, error), run func() error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.watchers == 0 {
 		return run()
 	}
-	first, errFirst := o.generation()
+	first, errFirst := generation()
 	if err := run(); err != nil {
 		return err
 	}
-	last, errLast := o.generation()
+	last, errLast := generation()
 	if errFirst == nil && errLast == nil && first != last {
 		o.spans = append(o.spans, span{first, last})
 	}

@@ -23,23 +23,26 @@ var errNotQuick = errors.New("an edit for the nft command")
 // tables. An error says that the kernel has not confirmed the edit, not why: the command says that, or does it after
 // all.
 func quick(tables []*Table, edits []Edit) error {
-	count := 0
+	count, end := 0, leave
 	for i, e := range edits {
 		count += len(e.Remove) + len(e.Add)
+		if len(e.Flush) > 0 {
+			end = settle
+		}
 		if !tables[i].quick || !e.elementsOnly() || count > quickElements {
 			return errNotQuick
 		}
 	}
-	return quickly(tables, func(i int, w *elementWriter) error { return w.edit(edits[i]) })
+	return quickly(tables, end, func(i int, w *elementWriter) error { return w.edit(edits[i]) })
 }
 
-// quickly makes one netlink transaction of what write writes for each table.
-func quickly(tables []*Table, write func(table int, w *elementWriter) error) error {
+// quickly makes one netlink transaction of what write writes for each table, by one socket, which end closes.
+func quickly(tables []*Table, end func(*netlink.Conn), write func(table int, w *elementWriter) error) error {
 	conn, err := dial()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }()
+	defer end(conn)
 	var batch []netlink.Message
 	for i, t := range tables {
 		w := elementWriter{ID: t.ID, conn: conn, sets: map[string]kernelSet{}}
@@ -51,18 +54,27 @@ func quickly(tables []*Table, write func(table int, w *elementWriter) error) err
 		}
 		batch = append(batch, w.batch...)
 	}
-	return recorded(tables, func() error {
+	return recorded(tables, func() (uint32, error) { return generationOn(conn) }, func() error {
 		tables[0].written()
-		return transact(batch...)
+		return transactOn(conn, batch)
 	})
 }
+
+// settle closes the socket of a transaction. On many kernels that waits until what transactions have removed is freed,
+// and so until no packet is judged by the rules from before them (nft_rcv_nl_event of Linux, and the RCU grace period
+// for which nf_tables_trans_destroy_work waits): 5 to 25 ms on a busy machine.
+func settle(conn *netlink.Conn) { _ = conn.Close() }
+
+// leave closes the socket of a transaction without that wait: what it changed has been in force since the kernel's
+// answer. A transaction that flushes sets is settled instead, because it withdraws something.
+func leave(conn *netlink.Conn) { go settle(conn) }
 
 // quickAgain is quick for elements that may be there already, or be absent.
 func (t *Table) quickAgain(add, remove []Element) error {
 	if !t.quick || len(add)+2*len(remove) > quickElements {
 		return errNotQuick
 	}
-	return quickly([]*Table{t}, func(_ int, w *elementWriter) error {
+	return quickly([]*Table{t}, settle, func(_ int, w *elementWriter) error {
 		return errors.Join(
 			w.elements(unix.NFT_MSG_NEWSETELEM, netlink.Create, add),
 			// Deleting what is absent is an error, adding what is there is not.

@@ -2,6 +2,7 @@ package nft
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"testing"
 
@@ -42,6 +43,30 @@ func TestPrivilegedQuick(t *testing.T) {
 			t.Errorf("after %+v (-want +got):\n%s", step.edit, d)
 		}
 	}
+}
+
+// TestPrivilegedQuickSettles closes the socket of an edit that flushes before the edit returns: with that the kernel
+// waits, where it does, until no packet is judged by the rules from before.
+func TestPrivilegedQuickSettles(t *testing.T) {
+	table, _ := portsTable(t)
+	before := openFiles(t)
+	for range 5 {
+		if err := quick([]*Table{table}, []Edit{{Flush: []string{"bound6"}}}); err != nil {
+			t.Fatal(err)
+		}
+		if after := openFiles(t); after > before {
+			t.Fatalf("%d open files, %d before", after, before)
+		}
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(files)
 }
 
 // TestPrivilegedNotQuick has the nft command make what only it can, and say why something fails, of which nothing is

@@ -48,14 +48,20 @@ func interrupted(m netlink.Message) bool { return m.Header.Flags&netlink.DumpInt
 
 // transact makes the changes, all or none.
 func transact(changes ...netlink.Message) error {
-	if len(changes) == 0 {
-		return nil
-	}
 	conn, err := dial()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	return transactOn(conn, changes)
+}
+
+// transactOn is transact on a socket. After an error the socket is good for nothing but its
+// end: the kernel may have more to say of what it refused.
+func transactOn(conn *netlink.Conn, changes []netlink.Message) error {
+	if len(changes) == 0 {
+		return nil
+	}
 	// The kernel answers what fails, and what asks for it. So one answer tells of all.
 	changes[len(changes)-1].Header.Flags |= netlink.Acknowledge
 	batch := slices.Concat([]netlink.Message{boundary(unix.NFNL_MSG_BATCH_BEGIN)}, changes,
@@ -63,7 +69,7 @@ func transact(changes ...netlink.Message) error {
 	if _, err := conn.SendMessages(batch); err != nil {
 		return err
 	}
-	_, err = conn.Receive()
+	_, err := conn.Receive()
 	return err
 }
 

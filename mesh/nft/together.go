@@ -91,7 +91,7 @@ const mostComplaints = 4 << 10
 
 // runTogether has the nft command run the transactions as one: a transaction of knftables is one table's.
 func runTogether(ctx context.Context, tables []*Table, transactions []*knftables.Transaction) error {
-	return recorded(tables, func() error {
+	return recorded(tables, rulesetGeneration, func() error {
 		tables[0].written()
 		var input bytes.Buffer
 		complaints := excerpt.Writer{Most: mostComplaints}
@@ -107,11 +107,11 @@ func runTogether(ctx context.Context, tables []*Table, transactions []*knftables
 	})
 }
 
-// recorded runs one transaction of several tables.
-func recorded(tables []*Table, run func() error) error {
+// recorded runs one transaction of several tables. generation reads the ruleset's.
+func recorded(tables []*Table, generation func() (uint32, error), run func() error) error {
 	for _, t := range tables {
 		next := run
-		run = func() error { return t.own.record(next) }
+		run = func() error { return t.own.recordBy(generation, next) }
 	}
 	return run()
 }
