@@ -177,12 +177,14 @@ func TestSilentNodeHidesNothing(t *testing.T) {
 	}
 }
 
-// A peer without traffic is well only if it has answered a probe. A node of a version that does not ask is read too.
+// A peer without traffic is well only if it has answered a probe and is not silent. A node of a version that does not
+// ask is read too.
 func TestStatusOfIdlePeers(t *testing.T) {
 	none, one := &status.Measurement{Sent: 1}, &status.Measurement{Sent: 1, Answered: 1}
 	none20 := &status.Measurement{Sent: 20}
 	for name, tt := range map[string]struct {
 		state        mesh.PeerState // idle if empty
+		silent       bool
 		asked, probe *status.Measurement
 		unasked      string
 		unknown      string
@@ -195,7 +197,9 @@ func TestStatusOfIdlePeers(t *testing.T) {
 		"not answered any more":   {asked: none, probe: one, code: view.ExitUnknown, want: " unknown reachable 0/1 "},
 		"nothing known":           {code: view.ExitUnknown, want: "tells whether they answer: node-peer "},
 		"could not be asked":      {unasked: "no socket", code: view.ExitUnknown, want: ": node-peer (node-0: no"},
-		"none of 20":              {probe: none20, code: view.ExitFinding, want: "node-peer unanswered by"},
+		"none of 20":              {probe: none20, silent: true, code: 1, want: "node-peer unanswered by"},
+		"silent of late":          {probe: one, asked: none, silent: true, code: 1, want: "node-peer unanswered by"},
+		"its daemon is down":      {probe: none20, code: view.ExitUnknown, want: " unknown reachable 0/1 "},
 		"read before the answer":  {state: mesh.PeerUnanswered, asked: one, want: " ok reachable 1/1"},
 		"and without one":         {state: mesh.PeerUnanswered, asked: none, code: 1, want: " FAIL reachable 0/1 "},
 		"an earlier version":      {unknown: "--ask", probe: one, want: " ok reachable 1/1"},
@@ -211,7 +215,7 @@ func TestStatusOfIdlePeers(t *testing.T) {
 				var d view.NodeDocument
 				_ = json.Unmarshal(wellAnswer(t, pod), &d)
 				d.Peers[0].State, d.Peers[0].Asked = cmp.Or(tt.state, mesh.PeerIdle), tt.asked
-				d.Peers[0].Probe, d.Unasked = tt.probe, tt.unasked
+				d.Peers[0].Probe, d.Peers[0].Silent, d.Unasked = tt.probe, tt.silent, tt.unasked
 				text, _ := json.Marshal(d)
 				return text
 			}

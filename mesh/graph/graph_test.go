@@ -78,7 +78,8 @@ func TestLinksByAnswers(t *testing.T) {
 		"unanswered":             {status.Peer{State: mesh.PeerUnanswered}, mesh.PeerUnanswered},
 		"answered when asked":    {status.Peer{State: mesh.PeerUnanswered, Asked: one}, ""},
 		"idle":                   {status.Peer{State: mesh.PeerIdle}, ""},
-		"idle, none of 20":       {status.Peer{State: mesh.PeerIdle, Probe: none}, mesh.PeerUnanswered},
+		"idle, silent":           {status.Peer{State: mesh.PeerIdle, Probe: none, Silent: true}, mesh.PeerUnanswered},
+		"idle, none of 20":       {status.Peer{State: mesh.PeerIdle, Probe: none}, ""},
 		"idle, answered a probe": {status.Peer{State: mesh.PeerIdle, Probe: one}, ""},
 	} {
 		d := cluster(3)

@@ -32,6 +32,9 @@ type Peer struct {
 	// ReceivedBytes and SentBytes count the tunnel's UDP payload since the peer was added to the device.
 	ReceivedBytes uint64 `json:"receivedBytes"`
 	SentBytes     uint64 `json:"sentBytes"`
+	// Silent says that nothing has come from the peer for 16 seconds or longer since something was sent to it. It stays
+	// until something comes, also while the peer is idle; absent otherwise.
+	Silent bool `json:"silent,omitempty"`
 	// Probe is what the daemon's probes have found out; absent where it was not asked yet.
 	Probe *Measurement `json:"probe,omitempty"`
 	// Asked is what the peer answered when the daemon asked it for this report; absent where it was not asked.
@@ -131,5 +134,6 @@ func (r Reading) peer(p *mesh.Peer, s *mesh.PeerStatus) Peer {
 		all.Alternatives = p.Alternatives
 		all.KeepaliveSeconds = int(p.Keepalive / time.Second)
 	}
+	all.Silent = r.Answers.Silent(all.PublicKey)
 	return all
 }

@@ -124,3 +124,16 @@ func TestUnanswered(t *testing.T) {
 		}
 	}
 }
+
+// A peer that has not answered what went to it stays silent while it is idle.
+func TestPeersStaySilent(t *testing.T) {
+	var silent []string
+	for _, p := range later().Peers() {
+		if p.Silent {
+			silent = append(silent, p.Node+" "+string(p.State))
+		}
+	}
+	if diff := cmp.Diff([]string{"c idle"}, silent); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

@@ -6,26 +6,26 @@ import (
 )
 
 // Answers returns whether a peer answers. What it answered when it was asked counts more than its state: the device may
-// have been read before the answer came. An idle one has no session, so that only probes tell: one that was answered
-// says that it does, and one alone that was not says nothing, since it may have been lost.
+// have been read before the answer came. An idle one has no session. It does not answer if the device has heard nothing
+// since something went to it, whatever the peer answered before. Probes that were lost say nothing of the device: the
+// peer's daemon may be down.
 func Answers(p status.Peer) Result {
 	asked, probed := measurement(p.Asked), measurement(p.Probe)
+	idle := p.State == mesh.PeerIdle
 	switch {
 	case asked.Answered > 0:
 		return OK
-	case p.State == mesh.PeerUnanswered, p.State == mesh.PeerMissing:
+	case p.State == mesh.PeerUnanswered, p.State == mesh.PeerMissing, idle && p.Silent:
 		return Fail
-	case p.State != mesh.PeerIdle, asked.Sent == 0 && probed.Answered > 0:
+	case !idle, asked.Sent == 0 && probed.Answered > 0:
 		return OK
-	case asked.Sent+probed.Sent > 1 && probed.Answered == 0:
-		return Fail
 	default:
 		return Unknown
 	}
 }
 
-// Trouble returns whether a peer does not answer, and as which state that is told: an idle one that answers no probes
-// is unanswered.
+// Trouble returns whether a peer does not answer, and as which state that is told: an idle one that is silent is
+// unanswered.
 func Trouble(p status.Peer) (state mesh.PeerState, bad bool) {
 	switch {
 	case Answers(p) != Fail:

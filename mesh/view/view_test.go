@@ -170,33 +170,48 @@ Source: kernel, read at 2026-11-28 03:00:00Z.
 	}
 }
 
-// A peer that nothing goes to is well as long as nothing speaks against it: not if it was asked, or probed, in vain.
+// An idle peer fails if the device has heard nothing since something went to it, whatever it answered before, and not
+// because its daemon answers no probes: the device may.
 func TestCheckPeersThatAreIdle(t *testing.T) {
 	none, none20 := &status.Measurement{Sent: 1}, &status.Measurement{Sent: 20}
+	none2, two20 := &status.Measurement{At: now, Sent: 2}, &status.Measurement{Sent: 20, Answered: 2}
 	one := &status.Measurement{Sent: 1, Answered: 1}
 	const idle = "1 idle: nothing goes to them, so nothing tells whether they answer"
 	const doubt = "idle, and nothing tells whether they answer: node-b"
 	for name, tt := range map[string]struct {
 		asked, probe   *status.Measurement
+		silent         bool
 		unasked        string
 		result         view.Result
 		figure, detail string
 	}{
-		"nothing known":             {nil, nil, "", view.OK, "1/1", idle},
-		"answered":                  {one, none20, "", view.OK, "1/1", ""},
-		"answered in background":    {nil, one, "", view.OK, "1/1", ""},
-		"asked, none of 21":         {none, none20, "", view.Fail, "0/1", "unanswered: node-b"},
-		"none of 20":                {nil, none20, "", view.Fail, "0/1", "unanswered: node-b"},
-		"one lost":                  {none, nil, "", view.Unknown, "0/1", doubt},
-		"not answered any more":     {none, one, "", view.Unknown, "0/1", doubt},
-		"to be asked, and was not":  {nil, nil, "no socket", view.Unknown, "0/1", doubt + " (no socket)"},
-		"not asked, but it answers": {nil, one, "no socket", view.OK, "1/1", ""},
+		"nothing known":             {nil, nil, false, "", view.OK, "1/1", idle},
+		"answered":                  {one, none20, false, "", view.OK, "1/1", ""},
+		"answered in background":    {nil, one, false, "", view.OK, "1/1", ""},
+		"asked, none of 21":         {none, none20, true, "", view.Fail, "0/1", "unanswered: node-b"},
+		"none of 20":                {nil, none20, true, "", view.Fail, "0/1", "unanswered: node-b"},
+		"two of 20, now silent":     {nil, two20, true, "", view.Fail, "0/1", "unanswered: node-b"},
+		"asked too, now silent":     {none, two20, true, "", view.Fail, "0/1", "unanswered: node-b"},
+		"silent, no probes":         {nil, nil, true, "", view.Fail, "0/1", "unanswered: node-b"},
+		"silent until it was asked": {one, none20, true, "", view.OK, "1/1", ""},
+		"its daemon is down":        {nil, none2, false, "", view.Unknown, "0/1", doubt},
+		"asked, its daemon is down": {none, none2, false, "", view.Unknown, "0/1", doubt},
+		"one lost":                  {none, nil, false, "", view.Unknown, "0/1", doubt},
+		"not answered any more":     {none, one, false, "", view.Unknown, "0/1", doubt},
+		"to be asked, and was not":  {nil, nil, false, "no socket", view.Unknown, "0/1", doubt + " (no socket)"},
+		"not asked, but it answers": {nil, one, false, "no socket", view.OK, "1/1", ""},
 	} {
-		p := status.Peer{Node: "node-b", State: mesh.PeerIdle, Asked: tt.asked, Probe: tt.probe}
+		p := status.Peer{Node: "node-b", State: mesh.PeerIdle, Asked: tt.asked, Probe: tt.probe, Silent: tt.silent}
+		if tt.probe == none2 {
+			p.LastHandshake = none2.At
+		}
 		r := status.Report{ObservedAt: now, Peers: []status.Peer{p}, Unasked: tt.unasked}
 		want := view.Check{Name: "peers", Result: tt.result, Figure: tt.figure, Detail: tt.detail}
 		if got := view.CheckPeers(r); got != want {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+		if listed := len(view.Unanswered(r.Peers)) == 1; listed != (tt.result == view.Fail) {
+			t.Errorf("%s: %t that it is among those that do not answer", name, listed)
 		}
 	}
 }
