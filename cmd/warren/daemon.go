@@ -146,7 +146,7 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	station := d.newStation(func(err error) { a.Probes(err) })
+	station := d.newStation(func(err error) { a.Probes(err) }, func() []string { return a.Unanswered() })
 	backend, reason := host.Backend()
 	process := backend == string(linux.Userspace)
 	d.sockets = sockets(process)

@@ -27,10 +27,11 @@ const (
 	mostRequest = 2 << 20
 )
 
-// newStation returns what asks peers for an echo and answers theirs, for a daemon.
-func (d *daemon) newStation(report func(error)) *probe.Station {
+// newStation returns what asks peers for an echo and answers theirs, for a daemon. silent returns whom to ask
+// first.
+func (d *daemon) newStation(report func(error), silent func() []string) *probe.Station {
 	return probe.New(probe.Config{
-		Node: d.node.name, Interval: d.probeInterval, Report: report,
+		Node: d.node.name, Interval: d.probeInterval, Report: report, Silent: silent,
 		Open: func(own netip.Addr) (probe.Socket, error) {
 			return echo.Open(d.mesh.Link, netip.AddrPortFrom(own, probe.Port))
 		},

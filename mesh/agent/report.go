@@ -2,6 +2,7 @@ package agent
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 	"sync"
 	"time"
@@ -40,6 +41,9 @@ func (r *readings) latest() status.Reading {
 	}
 	return r.last
 }
+
+// Unanswered returns the names of all unanswered peers' nodes, sorted; none while the device is not read.
+func (a *Agent) Unanswered() []string { return a.readings.latest().Unanswered(math.MaxInt) }
 
 // Report returns what the daemon knows of its node. It asks neither the device nor the API server, so it answers while
 // they do not.

@@ -15,6 +15,8 @@ import (
 const (
 	// perRound is how many peers are asked in one round.
 	perRound = 8
+	// silentPerRound is how many of them are silent peers at most, while there are some. The others are drawn from all.
+	silentPerRound = perRound / 2
 	// perPeer is how long a round is at least, for each peer: a mesh of thousands is not asked more often than one of
 	// hundreds.
 	perPeer = 60 * time.Millisecond
@@ -31,8 +33,8 @@ type rounds struct {
 	mu    sync.Mutex
 	found map[string][]status.Measurement
 	total status.Probes
-	// deck are the peers that are yet to be asked, in no order, before one of them is asked again.
-	deck []string
+	// all and silent are the peers that are yet to be asked: of all, and of those that are silent.
+	all, silent deck
 }
 
 // every returns how long a round is with so many peers.
@@ -58,25 +60,32 @@ func (s *Station) round(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()
 	var group sync.WaitGroup
-	for _, node := range s.rounds.draw(s.peers.nodes()) {
+	for _, node := range s.rounds.draw(s.peers.nodes(), s.silent()) {
 		group.Go(func() { s.roundOf(ctx, node) })
 	}
 	group.Wait()
 }
 
-// draw returns the peers of the next round.
-func (r *rounds) draw(nodes []string) (drawn []string) {
+// silent returns the peers that are known to be silent.
+func (s *Station) silent() []string {
+	if s.cfg.Silent == nil {
+		return nil
+	}
+	return s.cfg.Silent()
+}
+
+// draw returns the peers of the next round: some of the silent ones first, so that it is soon known that one is back.
+// nodes is sorted.
+func (r *rounds) draw(nodes, silent []string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known := func(node string) bool { _, found := slices.BinarySearch(nodes, node); return found }
-	maps.DeleteFunc(r.found, func(node string, _ []status.Measurement) bool { return !known(node) })
-	if len(r.deck) == 0 {
-		r.deck = slices.Clone(nodes)
-		rand.Shuffle(len(r.deck), func(i, j int) { r.deck[i], r.deck[j] = r.deck[j], r.deck[i] })
-	}
-	n := min(len(r.deck), perRound)
-	drawn, r.deck = r.deck[:n], r.deck[n:]
-	return slices.DeleteFunc(slices.Clone(drawn), func(node string) bool { return !known(node) })
+	maps.DeleteFunc(r.found, func(node string, _ []status.Measurement) bool { return !has(nodes, node) })
+	silent = slices.DeleteFunc(slices.Clone(silent), func(node string) bool { return !has(nodes, node) })
+	slices.Sort(silent)
+	first := r.silent.draw(silent, silentPerRound, nil)
+	// Those that have become silent since the deck was made are in the next one.
+	first = append(first, r.silent.draw(silent, silentPerRound-len(first), first)...)
+	return append(first, r.all.draw(nodes, perRound-len(first), first)...)
 }
 
 func (s *Station) roundOf(ctx context.Context, node string) {

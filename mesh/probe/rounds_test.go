@@ -2,6 +2,7 @@ package probe
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,6 +80,71 @@ func TestRoundIsBounded(t *testing.T) {
 		}
 		if most := int(p.Lost) * HeaderSize; w.sent[gateway(0)] > most {
 			t.Errorf("%d bytes sent, want %d", w.sent[gateway(0)], most)
+		}
+	})
+}
+
+// namesOf are those of nodes from first on.
+func namesOf(first, count int) (all []string) {
+	for i := range count {
+		all = append(all, name(first+i))
+	}
+	return all
+}
+
+// A silent peer of 5,000 is in each round, also one that became silent while another was yet to be asked; a round stays
+// as large as it is.
+func TestSilentPeersAreAskedFirst(t *testing.T) {
+	var r rounds
+	nodes := namesOf(0, 5000)
+	r.draw(nodes, namesOf(100, silentPerRound+1))
+	for i, silent := range [][]string{{name(7)}, {name(7), name(4000)}, {name(4000)}, {"no-node"}, nil} {
+		drawn := r.draw(nodes, silent)
+		for _, node := range silent {
+			if slices.Contains(drawn, node) != slices.Contains(nodes, node) {
+				t.Errorf("round %d: %s is silent, and asked are %v", i, node, drawn)
+			}
+		}
+		if distinct := slices.Compact(slices.Sorted(slices.Values(drawn))); len(distinct) != perRound {
+			t.Errorf("round %d: %v", i, drawn)
+		}
+	}
+}
+
+// A node with hundreds of silent peers asks each of them, and the others too.
+func TestSilentPeersLeaveRoomForOthers(t *testing.T) {
+	var r rounds
+	nodes, silent := namesOf(0, 500), namesOf(0, 400)
+	asked := map[string]int{}
+	for range 2 * len(nodes) / perRound {
+		drawn := r.draw(nodes, silent)
+		if len(drawn) > perRound {
+			t.Fatalf("%d in a round", len(drawn))
+		}
+		for _, node := range drawn {
+			asked[node]++
+		}
+	}
+	for _, node := range nodes {
+		if asked[node] == 0 {
+			t.Errorf("%s was not asked", node)
+		}
+	}
+}
+
+// The rounds ask those that the daemon calls silent.
+func TestRoundsAskSilentPeers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		s := New(Config{
+			Node: name(0), Open: w.open, Report: func(error) {}, Interval: 30 * time.Second,
+			Silent: func() []string { return []string{name(3000)} },
+		})
+		s.Set(stateOf(0, 5001))
+		runs(t, s)
+		time.Sleep(2 * time.Minute)
+		if m := s.Probes().Peers[name(3000)]; m.Sent != perPeerRound {
+			t.Errorf("%+v after the first round", m)
 		}
 	})
 }

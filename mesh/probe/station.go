@@ -21,6 +21,9 @@ type Config struct {
 	// Interval is how often some of the peers are asked in the background, with thousands of peers less often; zero
 	// asks none.
 	Interval time.Duration
+	// Silent returns the Nodes of peers that have not answered what went to them. Some are asked in each round; nil
+	// where nobody knows.
+	Silent func() []string
 	// Report takes what keeps the Station from asking and answering; nil when that is over.
 	Report func(error)
 }
