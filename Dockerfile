@@ -3,7 +3,7 @@
 # inspect it (kubectl -n kube-system exec ds/warren -- wg show).
 
 # The machine's own Go compiles for the image's architecture.
-FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
+FROM --platform=$BUILDPLATFORM golang:1.26-trixie AS build
 WORKDIR /src
 ENV CGO_ENABLED=0 GOFLAGS=-trimpath
 # Dependencies first: they change less often than the code.
@@ -21,7 +21,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
     go build -C cni/plugins -ldflags='-s -w' -o /out/cni/ tool
 
 # This platform is the default, but for buildah 1.28, which takes that of the stage before.
-FROM --platform=$TARGETPLATFORM debian:bookworm-slim
+FROM --platform=$TARGETPLATFORM debian:trixie-slim
 # netbase has /etc/protocols, without which nft does not know "ipv6-icmp".
 RUN apt-get update && \
     apt-get install --yes --no-install-recommends netbase nftables wireguard-tools && \

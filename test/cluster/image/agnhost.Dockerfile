@@ -1,5 +1,5 @@
 # What upstream's tests run in pods. Besides agnhost itself they call a shell and the usual tools.
-FROM debian:bookworm-slim
+FROM debian:trixie-slim
 RUN apt-get update && \
     apt-get install --yes --no-install-recommends curl bind9-dnsutils iproute2 iputils-ping netcat-openbsd && \
     rm -rf /var/lib/apt/lists/* && mkdir -p /uploads

@@ -15,13 +15,13 @@ import (
 
 // The names under which the Dockerfile's base images are imported.
 const (
-	debianName = "docker.io/library/debian:bookworm-slim"
-	goName     = "docker.io/library/golang:1.26-bookworm"
+	debianName = "docker.io/library/debian:trixie-slim"
+	goName     = "docker.io/library/golang:1.26-trixie"
 	// nativeName is Debian for this machine, in a storage whose images are for another architecture.
 	nativeName = "localhost/native"
 )
 
-const suite, mirror = "bookworm", "http://deb.debian.org/debian"
+const suite, mirror = "trixie", "http://deb.debian.org/debian"
 
 // slim lists what Debian's slim images leave out (debuerreotype, slimify-excludes).
 var slim = []string{"/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*",
@@ -35,9 +35,9 @@ Dir::Cache::srcpkgcache "";
 Acquire::Languages "none";
 `
 
-const sources = `deb http://deb.debian.org/debian bookworm main
-deb http://deb.debian.org/debian bookworm-updates main
-deb http://deb.debian.org/debian-security bookworm-security main
+const sources = `deb http://deb.debian.org/debian trixie main
+deb http://deb.debian.org/debian trixie-updates main
+deb http://deb.debian.org/debian-security trixie-security main
 `
 
 // base returns how to make a root file system of Debian's smallest variant for an architecture.
