@@ -217,8 +217,9 @@ func TestClientGivesUp(t *testing.T) {
 	if err := (Client{Socket(dir)}).Detach(t.Context(), "a", "eth0"); !errors.Is(err, ErrDown) {
 		t.Errorf("DEL with an old socket: %v", err)
 	}
-	ended := make(chan struct{})
+	asked, ended := make(chan struct{}, 2), make(chan struct{})
 	d.before = func(ctx context.Context, _ string) error {
+		asked <- struct{}{}
 		<-ctx.Done()
 		close(ended)
 		return errors.New("the API server has not told the labels of default/a yet")
@@ -230,11 +231,13 @@ func TestClientGivesUp(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "labels of default/a") {
 		t.Errorf("%v, want the daemon's reason", err)
 	}
+	<-asked
 	<-ended
 	ended = make(chan struct{})
 	killed, kill := context.WithCancel(t.Context())
 	go func() {
-		time.AfterFunc(10*time.Millisecond, kill)
+		<-asked // Sooner, the daemon might never hear of the request.
+		kill()
 	}()
 	if err := (Client{Socket(dir)}).Attach(killed, pod("a")); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want what ended it", err)

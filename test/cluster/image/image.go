@@ -177,8 +177,12 @@ func (b Builder) buildLocked(ctx context.Context, r recipe) error {
 	return err
 }
 
-// prune removes the image that had the name before, and the layers that only it used.
+// prune removes the image that had the name before, and the layers that only it used. Containers go first: a build that
+// was killed leaves one, and the image that it uses could never be pruned.
 func (b Builder) prune(ctx context.Context) error {
+	if _, err := b.buildah.run(ctx, "rm", "--all"); err != nil {
+		return err
+	}
 	_, err := b.buildah.run(ctx, "rmi", "--prune")
 	return err
 }
