@@ -65,32 +65,37 @@ func (w way) measure(ctx context.Context, count int) (m status.Measurement, err 
 
 // pathMTU returns the size of the largest IP packet that comes back, in bytes; 0 if ctx ended before it was found.
 func (w way) pathMTU(ctx context.Context, wait time.Duration) int {
-	s := search{passes: w.smallest, fails: w.mtu + 1}
-	if w.smallest < w.known && w.known < w.mtu && !w.passes(ctx, w.mtu, wait) {
-		// Most likely nothing has changed.
-		s.fails = w.mtu
-		if w.passes(ctx, w.known, wait) && !w.passes(ctx, w.known+1, wait) {
-			s = search{passes: w.known, fails: w.known + 1}
-		}
-		if ctx.Err() != nil {
-			return 0
-		}
-	}
-	size, done := s.first()
-	for ; !done; size, done = s.next() {
-		s = s.after(size, w.passes(ctx, size, wait))
-		if ctx.Err() != nil {
-			return 0
-		}
-	}
-	// A host that was busy for a moment is not a narrow path: before it is called one, the whole size gets more time.
-	if s.passes < w.mtu && w.passes(ctx, w.mtu, mostWait) {
-		return w.mtu
+	s := w.narrow(ctx, w.start(ctx, wait), wait)
+	// A host that was busy for a moment is not a narrow path: the smallest size that did not pass gets more time, and
+	// whatever is above it is looked at again if it passes now.
+	for ctx.Err() == nil && s.passes < w.mtu && w.passes(ctx, s.fails, mostWait) {
+		s = w.narrow(ctx, search{passes: s.fails, fails: w.mtu + 1}, wait)
 	}
 	if ctx.Err() != nil {
 		return 0
 	}
 	return s.passes
+}
+
+// start returns the search to begin with. Where a narrow path is known, most likely nothing has changed, and the search
+// is over already.
+func (w way) start(ctx context.Context, wait time.Duration) search {
+	s := search{passes: w.smallest, fails: w.mtu + 1}
+	if w.smallest < w.known && w.known < w.mtu && !w.passes(ctx, w.mtu, wait) {
+		s.fails = w.mtu
+		if w.passes(ctx, w.known, wait) && !w.passes(ctx, w.known+1, wait) {
+			return search{passes: w.known, fails: w.known + 1}
+		}
+	}
+	return s
+}
+
+// narrow tries sizes until the search is done or ctx ends.
+func (w way) narrow(ctx context.Context, s search, wait time.Duration) search {
+	for size, done := s.first(); !done && ctx.Err() == nil; size, done = s.next() {
+		s = s.after(size, w.passes(ctx, size, wait))
+	}
+	return s
 }
 
 // passes reports whether one of a few probes of a size comes back.

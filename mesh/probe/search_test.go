@@ -49,17 +49,28 @@ func TestLostPacketIsNoNarrowPath(t *testing.T) {
 	}
 }
 
-// A host that is busy for a moment is no narrow path either.
+// Whenever a host is busy for a moment, the path is found to the byte: it is not called narrower than it is.
 func TestBusyHostIsNoNarrowPath(t *testing.T) {
-	busy := 8
-	w := way{smallest: 52, mtu: 1420, exchange: func(context.Context, int, time.Duration) (time.Duration, error) {
-		if busy--; busy >= 0 {
-			return 0, errNoAnswer
+	const mtu, smallest = 1420, 52
+	for _, carried := range []int{mtu, mtu - 1, 1216, smallest} {
+		for _, known := range []int{0, 1216} {
+			for begin := range 14 * tries {
+				for busy := range 3 * tries {
+					sent, at := 0, 0
+					through := carrying(carried, &sent)
+					w := way{smallest: smallest, mtu: mtu, known: known}
+					w.exchange = func(ctx context.Context, size int, wait time.Duration) (time.Duration, error) {
+						if at++; begin < at && at <= begin+busy && wait < mostWait {
+							return 0, errNoAnswer
+						}
+						return through(ctx, size, wait)
+					}
+					if got := w.pathMTU(t.Context(), leastWait); got != carried {
+						t.Fatalf("%d bytes pass, %d known, busy for %d probes after %d: %d found", carried, known, busy, begin, got)
+					}
+				}
+			}
 		}
-		return time.Millisecond, nil
-	}}
-	if got := w.pathMTU(t.Context(), time.Second); got != 1420 {
-		t.Errorf("%d found", got)
 	}
 }
 
