@@ -66,7 +66,8 @@ func TestBusyHostIsNoNarrowPath(t *testing.T) {
 						return through(ctx, size, wait)
 					}
 					if got := w.pathMTU(t.Context(), leastWait); got != carried {
-						t.Fatalf("%d bytes pass, %d known, busy for %d probes after %d: %d found", carried, known, busy, begin, got)
+						t.Fatalf("%d bytes pass, %d known, busy for %d probes after %d: %d found",
+							carried, known, busy, begin, got)
 					}
 				}
 			}

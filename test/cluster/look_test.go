@@ -26,7 +26,7 @@ func look(t *testing.T, c *cluster.Cluster, pods ...*host.Host) {
 	for _, n := range c.Nodes() {
 		show(t, n.Host, "ip -s neighbour; ip rule; ip -6 rule; ip route show table all; ip -6 route show table all; "+
 			"bridge fdb show br warren-br0; bridge mdb show; cat /sys/class/net/warren-br0/addr_assign_type; "+
-			"wg show; sysctl -a 2>/dev/null | grep -e 'conf.*forwarding'; "+
+			"wg show; ip -s link; sysctl -a 2>/dev/null | grep -e 'conf.*forwarding'; "+
 			"nft list table inet warren; nft list table inet warren-policy; nft list table bridge warren; "+
 			"conntrack -L 2>&1 | tail -n 50")
 	}

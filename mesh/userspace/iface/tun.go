@@ -28,6 +28,11 @@ var (
 // clonePath is the device node through which processes open TUN interfaces.
 const clonePath = "/dev/net/tun"
 
+// queue is how many packets wait at least for a device process that gets no processor, or is replaced; what comes when
+// it is full is lost. A new TUN has 500 (drivers/net/tun.c, TUN_READQ_SIZE), while the socket on the other side of the
+// device holds thousands.
+const queue = 2000
+
 // TUN is the interface as the supervisor holds it. While it does, the interface has a carrier and a queue.
 type TUN struct {
 	// File is the open interface, for the device process.
@@ -38,8 +43,9 @@ type TUN struct {
 	index int
 }
 
-// Open opens the interface of this name. If it does not exist, Open creates it with this MTU, in bytes; it does not
-// outlive the process before Persist. The error wraps ErrInUse, ErrNotTUN, ErrNoTUN or ErrKernelDevice.
+// Open opens the interface of this name, and has it keep 2,000 packets, or more if it did already. If it does not
+// exist, Open creates it with this MTU, in bytes; it does not outlive the process before Persist. The error wraps
+// ErrInUse, ErrNotTUN, ErrNoTUN or ErrKernelDevice.
 func Open(name string, mtu int) (*TUN, error) {
 	existed, err := check(name)
 	if err != nil {
@@ -54,8 +60,11 @@ func Open(name string, mtu int) (*TUN, error) {
 	if err == nil && !existed {
 		err = netlink.LinkSetMTU(found, mtu)
 	}
+	if err == nil && found.Attrs().TxQLen < queue {
+		err = netlink.LinkSetTxQLen(found, queue)
+	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("set the MTU of %s: %w", name, err), t.Close())
+		return nil, errors.Join(fmt.Errorf("set the MTU and the queue of %s: %w", name, err), t.Close())
 	}
 	t.index = found.Attrs().Index
 	return t, nil
