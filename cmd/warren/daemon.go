@@ -54,8 +54,8 @@ type daemon struct {
 	networkPolicy bool
 	// events has Events about the own Node told.
 	events bool
-	// sockets is the directory of UAPI sockets as it was at the start, if a process drives the device.
-	sockets hostdir.Dirs
+	// kept are the directories of the host that were not lost at the start. The daemon ends when it loses one.
+	kept hostdir.Dirs
 }
 
 func newDaemon(log *logging) *cobra.Command {
@@ -149,14 +149,15 @@ func (d *daemon) run(ctx context.Context, log *slog.Logger) error {
 	station := d.newStation(func(err error) { a.Probes(err) }, func() []string { return a.Unanswered() })
 	backend, reason := host.Backend()
 	process := backend == string(linux.Userspace)
-	d.sockets = sockets(process)
+	shared := d.directories(process)
+	d.kept = shared.Kept()
 	a = agent.New(policies.config(d.networkPolicy, agent.Config{
 		Node: d.node.name, Mesh: d.mesh, Key: key,
 		Cluster: cluster, Host: host, Attachments: d.attachments, Plugins: d.compared(),
 		Log: log, Resync: d.resync, MassRemovalDelay: d.massRemoval,
 		Version: version(), Backend: backend, BackendReason: reason,
 		Link: d.link, KeyWritten: key.Written, Programmed: station.Set, Events: d.teller(cluster),
-		Probes: station.Probes, Lost: d.directories(process).Lost,
+		Probes: station.Probes, Lost: shared.Lost,
 	}))
 	if d.networkPolicy {
 		policies.connect(d, cluster, a)
@@ -181,8 +182,9 @@ func (d *daemon) work(
 	group.Go(func() error { return cluster.Run(ctx) })
 	group.Go(func() error { a.Run(ctx); return nil })
 	group.Go(func() error { station.Run(ctx); return nil })
-	// The liveness probe takes a minute, and the next device process, in another directory, needs the daemon meanwhile.
-	group.Go(func() error { return userspace.AwaitLoss(ctx, d.sockets.Lost) })
+	// The liveness probe takes a minute. Meanwhile no pod would start, and the next device process, in another
+	// directory, would lack the daemon. What was lost before the start does not end the daemon: an end has not helped.
+	group.Go(func() error { return userspace.AwaitLoss(ctx, d.kept.Lost) })
 	if d.networkPolicy {
 		policies.run(ctx, group)
 	} else {
@@ -280,17 +282,12 @@ func (d *daemon) link() (l agent.Link, err error) {
 	return l, err
 }
 
-// directories returns the host's directories without which no pod is attached, as they are now: with those of UAPI
+// directories returns the host's directories without which no pod is attached, as they are now: with that of UAPI
 // sockets if a process drives the device.
 func (d *daemon) directories(process bool) hostdir.Dirs {
 	paths := append(d.attachments.Directories(), d.plugins.To)
-	return append(hostdir.At(paths...), sockets(process)...)
-}
-
-// sockets returns the directory of UAPI sockets, as it is now, if a process drives the device.
-func sockets(process bool) hostdir.Dirs {
-	if !process {
-		return nil
+	if process {
+		paths = append(paths, userspace.SocketDir)
 	}
-	return hostdir.At(userspace.SocketDir)
+	return hostdir.At(paths...)
 }

@@ -25,7 +25,7 @@ var foreign = map[string]string{
 	"preserve-digests": "skopeo", "bump-revision": "etcdutl", "mark-compacted": "etcdutl",
 	"profile": "kubectl", "image": "kubectl", "save-config": "kubectl", "cleanup": "kube-proxy", "dport": "iptables",
 	"name": "crictl", "tail": "crictl", "kubernetes": "talosctl", "exec-id": "ctr", "signal": "ctr", "rm": "ctr",
-	"address": "ctr", "prefix": "kubectl",
+	"address": "ctr", "prefix": "kubectl", "previous": "kubectl",
 }
 
 var (

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +37,11 @@ func (d Dirs) Lost() error {
 		errs = append(errs, dir.lost())
 	}
 	return errors.Join(errs...)
+}
+
+// Kept returns those that are not lost now.
+func (d Dirs) Kept() Dirs {
+	return slices.DeleteFunc(slices.Clone(d), func(dir dir) bool { return dir.lost() != nil })
 }
 
 func (d dir) lost() error {

@@ -16,14 +16,13 @@ func (a *Agent) Health() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		dead := a.status.Snapshot().Stuck(time.Now())
-		if a.cfg.Lost != nil {
-			if err := a.cfg.Lost(); err != nil {
-				dead = append(dead, err.Error())
-			}
+		if err := a.lost(); err != nil {
+			dead = append(dead, err.Error())
 		}
 		answer(w, "", dead)
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		_ = a.lost() // The snapshot then has it.
 		s := a.status.Snapshot()
 		about := fmt.Sprintf("WireGuard: %s, %s\n", s.Daemon.Backend, s.Daemon.BackendReason)
 		for _, warning := range s.Warnings() {
@@ -32,6 +31,16 @@ func (a *Agent) Health() http.Handler {
 		answer(w, about, s.Unready())
 	})
 	return mux
+}
+
+// lost returns what Config.Lost does, and reports it.
+func (a *Agent) lost() error {
+	if a.cfg.Lost == nil {
+		return nil
+	}
+	err := a.cfg.Lost()
+	a.report(stepDirectories, err)
+	return err
 }
 
 // Metrics returns the handler of /metrics.

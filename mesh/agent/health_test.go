@@ -89,8 +89,15 @@ func TestHealthzTellsDeletedDirectories(t *testing.T) {
 	cluster(t, 1, func(t *testing.T, _ *meshtest.API, machines []*machine) {
 		a := machines[0]
 		a.lost.Store(errors.New("directory /run/warren was deleted"))
-		if code, body := a.get("/healthz"); code != 503 || body != "directory /run/warren was deleted\n" {
-			t.Errorf("%d %q", code, body)
+		const reason = "directory /run/warren was deleted"
+		if code, body := a.get("/readyz"); code != 503 || !strings.HasPrefix(body, "host directories: "+reason+"\n") {
+			t.Errorf("/readyz: %d %q", code, body)
+		}
+		if code, body := a.get("/healthz"); code != 503 || body != reason+"\n" {
+			t.Errorf("/healthz: %d %q", code, body)
+		}
+		if got := logged(a.log.read(), reason); len(got) != 1 {
+			t.Errorf("log: %q", got)
 		}
 	})
 }

@@ -12,27 +12,28 @@ import (
 
 // The steps of a pass.
 const (
-	stepAPI                    = status.StepAPI
-	stepWay                    = status.StepWay
-	stepNode       status.Step = "own node"
-	stepKey        status.Step = "private key"
-	stepDesire     status.Step = "desired state"
-	stepMTU                    = status.StepMTU
-	stepPublish    status.Step = "annotations"
-	stepProgram    status.Step = "host"
-	stepAttach     status.Step = "cni configuration"
-	stepStrays                 = status.StepStrays
-	stepRival                  = status.StepRival
-	stepDelegation             = status.StepDelegation
-	stepPlugins    status.Step = "cni plugins"
-	stepAvailable  status.Step = "node condition"
-	stepRemoval    status.Step = "mass removal"
-	stepFirewall               = status.StepFirewall
-	stepOthers                 = status.StepOthers
-	stepHostPorts  status.Step = "host ports"
-	stepAddresses  status.Step = "stale addresses"
-	stepClock      status.Step = "clock"
-	stepProbes     status.Step = "probes"
+	stepAPI                     = status.StepAPI
+	stepWay                     = status.StepWay
+	stepNode        status.Step = "own node"
+	stepKey         status.Step = "private key"
+	stepDesire      status.Step = "desired state"
+	stepMTU                     = status.StepMTU
+	stepPublish     status.Step = "annotations"
+	stepProgram     status.Step = "host"
+	stepAttach      status.Step = "cni configuration"
+	stepStrays                  = status.StepStrays
+	stepRival                   = status.StepRival
+	stepDelegation              = status.StepDelegation
+	stepPlugins     status.Step = "cni plugins"
+	stepDirectories status.Step = "host directories"
+	stepAvailable   status.Step = "node condition"
+	stepRemoval     status.Step = "mass removal"
+	stepFirewall                = status.StepFirewall
+	stepOthers                  = status.StepOthers
+	stepHostPorts   status.Step = "host ports"
+	stepAddresses   status.Step = "stale addresses"
+	stepClock       status.Step = "clock"
+	stepProbes      status.Step = "probes"
 )
 
 // report notes how a step went.
@@ -44,6 +45,7 @@ func (a *Agent) report(step status.Step, err error) {
 // fails stops only the steps that depend on it.
 func (a *Agent) pass(ctx context.Context) {
 	a.asking()
+	_ = a.lost()
 	self, nodes, ok := a.read()
 	if !ok {
 		a.hold(ctx)

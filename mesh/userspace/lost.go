@@ -9,14 +9,15 @@ import (
 )
 
 const (
-	// lostEvery is how often the directory of UAPI sockets is looked for.
+	// lostEvery is how often directories of the host are looked for.
 	lostEvery = time.Second
 	// daemonFirst is how long the device works on without the directory. The daemon ends as soon as it sees that, and
 	// is back by then in the directory of now, where the next device needs it: that one knows neither key nor peers.
 	daemonFirst = 10 * time.Second
 )
 
-// AwaitLoss returns the error of lost, which tells of SocketDir, once there is one, and nil if ctx ends before.
+// AwaitLoss returns the error of lost, which tells of SocketDir and perhaps of other directories of the host, once
+// there is one, and nil if ctx ends before.
 func AwaitLoss(ctx context.Context, lost func() error) error {
 	for {
 		if err := lost(); err != nil {
