@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"warren.mesh/cni/gate"
 )
@@ -18,16 +19,16 @@ import (
 //
 // A pod runs if the gate's records or libcni's cache know it and its port is there. So Collect takes nothing that
 // Reserve writes, and the pod's DEL frees it. A DEL under way may have freed an address just before: that reservation
-// stays until it is collected. An address that host-local has given to another container meanwhile stays that one's.
+// stays until it is collected. An address that host-local has given to another container meanwhile stays that one's,
+// and the error names both pods if that one runs too. The error also has what Reserve could not read.
 func (c Configuration) Reserve() (reserved []netip.Addr, err error) {
-	running, err := c.running()
-	if err != nil {
-		return nil, fmt.Errorf("reserve the addresses of running pods: %w", err)
-	}
-	var errs []error
+	running, errs := c.running()
 	for _, a := range running {
 		for _, addr := range a.Addrs {
 			made, err := c.reserve(addr, a.Key())
+			if err == nil && !made {
+				err = c.heldBy(addr, a, running)
+			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("reserve the address of pod %s/%s: %w", a.Namespace, a.Name, err))
 			}
@@ -41,18 +42,38 @@ func (c Configuration) Reserve() (reserved []netip.Addr, err error) {
 }
 
 // running returns the attachments whose ports are there: recorded ones first, which are newer than what the cache alone
-// knows. What cannot be read is left out; the daemon tells of it when it adopts pods.
-func (c Configuration) running() ([]gate.Attachment, error) {
+// knows. What cannot be read is left out and is a problem.
+func (c Configuration) running() (running []gate.Attachment, problems []error) {
 	links, err := net.Interfaces()
 	if err != nil {
-		return nil, fmt.Errorf("list the interfaces of the host: %w", err)
+		return nil, []error{fmt.Errorf("list the interfaces of the host: %w", err)}
 	}
-	recorded, _ := gate.RecordsIn(c.RunDir).Load()
+	recorded, problems := gate.RecordsIn(c.RunDir).Load()
 	recorded = slices.DeleteFunc(recorded, func(a gate.Attachment) bool {
 		return !slices.ContainsFunc(links, func(l net.Interface) bool { return l.Name == a.Port })
 	})
-	cached, _ := c.Attachments()
-	return append(recorded, cached...), nil
+	cached, unread := c.Attachments()
+	return append(recorded, cached...), append(problems, unread...)
+}
+
+// heldBy returns an error if the reservation of a's address names another container that runs and has the address.
+func (c Configuration) heldBy(addr netip.Addr, a gate.Attachment, running []gate.Attachment) error {
+	content, err := os.ReadFile(filepath.Join(c.dataDir(), Network, addr.String()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // freed meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	container, _, _ := strings.Cut(strings.TrimSpace(string(content)), lineBreak)
+	i := slices.IndexFunc(running, func(other gate.Attachment) bool {
+		return other.Container == container && other.Container != a.Container && slices.Contains(other.Addrs, addr)
+	})
+	if i < 0 {
+		return nil
+	}
+	return fmt.Errorf("%s is the address of pod %s/%s too: delete one of the two, so that it is made anew", addr,
+		running[i].Namespace, running[i].Name)
 }
 
 // reserve makes one reservation as host-local does (backend/disk/backend.go): a file of the address's name with the

@@ -1,6 +1,7 @@
 package cni_test
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -51,8 +52,11 @@ func TestReserve(t *testing.T) {
 		{netip.MustParseAddr("10.244.1.2"), netip.MustParseAddr("10.244.1.9")}, nil,
 	} {
 		got, err := c.Reserve()
-		if diff := cmp.Diff(want, got, sameAddr); diff != "" || err != nil {
-			t.Errorf("time %d: %v (-want +got):\n%s", i+1, err, diff)
+		if diff := cmp.Diff(want, got, sameAddr); diff != "" {
+			t.Errorf("time %d (-want +got):\n%s", i+1, diff)
+		}
+		if text := fmt.Sprint(err); !strings.Contains(text, "warren-broken-eth0") || strings.Contains(text, "10.244") {
+			t.Errorf("time %d: the error is %v, want one about the file that cannot be read", i+1, err)
 		}
 	}
 	got := map[string]string{}
@@ -65,6 +69,39 @@ func TestReserve(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("reservations (-want +got):\n%s", diff)
+	}
+}
+
+// Two running pods that have one address are both named. A container that a reservation names and that does not run,
+// or has other addresses, is no reason for that.
+func TestReserveTellsTwoHolders(t *testing.T) {
+	for name, test := range map[string]struct {
+		port, addr string
+		want       string
+	}{
+		"both run":                {"lo", "10.244.1.4", "pod shop/old: 10.244.1.4 is the address of pod shop/new too"},
+		"the holder has ended":    {"veth00000000", "10.244.1.4", ""},
+		"the holder has moved on": {"lo", "10.244.1.5", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := node(t)
+			c.CacheDir = t.TempDir()
+			write(t, map[string]string{filepath.Join(c.RunDir, "ipam/warren/10.244.1.4"): "new\r\neth0"})
+			for _, a := range []gate.Attachment{
+				{Container: "old", Name: "old", Port: "lo", Addrs: []netip.Addr{netip.MustParseAddr("10.244.1.4")}},
+				{Container: "new", Name: "new", Port: test.port, Addrs: []netip.Addr{netip.MustParseAddr(test.addr)}},
+			} {
+				a.Interface, a.Namespace, a.MAC = "eth0", "shop", "02:00:00:00:00:01"
+				if err := gate.RecordsIn(c.RunDir).Put(a); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := c.Reserve()
+			told := err != nil && strings.Contains(err.Error(), test.want)
+			if told != (test.want != "") || err != nil && !told {
+				t.Errorf("Reserve says %v, want %q", err, test.want)
+			}
+		})
 	}
 }
 
