@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -259,7 +260,8 @@ func rootNetwork(t *testing.T) string {
 		if err != nil {
 			t.Fatalf("ip %v: %v: %s", args, err, out)
 		}
-		all = append(all, string(out))
+		// A route of a router advertisement counts down.
+		all = append(all, regexp.MustCompile(` expires \d+sec`).ReplaceAllString(string(out), ""))
 	}
 	forward, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward")
 	if err != nil {

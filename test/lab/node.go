@@ -86,11 +86,7 @@ func (n *Node) powerOn() (err error) {
 	if n.machine, err = l.boot(m); err != nil {
 		return err
 	}
-	f := l.options.RPFilter.String()
-	err = n.machine.Set.Do(func() error {
-		return sysctls(quiet, map[string]string{"net/ipv4/conf/all/rp_filter": f, "net/ipv4/conf/default/rp_filter": f})
-	})
-	if err != nil {
+	if err := n.machine.Set.Do(func() error { return sysctls(quiet, bare(l.options.RPFilter)) }); err != nil {
 		return err
 	}
 	bridge := bridgeName
@@ -105,6 +101,17 @@ func (n *Node) powerOn() (err error) {
 		return err
 	}
 	return n.Move(n.machine.Set)
+}
+
+// bare returns the sysctls of a node that no daemon has been on. A new network namespace has the IPv4 ones of the host,
+// which may forward for other reasons (Documentation/admin-guide/sysctl/net.rst, devconf_inherit_init_net).
+func bare(f RPFilter) map[string]string {
+	return map[string]string{
+		"net/ipv4/ip_forward":              "0",
+		"net/ipv4/conf/all/src_valid_mark": "0",
+		"net/ipv4/conf/all/rp_filter":      f.String(),
+		"net/ipv4/conf/default/rp_filter":  f.String(),
+	}
 }
 
 // powerOff ends the machine and everything on it.
