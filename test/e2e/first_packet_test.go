@@ -153,11 +153,26 @@ func testFirstPackets(t *testing.T, h *hosts) {
 	}
 	t.Run("known before", func(t *testing.T) {
 		pod := h.one.Schedule(t, lab.PodOptions{Name: "first"})
-		h.wantClosedFromTheFirst(t, pod, others, func() {})
+		h.isolate(t, pod)
+		h.wantClosedFromTheFirst(t, pod, others, func([]*knocks) error { return pod.TryStart(t.Context()) })
 	})
 	t.Run("known late", func(t *testing.T) {
 		pod, create := h.one.Unseen(t, lab.PodOptions{Name: "late"})
-		h.wantClosedFromTheFirst(t, pod, others, create)
+		h.isolate(t, pod)
+		h.wantClosedFromTheFirst(t, pod, others, func(from []*knocks) error {
+			attached := make(chan error, 1)
+			go func() { attached <- pod.TryStart(t.Context()) }()
+			passKnocks(t, from[:1], 500) // while ADD waits for the object
+			create()
+			return <-attached
+		})
+	})
+	t.Run("made with its policy", func(t *testing.T) {
+		pod, manifest := h.one.Manifest(t, lab.PodOptions{Name: "together"})
+		h.wantClosedFromTheFirst(t, pod, others, func([]*knocks) error {
+			h.Kubectl(t, isolating(pod, "Ingress, Egress")+"---\n"+manifest, "apply", "--filename=-")
+			return pod.TryStart(t.Context())
+		})
 	})
 }
 
@@ -172,24 +187,28 @@ func countArrivals(t *testing.T, at *host.Host) {
 	})
 }
 
-// wantClosedFromTheFirst attaches the pod, which others and which knocks at the others; create is called while the
-// runtime waits for it.
-func (h *hosts) wantClosedFromTheFirst(t *testing.T, pod *lab.Pod, others []*host.Host, create func()) {
-	addrs := h.nextAddrs(t)
+// isolate isolates a pod that has not started, and waits until its node knows.
+func (h *hosts) isolate(t *testing.T, pod *lab.Pod) {
+	t.Helper()
 	policies := int(h.one.Metrics(t)["warren_network_policies"])
 	h.Kubectl(t, isolating(pod, "Ingress, Egress"), "apply", "--filename=-")
 	lab.Wait(t, patience, "the policy to be known", func() error {
 		return want("policies", int(h.one.Metrics(t)["warren_network_policies"]), policies+1)
 	})
+}
+
+// wantClosedFromTheFirst has the pod attached, at which others knock and which knocks at the others from before. Its
+// policy is there before, or attach makes it.
+func (h *hosts) wantClosedFromTheFirst(
+	t *testing.T, pod *lab.Pod, others []*host.Host, attach func([]*knocks) error,
+) {
+	t.Helper()
+	addrs := h.nextAddrs(t)
 	pod.Make(t)
 	pod.MustExec(t, "nft", counting)
 	all := h.knockAll(t, pod, addrs, others)
 	before := totals(t, others)
-	attached := make(chan error, 1)
-	go func() { attached <- pod.TryStart(t.Context()) }()
-	passKnocks(t, all[:1], 500) // while ADD may wait for the object
-	create()
-	if err := <-attached; err != nil {
+	if err := attach(all); err != nil {
 		t.Fatal(err)
 	}
 	if fmt.Sprint(pod.Addrs()) != fmt.Sprint(addrs) {
@@ -201,11 +220,7 @@ func (h *hosts) wantClosedFromTheFirst(t *testing.T, pod *lab.Pod, others []*hos
 		t.Errorf("%v arrived in the pod, and at others %v, where %v had before it had a network: want no more", inside,
 			now, before)
 	}
-	var udp, syn int64
-	for _, k := range all {
-		udp, syn = udp+k.udp.Load(), syn+k.syn.Load()
-	}
-	t.Logf("%d datagrams and %d SYNs sent", udp, syn)
+	t.Logf("%s sent", sent(all))
 
 	h.Kubectl(t, "", "delete", "networkpolicy", pod.Object()+"-isolated")
 	lab.Wait(t, patience, "the packets to arrive without the policy", func() error {
@@ -251,6 +266,15 @@ func totals(t *testing.T, all []*host.Host) (sum arrived) {
 		}
 	}
 	return sum
+}
+
+// sent says how much was sent of all of them.
+func sent(all []*knocks) string {
+	var udp, syn int64
+	for _, k := range all {
+		udp, syn = udp+k.udp.Load(), syn+k.syn.Load()
+	}
+	return fmt.Sprintf("%d datagrams and %d SYNs", udp, syn)
 }
 
 // passKnocks waits until each has sent so many more.

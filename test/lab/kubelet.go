@@ -25,15 +25,7 @@ func (n *Node) podObject(ctx context.Context, o PodOptions) (*corev1.Pod, error)
 	if err := n.lab.namespace(ctx, o.Namespace); err != nil {
 		return nil, fmt.Errorf("make the namespace of pod %s: %w", o.Object, err)
 	}
-	labels := map[string]string{"pod": o.Object}
-	maps.Copy(labels, o.Labels)
-	created, err := n.lab.core.Pods(o.Namespace).Create(ctx, &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: o.Object, Namespace: o.Namespace, Labels: labels},
-		Spec: corev1.PodSpec{
-			NodeName: n.Name, HostNetwork: o.hostNetwork,
-			Containers: []corev1.Container{{Name: "c", Image: "none", Ports: o.Ports}},
-		},
-	}, metav1.CreateOptions{})
+	created, err := n.lab.core.Pods(o.Namespace).Create(ctx, o.object(n), metav1.CreateOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("make pod %s/%s: %w", o.Namespace, o.Object, err)
 	}
@@ -41,6 +33,19 @@ func (n *Node) podObject(ctx context.Context, o PodOptions) (*corev1.Pod, error)
 	n.objects[o.Name] = created
 	n.lab.mu.Unlock()
 	return created, nil
+}
+
+// object is the Pod object of a node's pod, as the scheduler leaves it; the options are complete.
+func (o PodOptions) object(n *Node) *corev1.Pod {
+	labels := map[string]string{"pod": o.Object}
+	maps.Copy(labels, o.Labels)
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: o.Object, Namespace: o.Namespace, Labels: labels},
+		Spec: corev1.PodSpec{
+			NodeName: n.Name, HostNetwork: o.hostNetwork,
+			Containers: []corev1.Container{{Name: "c", Image: "none", Ports: o.Ports}},
+		},
+	}
 }
 
 // namespace makes a namespace with the account that all of its pods have; the controllers that would are not there.

@@ -111,6 +111,22 @@ func (n *Node) Unseen(t TB, o PodOptions) (pod *Pod, create func()) {
 	}
 }
 
+// Manifest is Unseen of a pod whose Pod object the caller makes, together with others: by its manifest, which is JSON.
+func (n *Node) Manifest(t TB, o PodOptions) (pod *Pod, manifest string) {
+	t.Helper()
+	o = o.complete(n)
+	if err := n.lab.namespace(t.Context(), o.Namespace); err != nil {
+		t.Fatalf("make the namespace of pod %s: %v", o.Object, err)
+	}
+	object := o.object(n)
+	object.APIVersion, object.Kind = "v1", "Pod"
+	content, err := json.Marshal(object)
+	if err != nil {
+		t.Fatalf("write the manifest of pod %s: %v", o.Object, err)
+	}
+	return n.podOf(o, object), string(content)
+}
+
 // complete returns the options with what they leave to defaults.
 func (o PodOptions) complete(n *Node) PodOptions {
 	o.Namespace = cmp.Or(o.Namespace, corev1.NamespaceDefault)
