@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,8 +74,9 @@ func (s *scene) endAll(t *testing.T, flows traffic.Flows, end func(*lab.Node, la
 	before.wantSameObjects(t)
 }
 
-// A node that has booted knows yesterday's keys and addresses, but its guard is gone: no pod may start before the
-// daemon has programmed it. What is sent to it and its pods meanwhile stays in the tunnel or nowhere.
+// A node that has booted knows yesterday's keys and addresses, but its guard and its tables of policies are gone: no
+// pod may start before the daemon has programmed them. What is sent to it and its pods meanwhile stays in the tunnel or
+// nowhere. Its first pod is one that a policy isolates.
 func TestPrivilegedReboot(t *testing.T) {
 	meshtest.Privileged(t)
 	l := lab.Start(t, lab.Options{Nodes: 2, Family: lab.Dual})
@@ -88,6 +88,8 @@ func TestPrivilegedReboot(t *testing.T) {
 		o := traffic.Options{IPv6: own.Is6()}
 		traffic.Flows{l.Flow(t, a.Host, b.Host, o), l.Flow(t, a.Host, boots.Host, o)}.WaitEstablished(t)
 	}
+	r := rebooted{Lab: l, node: boots, far: a}
+	r.isolate(t)
 
 	boots.Schedule(t, lab.PodOptions{Name: "early"})
 	l.StopAPI(t)
@@ -98,10 +100,10 @@ func TestPrivilegedReboot(t *testing.T) {
 	waitWaiting(t, boots, "API server")
 	wantNoPod(t, boots, "the daemon waits")
 
-	begin := time.Now()
-	l.StartAPI(t)
-	b = firstPod(t, boots, "c")
-	t.Logf("the first pod was attached %v after the API server's start", time.Since(begin).Round(time.Millisecond))
+	if !t.Run("policies", r.wantClosedFromTheFirst) {
+		return
+	}
+	b = boots.AddPod(t, "c")
 	for _, own := range a.Addrs() {
 		for _, p := range []path{
 			{from: a.Host, to: b.Host, target: b.Addr(own), source: own},
@@ -133,24 +135,4 @@ func waitWaiting(t *testing.T, n *lab.Node, what string) {
 		}
 		return n.Healthy()
 	})
-}
-
-// firstPod attaches a pod as soon as the node lets it, by when the node must be programmed: the guard, its peers and
-// the routes to them.
-func firstPod(t *testing.T, n *lab.Node, name string) (pod *lab.Pod) {
-	t.Helper()
-	lab.Wait(t, time.Minute, "the first pod on "+n.Name, func() (err error) {
-		pod, err = n.TryPod(name)
-		return err
-	})
-	for inquiry, lines := range snapshot(t, n) {
-		if len(lines) == 0 {
-			t.Errorf("%s: a pod was attached while %s showed nothing", n.Name, inquiry)
-		}
-	}
-	if peers := snapshot(t, n)["wg show warren0 allowed-ips"]; !slices.ContainsFunc(peers,
-		func(line string) bool { return strings.Contains(line, "/24") }) {
-		t.Errorf("%s: a pod was attached without a peer: %q", n.Name, peers)
-	}
-	return pod
 }
