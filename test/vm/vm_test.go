@@ -68,7 +68,11 @@ func everything(t *testing.T) []selection {
 	t.Helper()
 	var all []selection
 	for _, dir := range hostPackages(t) {
-		all = append(all, selection{dir: dir})
+		each := selection{dir: dir}
+		if dir == "mesh/linux/walls" {
+			each.without = []string{"LargeSet"} // It passes too, in 9 minutes under emulation (2026-11-29).
+		}
+		all = append(all, each)
 	}
 	return append(all, selection{dir: "test/e2e",
 		tests: []string{"Matrix", "DaemonsEndAndReturn", "Membership", "Ping", "LongSwitch"}})
