@@ -26,9 +26,13 @@ var overlayTemplate string
 //go:embed workload.yaml
 var workloadTemplate string
 
-func (r containerd) config() []byte {
+// refusing has containerd ask this machine for images of every registry, at a port where nobody listens
+// (containerd's docs/hosts.md).
+const refusing = "server = \"http://127.0.0.1:1\"\n"
+
+func (r containerd) config(registries string) []byte {
 	return expand(containerdTemplate, map[string]any{
-		"Pause": image.PauseName, "Shim": r.shim, "Metrics": RuntimeMetrics,
+		"Pause": image.PauseName, "Shim": r.shim, "Metrics": RuntimeMetrics, "Registries": registries,
 	})
 }
 

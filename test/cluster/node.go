@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -60,7 +61,11 @@ func (c *Cluster) of(n *lab.Node) *services {
 
 // startContainerd starts containerd and waits until it answers.
 func (c *Cluster) startContainerd(ctx context.Context, n *lab.Node) error {
-	config, err := c.file("containerd.toml", c.runtime.config())
+	hosts, err := c.file("registries/_default/hosts.toml", []byte(refusing))
+	if err != nil {
+		return err
+	}
+	config, err := c.file("containerd.toml", c.runtime.config(filepath.Dir(filepath.Dir(hosts))))
 	if err != nil {
 		return err
 	}
