@@ -183,7 +183,7 @@ func (d *daemon) work(
 	group.Go(func() error { a.Run(ctx); return nil })
 	group.Go(func() error { station.Run(ctx); return nil })
 	// The liveness probe takes a minute. Meanwhile no pod would start, and the next device process, in another
-	// directory, would lack the daemon. What was lost before the start does not end the daemon: an end has not helped.
+	// directory, would lack the daemon. What was lost before the start does not end it: a restart has not helped then.
 	group.Go(func() error { return userspace.AwaitLoss(ctx, d.kept.Lost) })
 	if d.networkPolicy {
 		policies.run(ctx, group)

@@ -197,8 +197,8 @@ func (h *hosts) isolate(t *testing.T, pod *lab.Pod) {
 	})
 }
 
-// wantClosedFromTheFirst has the pod attached, at which others knock and which knocks at the others from before. Its
-// policy is there before, or attach makes it.
+// wantClosedFromTheFirst calls attach for a pod that has no network yet. Others knock at it, and it at them, from
+// before that. Its policy is there already, or attach makes it. Nothing may arrive while the policy is there.
 func (h *hosts) wantClosedFromTheFirst(
 	t *testing.T, pod *lab.Pod, others []*host.Host, attach func([]*knocks) error,
 ) {
